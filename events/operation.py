@@ -1,0 +1,60 @@
+"""Facts about operators' interventions and about the pipeline itself."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from events.event import Category, Event
+from events.references import ManifestRef, PathRef, Reference
+from events.secret import Explanation
+
+
+class ClaimTaken(Event):
+    """A path has a new owner, by an operator's order."""
+
+    TYPE: ClassVar[str] = "dev.lockstep.claim.taken"
+    CATEGORY: ClassVar[Category] = Category.FACT
+
+    path: PathRef
+    owner: ManifestRef
+    epoch: Annotated[int, Field(ge=1)]
+    by: Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[\x21-\x7e]+$")]
+
+    @property
+    def about(self) -> PathRef:
+        return self.path
+
+    @property
+    def state(self) -> str:
+        return str(self.epoch)
+
+
+class ScopeRef(Reference):
+    """What a suspension covers: everything (`*`), a namespace (`orders`), or one resource (`orders/name`)."""
+
+    scope: Annotated[str, Field(max_length=320, pattern=r"^(\*|[a-z0-9][-a-z0-9.]*(/[a-z0-9][-a-z0-9.]*)?)$")]
+
+    @property
+    def subject(self) -> str:
+        return f"scopes/{self.scope}"
+
+
+class SuspensionChanged(Event):
+    """An operator stopped or released writing for a scope."""
+
+    TYPE: ClassVar[str] = "dev.lockstep.suspension.changed"
+    CATEGORY: ClassVar[Category] = Category.FACT
+
+    scope: ScopeRef
+    suspended: bool
+    by: Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[\x21-\x7e]+$")]
+    explanation: Explanation
+    serial: Annotated[int, Field(ge=0)]
+
+    @property
+    def about(self) -> ScopeRef:
+        return self.scope
+
+    @property
+    def state(self) -> str:
+        return str(self.serial)

@@ -1,0 +1,133 @@
+"""How events name things: secrets, paths at the authority, manifests, versions (DESIGN, "State identity")."""
+
+import re
+from datetime import datetime
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from events.errors import EventError
+
+# RFC 1123, as Kubernetes applies it to namespaces (label) and to Secrets and manifests (subdomain).
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*")
+# What a KV path segment may hold: printable, no control characters, no separators of URLs or shells.
+_SEGMENT = re.compile(r"[A-Za-z0-9_][-A-Za-z0-9_.]{0,252}")
+
+
+def _label(text: str) -> str:
+    if not _LABEL.fullmatch(text):
+        raise ValueError("is not a Kubernetes name (RFC 1123 label: a-z, 0-9, '-', at most 63 characters)")
+    return text
+
+
+def _subdomain(text: str) -> str:
+    if len(text) > 253 or not _SUBDOMAIN.fullmatch(text):
+        raise ValueError("is not a Kubernetes name (RFC 1123 subdomain: a-z, 0-9, '-', '.', at most 253 characters)")
+    return text
+
+
+def _segments(text: str) -> str:
+    if len(text) > 512 or not all(_SEGMENT.fullmatch(segment) for segment in text.split("/")):
+        raise ValueError("is not a path: segments of letters, digits, '-', '_', '.', joined by single '/'")
+    return text
+
+
+NamespaceName = Annotated[str, AfterValidator(_label)]
+ObjectName = Annotated[str, AfterValidator(_subdomain)]
+PathSegments = Annotated[str, AfterValidator(_segments)]
+
+
+class Reference(BaseModel):
+    """A name of one thing; compares and hashes by value."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @property
+    def subject(self) -> str:
+        """The CloudEvents `subject` that names this thing."""
+        raise TypeError(f"{type(self).__name__} has no subject")
+
+
+class SecretRef(Reference):
+    """A Secret in a cluster (or its projection): `namespaces/<namespace>/secrets/<name>`."""
+
+    namespace: NamespaceName
+    name: ObjectName
+
+    @property
+    def subject(self) -> str:
+        return f"namespaces/{self.namespace}/secrets/{self.name}"
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+class PathRef(Reference):
+    """A path at the authority, canonical whichever store manifest led to it: `paths/<mount>/<path>`.
+
+    `mount` may begin with Vault namespaces (`team-a/secret`); `path` never includes the mount.
+    """
+
+    mount: PathSegments
+    path: PathSegments
+
+    @property
+    def subject(self) -> str:
+        return f"paths/{self.mount}/{self.path}"
+
+    def __str__(self) -> str:
+        return f"{self.mount}/{self.path}"
+
+
+class ManifestRef(Reference):
+    """A manifest of the wiring: `manifests/<kind>/<namespace>/<name>` (cluster-scoped kinds use namespace `-`)."""
+
+    kind: Annotated[str, Field(pattern=r"^[A-Z][A-Za-z0-9]{0,62}$")]
+    namespace: Annotated[str, Field(pattern=r"^(-|[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)$")]
+    name: ObjectName
+
+    @property
+    def subject(self) -> str:
+        return f"manifests/{self.kind}/{self.namespace}/{self.name}"
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read what `str()` writes. Raises EventError."""
+        match = re.fullmatch(r"(\w+) ([^/]+)/(.+)", text)
+        if not match:
+            raise EventError(f"not a manifest reference: {text[:80]!r}; expected 'Kind namespace/name'")
+        return cls(kind=match[1], namespace=match[2], name=match[3])
+
+
+class Version(BaseModel):
+    """The identity of one value at the authority.
+
+    KV v2: `number` is the version, `created` that version's created_time. Key Vault: `number` orders versions
+    (creation in milliseconds) and `id` is its opaque version id. `number` alone is no identity: deleting a path's
+    metadata starts it again at 1.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    number: Annotated[int, Field(ge=1, le=2**53)]
+    created: Annotated[datetime, Field()]
+    id: Annotated[str, Field(max_length=128, pattern=r"^[-A-Za-z0-9._]*$")] = ""
+
+    def newer_than(self, other: "Version | None") -> bool:
+        """Whether a stamp may move from `other` to this version.
+
+        A lower number that was created later is a path whose metadata was deleted and which began anew.
+        """
+        if other is None:
+            return True
+        return self.number > other.number or (self.number < other.number and self.created > other.created)
+
+    def at_least(self, other: "Version | None") -> bool:
+        return self == other or self.newer_than(other)
+
+    def __str__(self) -> str:
+        return str(self.number)

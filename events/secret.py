@@ -1,0 +1,138 @@
+"""Facts and hints about secrets: changed, published, materialized, retracted, conflicted."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from events.event import Category, Event
+from events.references import ManifestRef, PathRef, SecretRef, Version
+
+StateIdentity = Annotated[str, Field(max_length=256, pattern=r"^[\x21-\x7e]*$")]
+KeyName = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")]
+Explanation = Annotated[str, Field(max_length=512, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+
+class SecretChanged(Event):
+    """A source Secret changed, appeared or vanished. A hint: the step reads the store."""
+
+    TYPE: ClassVar[str] = "dev.lockstep.secret.changed"
+    CATEGORY: ClassVar[Category] = Category.HINT
+
+    secret: SecretRef
+    seen: StateIdentity = ""
+    present: bool = True
+
+    @property
+    def about(self) -> SecretRef:
+        return self.secret
+
+    @property
+    def state(self) -> str:
+        return self.seen
+
+    @property
+    def result(self) -> str:
+        return "present" if self.present else "absent"
+
+
+class SecretPublished(Event):
+    """The authority holds a version that the path's own origin wrote (or has confirmed)."""
+
+    TYPE: ClassVar[str] = "dev.lockstep.secret.published"
+    CATEGORY: ClassVar[Category] = Category.FACT
+
+    path: PathRef
+    version: Version
+    keys: tuple[KeyName, ...]
+    origin: ManifestRef | None = None
+    outcome: Literal["written", "unchanged"]
+
+    @property
+    def about(self) -> PathRef:
+        return self.path
+
+    @property
+    def state(self) -> str:
+        return f"{self.version.number}@{self.version.created.isoformat()}{self.version.id}"
+
+    @property
+    def result(self) -> str:
+        # One version is one publication: an answer repeated after a lost reply is the same fact.
+        return "published"
+
+
+class SecretMaterialized(Event):
+    """A consumer Secret carries these versions."""
+
+    TYPE: ClassVar[str] = "dev.lockstep.secret.materialized"
+    CATEGORY: ClassVar[Category] = Category.FACT
+
+    secret: SecretRef
+    consumer: ManifestRef
+    stamp: dict[str, Version]
+    keys: tuple[KeyName, ...]
+    seen: StateIdentity
+    outcome: Literal["created", "updated", "unchanged"]
+
+    @property
+    def about(self) -> SecretRef:
+        return self.secret
+
+    @property
+    def state(self) -> str:
+        return ",".join(f"{path}={v.number}@{v.created.isoformat()}" for path, v in sorted(self.stamp.items()))
+
+    @property
+    def result(self) -> str:
+        return "materialized"
+
+
+class SecretConflicted(Event):
+    """Somebody other than its owner holds or wrote the path; nothing of theirs was distributed."""
+
+    TYPE: ClassVar[str] = "dev.lockstep.secret.conflicted"
+    CATEGORY: ClassVar[Category] = Category.FACT
+
+    path: PathRef
+    claimant: ManifestRef
+    owner: str = Field(default="", max_length=512)
+    version: Version | None = None
+    outcome: Literal["foreign-write", "owned-by-other"]
+    explanation: Explanation
+
+    @property
+    def about(self) -> PathRef:
+        return self.path
+
+    @property
+    def state(self) -> str:
+        return f"{self.version.number}@{self.version.created.isoformat()}" if self.version else self.owner
+
+    @property
+    def result(self) -> str:
+        return f"{self.outcome}:{self.claimant}"
+
+
+class SecretRetracted(Event):
+    """A tombstone was set, withdrawn, or carried out."""
+
+    TYPE: ClassVar[str] = "dev.lockstep.secret.retracted"
+    CATEGORY: ClassVar[Category] = Category.FACT
+
+    target: SecretRef | PathRef
+    manifest: ManifestRef
+    tombstone: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+    outcome: Literal["noticed", "withdrawn", "retracted", "kept"]
+    explanation: Explanation = ""
+
+    @property
+    def about(self) -> SecretRef | PathRef:
+        return self.target
+
+    @property
+    def state(self) -> str:
+        return self.tombstone
+
+    @property
+    def result(self) -> str:
+        return self.outcome

@@ -1,0 +1,23 @@
+"""What a step may do, declared beside what it does; rendering binds it to wired paths and namespaces."""
+
+from enum import Enum
+
+
+class Capability(Enum):
+    """One permission of a step. The value is how documentation names it."""
+
+    SOURCE_READ = "read the source Secrets that PushSecrets name"
+    TARGET_READ = "read the target Secrets that ExternalSecrets name"
+    TARGET_WRITE = "create and update target Secrets"
+    TARGET_DELETE = "delete target Secrets"
+    AUTHORITY_READ = "read values at wired paths"
+    AUTHORITY_WRITE = "write values at wired paths of producers"
+    AUTHORITY_DELETE = "delete versions at wired paths of producers"
+    AUTHORITY_METADATA = "read metadata (versions, times) at wired paths"
+    CLAIM_READ = "read claims"
+    CLAIM_WRITE = "create and change claims"
+    TOMBSTONE_READ = "list and read tombstones"
+    TOMBSTONE_WRITE = "set, change and remove tombstones"
+    PUBLICATION_READ = "read which version of a path its origin confirmed"
+    PUBLICATION_WRITE = "record which version of a path its origin confirmed"
+    LEDGER_WRITE = "append to the ledger and anchor it"

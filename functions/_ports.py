@@ -1,0 +1,319 @@
+"""Everything a step may touch: small Protocols, one contract suite each (tests/contracts).
+
+Adapters raise `Unavailable` where a dependency is down or refuses, `Conflict` where a compare-and-set lost, and
+`Reject` where the stored thing can never be accepted; steps need no knowledge of clients.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, Protocol
+
+from functions._manifests.external_secret import ExternalSecret
+from functions._manifests.push_secret import PushSecret
+from functions._manifests.selector import LabelSelector
+
+from events.references import ManifestRef, PathRef, SecretRef, Version
+from functions._values import SecretData
+
+# --- Secrets of a cluster, or of its projection -------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A Secret as read. `state` identifies exactly what was read and is the precondition of a later write.
+
+    `stamp` maps `str(PathRef)` to the version its data came from; `owner` is `str(ManifestRef)` of the
+    ExternalSecret that manages it ("" for a Secret that is not ours); `managed` are the keys that we wrote.
+    """
+
+    ref: SecretRef
+    data: SecretData
+    state: str
+    type: str = "Opaque"
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    immutable: bool = False
+    stamp: Mapping[str, Version] = field(default_factory=dict)
+    owner: str = ""
+    managed: frozenset[str] = frozenset()
+    drifted: bool = False  # somebody changed our keys after we wrote them
+
+
+@dataclass(frozen=True, slots=True)
+class SecretHead:
+    """A Secret's metadata without its data: what a sweep may look at."""
+
+    ref: SecretRef
+    state: str
+    stamp: Mapping[str, Version] = field(default_factory=dict)
+    owner: str = ""
+    drifted: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SecretContent:
+    """What a write makes of a target Secret, as a whole."""
+
+    data: SecretData
+    stamp: Mapping[str, Version]
+    owner: str
+    managed: frozenset[str]
+    type: str = "Opaque"
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    immutable: bool = False
+
+
+class SourceSecrets(Protocol):
+    """Secrets that producers make (SOURCE_READ)."""
+
+    def read(self, ref: SecretRef) -> Secret | None:
+        """The Secret as a whole, None when there is none. Raises Retry while it is half-written."""
+
+    def head(self, ref: SecretRef) -> SecretHead | None: ...
+
+    def select(self, namespace: str, selector: LabelSelector) -> tuple[SecretRef, ...]:
+        """The Secrets of one namespace whose labels match, ordered by name."""
+
+
+class TargetSecrets(Protocol):
+    """Secrets that consumers use (TARGET_READ; TARGET_WRITE; TARGET_DELETE)."""
+
+    def read(self, ref: SecretRef) -> Secret | None: ...
+
+    def head(self, ref: SecretRef) -> SecretHead | None: ...
+
+    def create(self, ref: SecretRef, content: SecretContent) -> str:
+        """Make a Secret that must not exist; its state. Raises Conflict when it does."""
+
+    def update(self, ref: SecretRef, content: SecretContent, expected: str) -> str:
+        """Replace a Secret that must still be in state `expected`; its new state. Raises Conflict."""
+
+    def delete(self, ref: SecretRef, expected: str) -> None:
+        """Delete a Secret that must still be in state `expected`. Absent already: nothing to do. Raises Conflict."""
+
+
+# --- The authority ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSecret:
+    """One version of a path. `data` is None when that version is deleted or destroyed; values are UTF-8 text.
+
+    `ours_deleted` tells that the deletion is one that Lockstep made and may take back.
+    """
+
+    path: PathRef
+    version: Version
+    data: SecretData | None
+
+
+@dataclass(frozen=True, slots=True)
+class PathHead:
+    """A path's metadata: its newest version, whether that is deleted, and which versions still exist."""
+
+    path: PathRef
+    version: Version
+    deleted: bool
+    live: tuple[int, ...] = ()  # numbers of the versions that are neither deleted nor destroyed
+
+
+class Authority(Protocol):
+    """The system that owns current values (AUTHORITY_READ, AUTHORITY_WRITE, AUTHORITY_DELETE, AUTHORITY_METADATA)."""
+
+    def read(self, path: PathRef, version: Version | None = None) -> StoredSecret | None:
+        """The newest version, or the one named; None where nothing was ever written, or that version is gone."""
+
+    def head(self, path: PathRef) -> PathHead | None: ...
+
+    def list(self, mount: str, prefix: str) -> tuple[PathRef, ...]:
+        """All paths below a prefix ("" for the whole mount), ordered."""
+
+    def write(self, path: PathRef, data: SecretData, base: Version | None) -> Version:
+        """Write as a whole if the newest version is still `base` (None: nothing was ever written).
+
+        Raises Conflict when it is not; Reject for a value that the store cannot hold unchanged.
+        """
+
+    def delete(self, path: PathRef, versions: tuple[int, ...]) -> None:
+        """Soft-delete exactly these versions; others stay."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who may write a path (DESIGN, "Claims"). `revision` is the CAS token of the document."""
+
+    path: PathRef
+    owner: str  # str(ManifestRef); with `cluster` and `uid`, one owner among all clusters
+    cluster: str
+    uid: str
+    origin: Literal["producer", "rotation", "authority"]
+    epoch: int
+    state: Literal["active", "released", "retired"]
+    properties: tuple[str, ...] = ()  # keys that we ever wrote and did not retract
+    deleted: tuple[int, ...] = ()  # versions that we soft-deleted ourselves, and may restore over
+    revision: int = 0
+
+
+class Claims(Protocol):
+    """Ownership documents at the authority (CLAIM_READ, CLAIM_WRITE)."""
+
+    def read(self, path: PathRef) -> Claim | None: ...
+
+    def create(self, claim: Claim) -> Claim:
+        """Make the first claim of a path; with its revision. Raises Conflict where one exists."""
+
+    def update(self, claim: Claim) -> Claim:
+        """Replace the claim whose revision is `claim.revision`; with its new revision. Raises Conflict."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tombstone:
+    """An absence that somebody noticed; only the sweep acts on it, after `due`."""
+
+    id: str
+    manifest: ManifestRef
+    target: SecretRef | PathRef
+    policy: Literal["delete-target", "release-path", "delete-path", "delete-properties"]
+    noticed: datetime
+    due: datetime
+    properties: tuple[str, ...] = ()
+    base: Version | None = None  # the version that may be deleted; a newer one is somebody's new value
+    owner: str = ""  # who owned the target when its absence was noticed
+    revision: int = 0
+
+
+class Tombstones(Protocol):
+    """Noticed absences (TOMBSTONE_READ, TOMBSTONE_WRITE)."""
+
+    def list(self) -> tuple[Tombstone, ...]: ...
+
+    def read(self, tombstone_id: str) -> Tombstone | None: ...
+
+    def create(self, tombstone: Tombstone) -> None:
+        """Set it; one with the same id stays as it is (its grace does not begin again)."""
+
+    def remove(self, tombstone: Tombstone) -> None:
+        """Remove it if its revision is unchanged. Absent already: nothing to do. Raises Conflict."""
+
+
+# --- What is known locally ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """What a path's origin last confirmed: the version it stands by and the source states it came from.
+
+    Only the step that writes the path records it (on Kubernetes: the PushSecret's status). A version newer than
+    this at the authority was written by somebody else, or is about to be confirmed: it is not materialized.
+    """
+
+    path: PathRef
+    version: Version
+    manifest: ManifestRef
+    sources: Mapping[str, str]  # str(SecretRef) -> state
+    generation: str = ""  # of the manifest
+
+
+class Publications(Protocol):
+    """Confirmed versions (PUBLICATION_READ, PUBLICATION_WRITE)."""
+
+    def read(self, path: PathRef) -> Publication | None: ...
+
+    def record(self, publication: Publication) -> None:
+        """Keep it unless a newer version is recorded already."""
+
+    def forget(self, path: PathRef) -> None: ...
+
+
+class Wiring(Protocol):
+    """The index of the manifests: who produces and who consumes what, never a listing per event."""
+
+    def push_secret(self, ref: ManifestRef) -> PushSecret | None: ...
+
+    def external_secret(self, ref: ManifestRef) -> ExternalSecret | None: ...
+
+    def producers_of_source(self, ref: SecretRef, labels: Mapping[str, str]) -> tuple[PushSecret, ...]:
+        """PushSecrets whose selector names this Secret or matches its labels."""
+
+    def producers_of_path(self, path: PathRef) -> tuple[PushSecret, ...]:
+        """Usually one. Several is a conflict that the manifests make."""
+
+    def consumers_of_path(self, path: PathRef) -> tuple[ExternalSecret, ...]:
+        """ExternalSecrets that read this path, those that find it by prefix and expression included."""
+
+    def consumer_of_target(self, ref: SecretRef) -> tuple[ExternalSecret, ...]: ...
+
+    def push_secrets(self) -> Iterator[PushSecret]: ...
+
+    def external_secrets(self) -> Iterator[ExternalSecret]: ...
+
+    def mount(self, store: str) -> str | None:
+        """The canonical mount of a ClusterSecretStore, None when there is no such store."""
+
+    def complete(self) -> bool:
+        """Whether everything could be listed and parsed; while it is not, nothing is retracted."""
+
+    def problem(self, ref: ManifestRef) -> str | None:
+        """Why this manifest may not act (a cycle, two claims on a path, a rule that is enforced), None if it may."""
+
+
+class Access(Protocol):
+    """The access policy, outside the wiring: default deny both ways (DESIGN, "Who may say and do what")."""
+
+    def may_publish(self, namespace: str, path: PathRef) -> bool: ...
+
+    def may_read(self, namespace: str, path: PathRef) -> bool: ...
+
+
+class Suspensions(Protocol):
+    """What operators stopped; checked before every write."""
+
+    def reason(self, *references: SecretRef | PathRef | ManifestRef) -> str | None:
+        """Why writing for any of these is suspended, None when it is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The few choices of an operator that steps need (lockstep.yaml)."""
+
+    cluster: str = "local"
+    retraction_grace: float = 3600.0  # seconds between noticing an absence and acting on it
+    retraction_limit: int = 10  # how many retractions may fall due at once before the sweep holds all of them
+    retraction_share: float = 0.2  # and which share of what is wired
+    order_lifetime: float = 900.0  # seconds that an order holds
+    sweep_requests: int = 500  # authority requests of one sweep shard
+
+
+class Ledger(Protocol):
+    """The append-only record (LEDGER_WRITE). Appending is its one writer's; a step only anchors."""
+
+    def anchor(self) -> None:
+        """Sign the chain's head with the authority's key and anchor it there by CAS; nothing new: nothing done."""
+
+
+class Clock(Protocol):
+    """Time, which steps never take from the machine."""
+
+    def now(self) -> datetime:
+        """The current time, aware, UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What a host hands to a step, built with that step's own identity."""
+
+    sources: SourceSecrets
+    targets: TargetSecrets
+    authority: Authority
+    claims: Claims
+    tombstones: Tombstones
+    publications: Publications
+    wiring: Wiring
+    access: Access
+    suspensions: Suspensions
+    ledger: Ledger
+    clock: Clock
+    settings: Settings
