@@ -7,6 +7,7 @@ from events.schedule import ScheduleTicked
 from events.secret import (
     SecretChanged,
     SecretConflicted,
+    SecretDrifted,
     SecretMaterialized,
     SecretPublished,
     SecretRetracted,
@@ -16,6 +17,7 @@ from events.wiring import WiringChanged
 EVENTS: tuple[type[Event], ...] = (
     WiringChanged,
     SecretChanged,
+    SecretDrifted,
     SecretPublished,
     SecretMaterialized,
     SecretRetracted,

@@ -1,5 +1,6 @@
 """Typed events in and out of CloudEvents: ids, causes, order, hops (DESIGN, "State identity")."""
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -11,8 +12,16 @@ from events.cloudevent import CloudEvent
 from events.errors import EventError
 from events.event import Category, Event
 from events.identity import fact_id, order_id
+from events.media_type import parse_media_type
+from events.problems import describe
 
 MAX_HOPS = 32  # our own count, beside the broker's TTL: a subscriber that posts instead of replying resets that
+MAX_ID = 256  # characters of what we carry on from event to event
+
+_CARRIED = re.compile(rf"[\x21-\x7e]{{1,{MAX_ID}}}")
+_HOPS = re.compile(r"[0-9]{1,4}")
+# W3C Trace Context, 3.2.2: version ff and identifiers of zeros only are invalid.
+_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,22 +40,15 @@ def read(wire: CloudEvent) -> Received:
     """The typed event of a CloudEvent. Raises EventError: unknown type, bad data, wrong subject, too many hops."""
     model = BY_TYPE.get(wire.type)
     if model is None:
-        raise EventError(f"type {wire.type[:80]!r} is not in the catalogue; `lockstep steps` lists what is consumed")
-    if wire.datacontenttype not in (None, "application/json"):
-        raise EventError(f"datacontenttype of {wire.type} must be application/json")
-    accepted = {None, *(_schema(model, v) for v in (model.SCHEMA_VERSION, model.SCHEMA_VERSION - 1) if v >= 1)}
-    if wire.dataschema not in accepted:
-        raise EventError(f"dataschema of {wire.type} is not {_schema(model, model.SCHEMA_VERSION)} or the one before")
-    try:
-        event = model.model_validate_json(wire.data or b"{}")
-    except ValidationError as error:
-        raise EventError(f"data of {wire.type}: {_first_problem(error)}") from None
+        raise EventError("type is not in the catalogue; `lockstep steps` lists what is consumed")
+    event = _data(model, wire)
     if wire.subject is not None and wire.subject != event.about.subject:
         raise EventError(f"subject of {wire.type} does not name what its data is about")
+    identity = _carried("id", wire.id)
     return Received(
-        event=event, id=wire.id, source=wire.source,
-        correlation=wire.extension("correlationid") or wire.id,
-        hops=_hops(wire), traceparent=wire.extension("traceparent"),
+        event=event, id=identity, source=wire.source,
+        correlation=_carried("correlationid", wire.extension("correlationid") or identity),
+        hops=_hops(wire.extension("lockstephops")), traceparent=_traceparent(wire.extension("traceparent")),
     )  # fmt: skip
 
 
@@ -65,7 +67,7 @@ def issue(
         identity = fact_id(event.TYPE, subject, event.state, event.result)
     hops = cause.hops + 1 if cause else 0
     if hops > MAX_HOPS:
-        raise EventError(f"more than {MAX_HOPS} hops since {cause.correlation if cause else identity}: a loop")
+        raise EventError(f"{event.TYPE} would be more than {MAX_HOPS} hops from its first cause: a loop")
     extensions = {
         "correlationid": cause.correlation if cause else identity,
         "partitionkey": subject,
@@ -78,25 +80,45 @@ def issue(
     return CloudEvent(
         id=identity, source=source, type=event.TYPE, subject=subject,
         time=now.astimezone(UTC).isoformat().replace("+00:00", "Z"),
-        datacontenttype="application/json", dataschema=_schema(type(event), event.SCHEMA_VERSION),
+        datacontenttype="application/json", dataschema=schema_urn(type(event), event.SCHEMA_VERSION),
         extensions=MappingProxyType(extensions),
         data=event.model_dump_json(exclude_defaults=False).encode(),
     )  # fmt: skip
 
 
-def _schema(model: type[Event], version: int) -> str:
+def schema_urn(model: type[Event], version: int) -> str:
+    """The `dataschema` of one version of an event type."""
     return f"urn:lockstep:event:{model.TYPE.removeprefix('dev.lockstep.')}:{version}"
 
 
-def _hops(wire: CloudEvent) -> int:
-    text = wire.extension("lockstephops") or "0"
-    if not text.isdecimal() or not text.isascii() or int(text[:4]) > MAX_HOPS or len(text) > 4:
+def _data(model: type[Event], wire: CloudEvent) -> Event:
+    media = parse_media_type(wire.datacontenttype or "application/json", "datacontenttype")
+    if media.essence != "application/json" or not media.utf8:
+        raise EventError(f"datacontenttype of {model.TYPE} must be application/json")
+    versions = [version for version in (model.SCHEMA_VERSION, model.SCHEMA_VERSION - 1) if version >= 1]
+    if wire.dataschema is not None and wire.dataschema not in [schema_urn(model, version) for version in versions]:
+        raise EventError(f"dataschema of {model.TYPE} is not {schema_urn(model, versions[0])} or the one before")
+    try:
+        # Strict: "3" is no number, and a number is no time.
+        return model.model_validate_json(wire.data or b"{}", strict=True)
+    except ValidationError as error:
+        raise EventError(f"data of {model.TYPE}: {describe(error)}") from None
+
+
+def _carried(name: str, text: str) -> str:
+    if not _CARRIED.fullmatch(text):
+        raise EventError(f"{name} must be 1 to {MAX_ID} printable ASCII characters without spaces")
+    return text
+
+
+def _hops(text: str | None) -> int:
+    if text is None:
+        return 0
+    if not _HOPS.fullmatch(text) or int(text) > MAX_HOPS:
         raise EventError(f"lockstephops must be a number from 0 to {MAX_HOPS}; a larger one is a loop")
     return int(text)
 
 
-def _first_problem(error: ValidationError) -> str:
-    # Never pydantic's own text: it quotes the input, and what should not hold a secret may hold one.
-    problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    where = ".".join(str(part) for part in problem["loc"])[:80] or "the document"
-    return f"{where}: {problem['type']}"
+def _traceparent(text: str | None) -> str | None:
+    """A valid trace context; an invalid one is dropped, as its specification asks, not refused."""
+    return text if text and _TRACEPARENT.fullmatch(text) else None

@@ -1,12 +1,11 @@
 """Orders: they name what is to be looked at again; the step decides from the stores."""
 
-from datetime import datetime
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from events.event import Category, Event
-from events.references import ManifestRef, PathRef, SecretRef, Version
+from events.references import Instant, ManifestRef, PathRef, PathText, SecretRef, Version
 from events.secret import Explanation
 
 
@@ -15,7 +14,7 @@ class Order(Event):
 
     CATEGORY: ClassVar[Category] = Category.ORDER
 
-    expires: datetime
+    expires: Instant
     reason: Explanation
 
 
@@ -39,7 +38,7 @@ class MaterializeRequested(Order):
 
     consumer: ManifestRef
     secret: SecretRef
-    base: dict[str, Version] = Field(default_factory=dict)
+    base: dict[PathText, Version] = Field(default_factory=dict)
 
     @property
     def about(self) -> SecretRef:

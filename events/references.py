@@ -1,17 +1,18 @@
 """How events name things: secrets, paths at the authority, manifests, versions (DESIGN, "State identity")."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from events.errors import EventError
 
 # RFC 1123, as Kubernetes applies it to namespaces (label) and to Secrets and manifests (subdomain).
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*")
-# What a KV path segment may hold: printable, no control characters, no separators of URLs or shells.
+_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+# What a KV path segment may hold: printable, no control characters, no separators of URLs or shells. None begins
+# with a dot, so none can be "." or "..".
 _SEGMENT = re.compile(r"[A-Za-z0-9_][-A-Za-z0-9_.]{0,252}")
 
 
@@ -33,9 +34,28 @@ def _segments(text: str) -> str:
     return text
 
 
-NamespaceName = Annotated[str, AfterValidator(_label)]
-ObjectName = Annotated[str, AfterValidator(_subdomain)]
-PathSegments = Annotated[str, AfterValidator(_segments)]
+def _utc(instant: datetime) -> datetime:
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:  # the first or last hours of the calendar
+        raise ValueError("is not a time that UTC can tell") from None
+
+
+def _shape(pattern: str, length: int) -> dict[str, JsonValue]:
+    # For the published JSON Schema: validators that are functions would not show there.
+    return {"pattern": f"^{pattern}$", "maxLength": length}
+
+
+NamespaceName = Annotated[str, AfterValidator(_label), Field(json_schema_extra=_shape(_LABEL.pattern, 63))]
+ObjectName = Annotated[str, AfterValidator(_subdomain), Field(json_schema_extra=_shape(_SUBDOMAIN.pattern, 253))]
+PathSegments = Annotated[
+    str,
+    AfterValidator(_segments),
+    Field(json_schema_extra=_shape(f"{_SEGMENT.pattern}(/{_SEGMENT.pattern})*", 512)),
+]
+PathText = Annotated[str, Field(max_length=1025, pattern=r"^[A-Za-z0-9_][-A-Za-z0-9_./]*$")]  # str(PathRef), as a key
+# One instant has one spelling, as states and thereby ids are made of it; without an offset it is no instant.
+Instant = Annotated[AwareDatetime, AfterValidator(_utc)]
 
 
 class Reference(BaseModel):
@@ -99,8 +119,11 @@ class ManifestRef(Reference):
         """Read what `str()` writes. Raises EventError."""
         match = re.fullmatch(r"(\w+) ([^/]+)/(.+)", text)
         if not match:
-            raise EventError(f"not a manifest reference: {text[:80]!r}; expected 'Kind namespace/name'")
-        return cls(kind=match[1], namespace=match[2], name=match[3])
+            raise EventError("not a manifest reference; expected 'Kind namespace/name'")
+        try:
+            return cls(kind=match[1], namespace=match[2], name=match[3])
+        except ValidationError:  # its text quotes what it refuses
+            raise EventError("not a manifest reference: kind, namespace or name is none of Kubernetes'") from None
 
 
 class Version(BaseModel):
@@ -114,7 +137,7 @@ class Version(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     number: Annotated[int, Field(ge=1, le=2**53)]
-    created: Annotated[datetime, Field()]
+    created: Instant
     id: Annotated[str, Field(max_length=128, pattern=r"^[-A-Za-z0-9._]*$")] = ""
 
     def newer_than(self, other: "Version | None") -> bool:

@@ -1,12 +1,11 @@
 """Time, as an event: steps own no timers."""
 
-from datetime import datetime
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from events.event import Category, Event
-from events.references import Reference
+from events.references import Instant, Reference
 
 
 class ScheduleRef(Reference):
@@ -26,7 +25,7 @@ class ScheduleTicked(Event):
     CATEGORY: ClassVar[Category] = Category.HINT
 
     schedule: ScheduleRef
-    at: datetime
+    at: Instant
     shard: Annotated[int, Field(ge=0)] = 0
     shards: Annotated[int, Field(ge=1, le=4096)] = 1
 

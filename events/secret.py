@@ -5,11 +5,14 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from events.event import Category, Event
-from events.references import ManifestRef, PathRef, SecretRef, Version
+from events.references import ManifestRef, PathRef, PathText, SecretRef, Version
 
 StateIdentity = Annotated[str, Field(max_length=256, pattern=r"^[\x21-\x7e]*$")]
-KeyName = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")]
-Explanation = Annotated[str, Field(max_length=512, pattern=r"^[^\x00-\x1f\x7f]*$")]
+# A key of a Secret: not ".", and not beginning with "..", as Kubernetes (and a mounted Secret's own files) have it.
+KeyName = Annotated[str, Field(max_length=253, pattern=r"^\.?[-_a-zA-Z0-9][-._a-zA-Z0-9]*$")]
+# Text for people: no control characters, and none that reorder a line (Unicode's bidirectional ones).
+_PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$"
+Explanation = Annotated[str, Field(max_length=512, pattern=_PRINTABLE)]
 
 
 class SecretChanged(Event):
@@ -33,6 +36,24 @@ class SecretChanged(Event):
     @property
     def result(self) -> str:
         return "present" if self.present else "absent"
+
+
+class SecretDrifted(Event):
+    """Somebody changed a managed Secret behind our back. A hint: the step compares it with the authority."""
+
+    TYPE: ClassVar[str] = "dev.lockstep.secret.drifted"
+    CATEGORY: ClassVar[Category] = Category.HINT
+
+    secret: SecretRef
+    seen: StateIdentity = ""
+
+    @property
+    def about(self) -> SecretRef:
+        return self.secret
+
+    @property
+    def state(self) -> str:
+        return self.seen
 
 
 class SecretPublished(Event):
@@ -69,7 +90,7 @@ class SecretMaterialized(Event):
 
     secret: SecretRef
     consumer: ManifestRef
-    stamp: dict[str, Version]
+    stamp: dict[PathText, Version]
     keys: tuple[KeyName, ...]
     seen: StateIdentity
     outcome: Literal["created", "updated", "unchanged"]
@@ -95,7 +116,7 @@ class SecretConflicted(Event):
 
     path: PathRef
     claimant: ManifestRef
-    owner: str = Field(default="", max_length=512)
+    owner: Explanation = ""
     version: Version | None = None
     outcome: Literal["foreign-write", "owned-by-other"]
     explanation: Explanation
@@ -114,7 +135,7 @@ class SecretConflicted(Event):
 
 
 class SecretRetracted(Event):
-    """A tombstone was set, withdrawn, or carried out."""
+    """A tombstone was set, withdrawn, held (too many at once), carried out, or found not to apply any more."""
 
     TYPE: ClassVar[str] = "dev.lockstep.secret.retracted"
     CATEGORY: ClassVar[Category] = Category.FACT
@@ -122,7 +143,7 @@ class SecretRetracted(Event):
     target: SecretRef | PathRef
     manifest: ManifestRef
     tombstone: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
-    outcome: Literal["noticed", "withdrawn", "retracted", "kept"]
+    outcome: Literal["noticed", "withdrawn", "held", "retracted", "kept"]
     explanation: Explanation = ""
 
     @property

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from events.event import Category, Event
-from events.references import ManifestRef
+from events.references import ManifestRef, PathRef, SecretRef
 
 
 class WiringChanged(Event):
@@ -16,6 +16,8 @@ class WiringChanged(Event):
 
     manifest: ManifestRef
     change: Literal["added", "changed", "removed"]
+    secrets: tuple[SecretRef, ...] = ()  # targets and sources that it named before and names no longer
+    paths: tuple[PathRef, ...] = ()  # paths that it named before, or names now with other properties
     generation: Annotated[str, Field(max_length=128, pattern=r"^[-A-Za-z0-9._]*$")]
 
     @property

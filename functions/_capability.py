@@ -7,6 +7,8 @@ class Capability(Enum):
     """One permission of a step. The value is how documentation names it."""
 
     SOURCE_READ = "read the source Secrets that PushSecrets name"
+    SOURCE_METADATA = "see source Secrets' metadata, not their values"
+    TARGET_METADATA = "see target Secrets' metadata, not their values"
     TARGET_READ = "read the target Secrets that ExternalSecrets name"
     TARGET_WRITE = "create and update target Secrets"
     TARGET_DELETE = "delete target Secrets"
@@ -14,6 +16,7 @@ class Capability(Enum):
     AUTHORITY_WRITE = "write values at wired paths of producers"
     AUTHORITY_DELETE = "delete versions at wired paths of producers"
     AUTHORITY_METADATA = "read metadata (versions, times) at wired paths"
+    AUTHORITY_LIST = "list names below the prefixes that ExternalSecrets search"
     CLAIM_READ = "read claims"
     CLAIM_WRITE = "create and change claims"
     TOMBSTONE_READ = "list and read tombstones"

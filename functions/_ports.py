@@ -6,14 +6,13 @@ Adapters raise `Unavailable` where a dependency is down or refuses, `Conflict` w
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
+from events.references import ManifestRef, PathRef, SecretRef, Version
 from functions._manifests.external_secret import ExternalSecret
 from functions._manifests.push_secret import PushSecret
 from functions._manifests.selector import LabelSelector
-
-from events.references import ManifestRef, PathRef, SecretRef, Version
 from functions._values import SecretData
 
 # --- Secrets of a cluster, or of its projection -------------------------------------------------------------------
@@ -100,10 +99,7 @@ class TargetSecrets(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StoredSecret:
-    """One version of a path. `data` is None when that version is deleted or destroyed; values are UTF-8 text.
-
-    `ours_deleted` tells that the deletion is one that Lockstep made and may take back.
-    """
+    """One version of a path. `data` is None when that version is deleted or destroyed; values are UTF-8 text."""
 
     path: PathRef
     version: Version
@@ -125,6 +121,9 @@ class Authority(Protocol):
 
     def read(self, path: PathRef, version: Version | None = None) -> StoredSecret | None:
         """The newest version, or the one named; None where nothing was ever written, or that version is gone."""
+
+    def read_pinned(self, path: PathRef, pin: str) -> StoredSecret | None:
+        """The version that a manifest pins (KV: its number); None where it is gone. Raises Reject for a bad pin."""
 
     def head(self, path: PathRef) -> PathHead | None: ...
 
@@ -152,6 +151,7 @@ class Claim:
     origin: Literal["producer", "rotation", "authority"]
     epoch: int
     state: Literal["active", "released", "retired"]
+    on_removal: Literal["keep", "delete"] = "keep"  # what the owner's deletionPolicy asks, kept for when it is gone
     properties: tuple[str, ...] = ()  # keys that we ever wrote and did not retract
     deleted: tuple[int, ...] = ()  # versions that we soft-deleted ourselves, and may restore over
     revision: int = 0
@@ -225,7 +225,8 @@ class Publications(Protocol):
     def record(self, publication: Publication) -> None:
         """Keep it unless a newer version is recorded already."""
 
-    def forget(self, path: PathRef) -> None: ...
+    def forget(self, path: PathRef) -> None:
+        """Drop what was recorded: the path has no origin of ours any more."""
 
 
 class Wiring(Protocol):
@@ -281,10 +282,12 @@ class Settings:
 
     cluster: str = "local"
     retraction_grace: float = 3600.0  # seconds between noticing an absence and acting on it
-    retraction_limit: int = 10  # how many retractions may fall due at once before the sweep holds all of them
-    retraction_share: float = 0.2  # and which share of what is wired
+    retraction_limit: int = 10  # how many retractions may be due at once before the sweep holds all of them
     order_lifetime: float = 900.0  # seconds that an order holds
-    sweep_requests: int = 500  # authority requests of one sweep shard
+
+    @property
+    def grace(self) -> timedelta:
+        return timedelta(seconds=self.retraction_grace)
 
 
 class Ledger(Protocol):

@@ -1,0 +1,66 @@
+"""One instance of every event type, for the documentation and for tests: the story of one changed password."""
+
+from datetime import UTC, datetime, timedelta
+
+from events.event import Event
+from events.operation import ClaimTaken, ScopeRef, SuspensionChanged
+from events.orders import ClaimRequested, MaterializeRequested, PublishRequested, RetractRequested
+from events.references import ManifestRef, PathRef, SecretRef, Version
+from events.schedule import ScheduleRef, ScheduleTicked
+from events.secret import (
+    SecretChanged,
+    SecretConflicted,
+    SecretDrifted,
+    SecretMaterialized,
+    SecretPublished,
+    SecretRetracted,
+)
+from events.wiring import WiringChanged
+
+NOW = datetime(2026, 1, 31, 12, 0, 0, 250000, tzinfo=UTC)
+
+_SOURCE = SecretRef(namespace="databases", name="temporal.platform.credentials.postgresql.acid.zalan.do")
+_TARGET = SecretRef(namespace="temporal", name="temporal-database")
+_PATH = PathRef(mount="secret", path="runtime/temporal/database")
+_PUSH = ManifestRef(kind="PushSecret", namespace="databases", name="temporal-database")
+_EXTERNAL = ManifestRef(kind="ExternalSecret", namespace="temporal", name="temporal-database")
+_SEEN = "..2026_01_31_12_00_00.1735"
+_BEFORE = Version(number=6, created=NOW - timedelta(days=30))
+_VERSION = Version(number=7, created=NOW)
+_TOMBSTONE = "5f2b0c0e6c1b4a7f9d3e8a1b2c4d6e8f"
+_EXPIRES = NOW + timedelta(minutes=15)
+
+EXAMPLES: tuple[Event, ...] = (
+    WiringChanged(manifest=_PUSH, change="changed", generation="3", paths=(_PATH,)),
+    SecretChanged(secret=_SOURCE, seen=_SEEN),
+    SecretDrifted(secret=_TARGET, seen=_SEEN),
+    SecretPublished(path=_PATH, version=_VERSION, keys=("username", "password"), origin=_PUSH, outcome="written"),
+    SecretMaterialized(
+        secret=_TARGET, consumer=_EXTERNAL, stamp={str(_PATH): _VERSION}, keys=("username", "password"),
+        seen=_SEEN, outcome="updated",
+    ),
+    SecretRetracted(
+        target=_TARGET, manifest=_EXTERNAL, tombstone=_TOMBSTONE, outcome="noticed",
+        explanation="ExternalSecret temporal/temporal-database is gone",
+    ),
+    SecretConflicted(
+        path=_PATH, claimant=_PUSH, owner="PushSecret legacy/temporal-database", version=_VERSION,
+        outcome="foreign-write", explanation="version 7 was not written by the path's owner",
+    ),
+    PublishRequested(path=_PATH, base=_BEFORE, expires=_EXPIRES, reason="the source is newer than the authority"),
+    MaterializeRequested(
+        consumer=_EXTERNAL, secret=_TARGET, base={str(_PATH): _VERSION}, expires=_EXPIRES,
+        reason="the consumer carries version 6",
+    ),
+    RetractRequested(
+        target=_PATH, tombstone=_TOMBSTONE, base=_VERSION, expires=_EXPIRES, reason="grace is over since 11:00",
+    ),
+    ClaimRequested(
+        path=_PATH, claimant=_PUSH, epoch=2, base=_VERSION, by="uid:1000", expires=_EXPIRES, reason="team moved",
+    ),
+    ClaimTaken(path=_PATH, owner=_PUSH, epoch=3, by="uid:1000"),
+    SuspensionChanged(
+        scope=ScopeRef(scope="temporal"), suspended=True, by="uid:1000", explanation="migration", serial=4
+    ),
+    ScheduleTicked(schedule=ScheduleRef(name="sweep"), at=NOW, shard=0, shards=4),
+)  # fmt: skip

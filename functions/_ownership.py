@@ -1,0 +1,52 @@
+"""Who may write a path: claims, and what a step may make of the one it finds (DESIGN, "Claims")."""
+
+from dataclasses import replace
+from typing import Literal
+
+from events.references import PathRef
+from functions._manifests.push_secret import PushSecret
+from functions._ports import Claim, Ports
+
+
+def new_claim(push: PushSecret, path: PathRef, properties: tuple[str, ...], ports: Ports) -> Claim:
+    """The claim a PushSecret makes on a path that nobody claimed."""
+    return Claim(
+        path=path,
+        owner=str(push.ref),
+        cluster=ports.settings.cluster,
+        uid=push.uid,
+        origin="producer",
+        epoch=1,
+        state="active",
+        on_removal=removal_of(push),
+        properties=tuple(sorted(properties)),
+    )
+
+
+def owned_by(claim: Claim, push: PushSecret, ports: Ports) -> bool:
+    """Whether the claim names this PushSecret of this cluster. A recreated one (another uid) is another owner."""
+    return (claim.owner, claim.cluster, claim.uid) == (str(push.ref), ports.settings.cluster, push.uid)
+
+
+def taken_over(claim: Claim, push: PushSecret, properties: tuple[str, ...], ports: Ports) -> Claim:
+    """The claim as its next owner holds it: a new epoch, the same revision to compare and set against."""
+    return replace(
+        new_claim(push, claim.path, properties, ports),
+        epoch=claim.epoch + 1,
+        deleted=claim.deleted,
+        revision=claim.revision,
+    )
+
+
+def refreshed(claim: Claim, push: PushSecret, properties: tuple[str, ...]) -> Claim:
+    """The owner's own claim brought up to its manifest; equal to `claim` where nothing changed."""
+    return replace(
+        claim,
+        on_removal=removal_of(push),
+        properties=tuple(sorted({*claim.properties, *properties})),
+    )
+
+
+def removal_of(push: PushSecret) -> Literal["keep", "delete"]:
+    """What becomes of the path when the PushSecret goes."""
+    return "delete" if push.spec.deletion_policy == "Delete" else "keep"

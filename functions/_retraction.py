@@ -1,0 +1,23 @@
+"""The limit on how much may be retracted at once, across everything that is due (DESIGN, "Deletion")."""
+
+from collections.abc import Sequence
+
+from functions._ports import Ports, Tombstone
+
+
+def held_back(due: Sequence[Tombstone], ports: Ports) -> str:
+    """Why none of these may be carried out now; "" when all may."""
+    if not due:
+        return ""
+    if not ports.wiring.complete():
+        return "the wiring cannot be read as a whole; nothing is retracted until it can"
+    limit = ports.settings.retraction_limit
+    if len(due) > limit:
+        return (
+            f"{len(due)} retractions are due at once, more than the limit of {limit}; "
+            "if they are meant, raise retraction.limit in lockstep.yaml"
+        )
+    wired = sum(1 for _ in ports.wiring.push_secrets()) + sum(1 for _ in ports.wiring.external_secrets())
+    if wired == 0:
+        return "nothing is wired at all; an empty wiring retracts nothing"
+    return ""

@@ -1,0 +1,99 @@
+"""From a producer's source Secrets to the content of one path (seed 001, 5a.3.2)."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from events.references import PathRef, SecretRef
+from functions._failures import Reject
+from functions._manifests.push_secret import PushEntry, PushSecret
+from functions._marks import DERIVED, REFUSED_TYPES
+from functions._ports import Ports, Secret
+from functions._shaping.assemble import assemble
+from functions._shaping.conversion import reverse_unicode
+from functions._values import SecretValue
+
+
+@dataclass(frozen=True, slots=True)
+class Sourced:
+    """The content that the source asks of a path, and the states it was read at."""
+
+    content: Mapping[str, SecretValue]
+    states: Mapping[str, str]
+
+
+def source_refs(push: PushSecret, ports: Ports) -> tuple[SecretRef, ...]:
+    """The Secrets a PushSecret selects, always in its own namespace."""
+    selector = push.spec.selector.secret
+    if selector.name is not None:
+        return (SecretRef(namespace=push.namespace, name=selector.name),)
+    if selector.selector is None:
+        raise Reject(f"{push.ref}: spec.selector.secret needs a name or a selector")
+    return ports.sources.select(push.namespace, selector.selector)
+
+
+def sourced(push: PushSecret, path: PathRef, entries: tuple[PushEntry, ...], ports: Ports) -> Sourced | None:
+    """What the path should hold; None while no source Secret exists.
+
+    Raises Reject: a Secret of a refused type, one that we manage ourselves, a missing or ambiguous key.
+    """
+    found = [secret for ref in source_refs(push, ports) if (secret := ports.sources.read(ref)) is not None]
+    if not found:
+        return None
+    for secret in found:
+        _refuse_unfit(push, secret)
+    candidates = [_templated(push, secret) for secret in found]
+    content: dict[str, SecretValue] = {}
+    for entry in entries:
+        for name, value in _entry_content(push, entry, candidates).items():
+            if name in content:
+                raise Reject(f"{push.ref}: two entries of spec.data write property {name!r} of {path}")
+            content[name] = value
+    return Sourced(content=content, states={str(secret.ref): secret.state for secret in found})
+
+
+def _refuse_unfit(push: PushSecret, secret: Secret) -> None:
+    if secret.type in REFUSED_TYPES:
+        raise Reject(f"{push.ref}: Secret {secret.ref} has type {secret.type}, which is never distributed")
+    if secret.owner and push.annotations.get(DERIVED) != "true":
+        raise Reject(
+            f"{push.ref}: Secret {secret.ref} is itself managed ({secret.owner}); publishing it again can loop. "
+            f"If it is meant, annotate the PushSecret with {DERIVED}: 'true'"
+        )
+
+
+def _templated(push: PushSecret, secret: Secret) -> Mapping[str, SecretValue]:
+    template = push.spec.template
+    if template is None:
+        return secret.data
+    return assemble(secret.data, template.data, "Merge", subject=str(push.ref))  # a PushSecret's template always merges
+
+
+def _entry_content(
+    push: PushSecret, entry: PushEntry, candidates: list[Mapping[str, SecretValue]]
+) -> Mapping[str, SecretValue]:
+    holding = [data for data in candidates if entry.secret_key in data]
+    if not holding:
+        raise Reject(f"{push.ref}: no source Secret has key {entry.secret_key!r}; add it there or correct spec.data")
+    if len(holding) > 1:
+        raise Reject(f"{push.ref}: several source Secrets have key {entry.secret_key!r}; narrow the selector")
+    value = holding[0][entry.secret_key]
+    if entry.property:
+        name = reverse_unicode(entry.property) if entry.conversion == "ReverseUnicode" else entry.property
+        return {name: value}
+    return _object_members(push, entry, value)
+
+
+def _object_members(push: PushSecret, entry: PushEntry, value: SecretValue) -> Mapping[str, SecretValue]:
+    # Without a property the value is the whole path, which KV keeps as a JSON object (reference/distribution.md 2).
+    message = f"{push.ref}: key {entry.secret_key!r} is pushed without a property, so it must be a JSON object"
+    try:
+        parsed = json.loads(value.reveal())
+    except (ValueError, RecursionError):
+        raise Reject(message) from None
+    if not isinstance(parsed, dict):
+        raise Reject(message)
+    return {
+        name: SecretValue.of(member if isinstance(member, str) else json.dumps(member, separators=(",", ":")))
+        for name, member in parsed.items()
+    }

@@ -1,0 +1,225 @@
+"""materialize: pull what the authority holds into consumer Secrets (seed 001, 5a.3.3).
+
+A target says in its stamp which versions it carries. The stamp is written with the data, so a delivery that
+comes twice, late or beside another finds out from the target itself that there is nothing left to do.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Literal
+
+from events.event import Event
+from events.orders import MaterializeRequested
+from events.references import PathRef, Version
+from events.secret import SecretDrifted, SecretMaterialized, SecretPublished
+from events.wiring import WiringChanged
+from functions._capability import Capability
+from functions._composing import Composed, Waiting, compose
+from functions._failures import Conflict, Reject, Retry
+from functions._manifests.external_secret import ExternalSecret
+from functions._marks import CREATION_POLICY, REFUSED_TYPES, RESERVED_METADATA
+from functions._orders import expiry
+from functions._ports import Ports, Secret, SecretContent
+from functions._step import Step
+from functions._values import SecretValue
+from functions._vouched import VouchedReads
+
+ATTEMPTS = 4
+
+
+def handle(
+    event: SecretPublished | MaterializeRequested | SecretDrifted | WiringChanged, ports: Ports
+) -> Iterator[Event]:
+    """Bring every consumer that the event concerns to the newest confirmed version."""
+    consumers = _consumers(event, ports)
+    bounds = _lower_bounds(event)
+    reads = VouchedReads(ports, bounds)
+    if isinstance(event, SecretPublished) and consumers:
+        reads.newest(event.path)  # a failure to read what all of them share is nobody's alone
+    for consumer in consumers:
+        try:
+            yield from _materialize(consumer, event, reads, ports)
+        except (Retry, Reject, Conflict) as failure:
+            if len(consumers) == 1:
+                raise
+            yield MaterializeRequested(
+                consumer=consumer.ref,
+                secret=consumer.target,
+                base={str(path): version for path, version in bounds.items()},
+                expires=expiry(ports),
+                reason=failure.reason[:500],
+            )
+
+
+def _consumers(
+    event: SecretPublished | MaterializeRequested | SecretDrifted | WiringChanged, ports: Ports
+) -> tuple[ExternalSecret, ...]:
+    if isinstance(event, SecretPublished):
+        return ports.wiring.consumers_of_path(event.path)
+    if isinstance(event, SecretDrifted):
+        return ports.wiring.consumer_of_target(event.secret)
+    if isinstance(event, MaterializeRequested):
+        consumer = ports.wiring.external_secret(event.consumer)
+        return (consumer,) if consumer else ()
+    if event.manifest.kind == "ClusterSecretStore":
+        return tuple(c for c in ports.wiring.external_secrets() if c.store == event.manifest.name)
+    consumer = ports.wiring.external_secret(event.manifest) if event.manifest.kind == "ExternalSecret" else None
+    return (consumer,) if consumer else ()
+
+
+def _lower_bounds(event: Event) -> dict[PathRef, Version]:
+    return {event.path: event.version} if isinstance(event, SecretPublished) else {}
+
+
+def _materialize(
+    consumer: ExternalSecret, event: Event, reads: VouchedReads, ports: Ports
+) -> Iterator[SecretMaterialized]:
+    if problem := ports.wiring.problem(consumer.ref):
+        raise Reject(f"{consumer.ref}: {problem}")
+    if consumer.spec.target.creation_policy == "None":
+        return
+    if ports.suspensions.reason(consumer.target, consumer.ref):
+        return
+    target = ports.targets.read(consumer.target)
+    if target is not None and _settled_for_good(consumer, event, target):
+        return
+    composed = compose(consumer, reads, ports)
+    if isinstance(composed, Waiting):
+        return
+    for _ in range(ATTEMPTS):
+        try:
+            outcome = _bring(consumer, target, composed, ports)
+        except Conflict:
+            target = ports.targets.read(consumer.target)
+            continue
+        if outcome is not None:
+            yield outcome
+        return
+    raise Retry(f"{consumer.target} changes faster than it can be compared and set")
+
+
+def _settled_for_good(consumer: ExternalSecret, event: Event, target: Secret) -> bool:
+    """Whether the refresh policy leaves this target as it is (ESO: OnChange, CreatedOnce, interval 0)."""
+    if not target.stamp or target.owner != str(consumer.ref):
+        return False
+    if consumer.spec.refresh_policy == "CreatedOnce":
+        return True
+    if consumer.spec.refresh_policy == "OnChange":
+        return not isinstance(event, WiringChanged)
+    return consumer.spec.refresh_interval == 0
+
+
+def _bring(
+    consumer: ExternalSecret, target: Secret | None, composed: Composed, ports: Ports
+) -> SecretMaterialized | None:
+    policy = consumer.spec.target.creation_policy
+    if target is None:
+        if policy == "Merge":
+            return None  # Merge only ever adds to a Secret that somebody else makes; the sweep looks again
+        state = ports.targets.create(consumer.target, _content(consumer, None, composed))
+        return _materialized(consumer, composed, state, "created")
+    _refuse_foreign(consumer, target)
+    if _goes_back(target.stamp, composed):
+        return None
+    content = _content(consumer, target, composed)
+    if _same(target, content):
+        return _materialized(consumer, composed, target.state, "unchanged")
+    if target.immutable and consumer.spec.target.immutable and dict(target.data) == dict(content.data):
+        return _materialized(consumer, composed, target.state, "unchanged")
+    if target.immutable:
+        raise Reject(f"{consumer.target} is immutable and its data would change; delete it or unset target.immutable")
+    state = ports.targets.update(consumer.target, content, target.state)
+    return _materialized(consumer, composed, state, "updated")
+
+
+def _refuse_foreign(consumer: ExternalSecret, target: Secret) -> None:
+    policy = consumer.spec.target.creation_policy
+    if target.owner == str(consumer.ref) or policy in ("Merge", "CreateOrMerge"):
+        return
+    if not target.owner and target.drifted:
+        return  # ours, swapped by somebody together with the marks that said so
+    raise Reject(
+        f"{consumer.ref}: Secret {consumer.target} exists and is managed by {target.owner or 'somebody else'}; "
+        "choose another target.name, use creationPolicy Merge, or delete that Secret"
+    )
+
+
+def _goes_back(stamp: Mapping[str, Version], composed: Composed) -> bool:
+    return any(
+        path in composed.stamp and path not in composed.pinned and not composed.stamp[path].at_least(version)
+        for path, version in stamp.items()
+    )
+
+
+def _content(consumer: ExternalSecret, target: Secret | None, composed: Composed) -> SecretContent:
+    policy = consumer.spec.target.creation_policy
+    template = consumer.spec.target.template
+    merging = target is not None and target.owner != str(consumer.ref) and policy in ("Merge", "CreateOrMerge")
+    merging = merging or (target is not None and policy == "Merge")
+    base: dict[str, SecretValue] = {}
+    if target is not None and merging:
+        base = {key: value for key, value in target.data.items() if key not in target.managed}
+    kind = (template.type if template and template.type else None) or "Opaque"
+    if kind in REFUSED_TYPES:
+        raise Reject(f"{consumer.ref}: a Secret of type {kind} is never made from the authority")
+    labels, annotations = dict(composed.labels), dict(composed.annotations)
+    _refuse_reserved(consumer, labels, annotations)
+    if merging and target is not None:
+        labels, annotations, kind = {**target.labels, **labels}, {**target.annotations, **annotations}, target.type
+    annotations[CREATION_POLICY] = policy
+    return SecretContent(
+        data={**base, **composed.data},
+        stamp=composed.stamp,
+        owner=str(consumer.ref),
+        managed=frozenset(composed.data),
+        type=kind,
+        labels=labels,
+        annotations=annotations,
+        immutable=consumer.spec.target.immutable,
+    )
+
+
+def _refuse_reserved(consumer: ExternalSecret, labels: Mapping[str, str], annotations: Mapping[str, str]) -> None:
+    for name in (*labels, *annotations):
+        if name.startswith(RESERVED_METADATA):
+            raise Reject(f"{consumer.ref}: template.metadata may not set the reserved {name!r}")
+
+
+def _same(target: Secret, content: SecretContent) -> bool:
+    return not target.drifted and (
+        dict(target.data), dict(target.stamp), target.owner, target.managed,
+        target.type, dict(target.labels), dict(target.annotations), target.immutable,
+    ) == (
+        dict(content.data), dict(content.stamp), content.owner, content.managed,
+        content.type, dict(content.labels), dict(content.annotations), content.immutable,
+    )  # fmt: skip
+
+
+def _materialized(
+    consumer: ExternalSecret, composed: Composed, state: str, outcome: Literal["created", "updated", "unchanged"]
+) -> SecretMaterialized:
+    return SecretMaterialized(
+        secret=consumer.target,
+        consumer=consumer.ref,
+        stamp=composed.stamp,
+        keys=tuple(sorted(composed.data)),
+        seen=state,
+        outcome=outcome,
+    )
+
+
+STEP = Step(
+    name="materialize",
+    does="Reads what the authority holds and brings consumer Secrets up to it, once per version.",
+    consumes=(SecretPublished, MaterializeRequested, SecretDrifted, WiringChanged),
+    emits=(SecretMaterialized, MaterializeRequested),
+    needs=frozenset(
+        {
+            Capability.AUTHORITY_READ,
+            Capability.AUTHORITY_LIST,
+            Capability.TARGET_READ,
+            Capability.TARGET_WRITE,
+            Capability.PUBLICATION_READ,
+        }
+    ),
+    handle=handle,
+)

@@ -1,0 +1,265 @@
+"""publish: push a source Secret's selected keys to the authority (seed 001, 5a.3.2).
+
+The order of reads is what makes it correct: authority first, then the source, then the write compared against
+what the authority held. Read the other way round, a slow delivery could write an old source value over a newer
+one that it had already seen in place.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from events.event import Event
+from events.operation import ClaimTaken
+from events.orders import ClaimRequested, PublishRequested
+from events.references import PathRef, Version
+from events.secret import SecretChanged, SecretConflicted, SecretPublished
+from events.wiring import WiringChanged
+from functions._capability import Capability
+from functions._failures import Conflict, Reject, Retry
+from functions._manifests.push_secret import PushEntry, PushSecret
+from functions._orders import expiry, refuse_expired
+from functions._ownership import new_claim, owned_by, refreshed, taken_over
+from functions._ports import Claim, Ports, Publication, StoredSecret
+from functions._sourcing import Sourced, sourced
+from functions._step import Step
+from functions._values import SecretValue
+
+ATTEMPTS = 4  # against our own concurrent deliveries; whoever loses more often lets the broker back off
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One path of one PushSecret: the unit that is written at once."""
+
+    push: PushSecret
+    path: PathRef
+    entries: tuple[PushEntry, ...]
+
+
+def handle(event: SecretChanged | WiringChanged | PublishRequested | ClaimRequested, ports: Ports) -> Iterator[Event]:
+    """Bring every path that the event concerns in step with its source."""
+    if isinstance(event, ClaimRequested):
+        yield from _take_over(event, ports)
+        return
+    tasks = tuple(_tasks(event, ports))
+    for task in tasks:
+        try:
+            yield from _publish(task, ports)
+        except (Retry, Reject, Conflict) as failure:
+            if len(tasks) == 1:
+                raise
+            # One path's failure is an outcome of the fan-out; retried alone, it holds up no other.
+            yield PublishRequested(path=task.path, expires=expiry(ports), reason=failure.reason[:500])
+
+
+def _tasks(event: SecretChanged | WiringChanged | PublishRequested, ports: Ports) -> Iterator[Task]:
+    if isinstance(event, PublishRequested):
+        producers = ports.wiring.producers_of_path(event.path)
+    elif isinstance(event, SecretChanged):
+        head = ports.sources.head(event.secret)
+        producers = ports.wiring.producers_of_source(event.secret, head.labels if head else {})
+    else:
+        producers = _rewired(event, ports)
+    for push in producers:
+        for path, entries in push.entries(ports.wiring.mount).items():
+            if not isinstance(event, PublishRequested) or path == event.path:
+                yield Task(push, path, entries)
+
+
+def _rewired(event: WiringChanged, ports: Ports) -> tuple[PushSecret, ...]:
+    if event.manifest.kind == "PushSecret":
+        push = ports.wiring.push_secret(event.manifest)
+        return (push,) if push else ()
+    if event.manifest.kind == "ClusterSecretStore":
+        return tuple(push for push in ports.wiring.push_secrets() if event.manifest.name in push.stores)
+    return ()
+
+
+def _publish(task: Task, ports: Ports) -> Iterator[Event]:
+    _refuse_unfit(task, ports)
+    if ports.suspensions.reason(task.path, task.push.ref):
+        return
+    for _ in range(ATTEMPTS):
+        try:
+            yield from _attempt(task, ports)
+        except Conflict:
+            continue  # somebody moved between our read and our write: read everything again
+        return
+    raise Retry(f"{task.path} changes faster than it can be compared and set")
+
+
+def _refuse_unfit(task: Task, ports: Ports) -> None:
+    if problem := ports.wiring.problem(task.push.ref):
+        raise Reject(f"{task.push.ref}: {problem}")
+    if not ports.access.may_publish(task.push.namespace, task.path):
+        raise Reject(
+            f"{task.push.ref}: namespace {task.push.namespace} may not publish {task.path}; "
+            "the access policy would have to name it (access.yaml, publish)"
+        )
+
+
+def _attempt(task: Task, ports: Ports) -> Iterator[Event]:
+    stored = ports.authority.read(task.path)
+    claim = ports.claims.read(task.path)
+    source = sourced(task.push, task.path, task.entries, ports)
+    if source is None:
+        return  # nothing to publish yet, or no longer: retract notices absences
+    if blocked := _foreign_owner(task, claim, stored, ports):
+        yield blocked
+        return
+    claim = _hold(task, claim, tuple(source.content), ports)
+    if intruder := _foreign_write(task, stored, source, claim, ports):
+        yield intruder
+    yield from _settle(task, claim, stored, source, ports)
+
+
+def _foreign_owner(
+    task: Task, claim: Claim | None, stored: StoredSecret | None, ports: Ports
+) -> SecretConflicted | None:
+    if claim is None:
+        if stored is None:
+            return None
+        return _conflict(task, stored, "", f"{task.path} existed before anybody claimed it; see `lockstep adopt`")
+    if claim.origin != "producer" and claim.state == "active":
+        return _conflict(task, stored, claim.owner, f"{task.path} belongs to {claim.origin}; publish never writes it")
+    if claim.state == "active" and not owned_by(claim, task.push, ports):
+        holder = f"{claim.owner} of cluster {claim.cluster}"
+        return _conflict(task, stored, holder, f"{task.path} belongs to {holder}; see `lockstep adopt`")
+    return None
+
+
+def _conflict(task: Task, stored: StoredSecret | None, owner: str, explanation: str) -> SecretConflicted:
+    return SecretConflicted(
+        path=task.path,
+        claimant=task.push.ref,
+        owner=owner,
+        version=stored.version if stored else None,
+        outcome="owned-by-other",
+        explanation=explanation,
+    )
+
+
+def _hold(task: Task, claim: Claim | None, properties: tuple[str, ...], ports: Ports) -> Claim:
+    """The claim in our name, made or renewed before any data is written. Raises Conflict when another was faster."""
+    if claim is None:
+        return ports.claims.create(new_claim(task.push, task.path, properties, ports))
+    if claim.state != "active" or not owned_by(claim, task.push, ports):
+        return ports.claims.update(taken_over(claim, task.push, properties, ports))
+    wanted = refreshed(claim, task.push, properties)
+    return claim if wanted == claim else ports.claims.update(wanted)
+
+
+def _foreign_write(
+    task: Task, stored: StoredSecret | None, source: Sourced, claim: Claim, ports: Ports
+) -> SecretConflicted | None:
+    if stored is None or task.push.spec.update_policy == "IfNotExists":
+        return None
+    confirmed = ports.publications.read(task.path)
+    if confirmed is None or not stored.version.newer_than(confirmed.version):
+        return None
+    if stored.data is not None and dict(stored.data) == _desired(task, claim, stored, source):
+        return None
+    return SecretConflicted(
+        path=task.path,
+        claimant=task.push.ref,
+        version=stored.version,
+        outcome="foreign-write",
+        explanation=(
+            f"version {stored.version} was not confirmed by its origin: somebody else wrote it, "
+            "or a crash came between writing and confirming; the source's value is written again"
+        ),
+    )
+
+
+def _settle(task: Task, claim: Claim, stored: StoredSecret | None, source: Sourced, ports: Ports) -> Iterator[Event]:
+    desired = _desired(task, claim, stored, source)
+    outcome: Literal["written", "unchanged"] = "unchanged"
+    if stored is not None and stored.data is not None and dict(stored.data) == desired:
+        version = stored.version
+    else:
+        version, outcome = ports.authority.write(task.path, desired, stored.version if stored else None), "written"
+    _confirm(task, version, source, ports)
+    # "Nothing to write" is said too: the answer that told of the write may have been lost.
+    yield SecretPublished(
+        path=task.path, version=version, keys=tuple(sorted(desired)), origin=task.push.ref, outcome=outcome
+    )
+
+
+def _confirm(task: Task, version: Version, source: Sourced, ports: Ports) -> None:
+    ports.publications.record(
+        Publication(
+            path=task.path,
+            version=version,
+            manifest=task.push.ref,
+            sources=source.states,
+            generation=task.push.generation,
+        )
+    )
+
+
+def _desired(task: Task, claim: Claim, stored: StoredSecret | None, source: Sourced) -> dict[str, SecretValue]:
+    """The whole path: what the source asks, and what it asked before and nobody retracted yet."""
+    before = stored.data if stored is not None and stored.data is not None else {}
+    kept = {name: value for name, value in before.items() if name in claim.properties}
+    if task.push.spec.update_policy == "IfNotExists":
+        return {**source.content, **before}
+    return {**kept, **source.content}
+
+
+def _take_over(order: ClaimRequested, ports: Ports) -> Iterator[Event]:
+    """Carry out `lockstep adopt`: the claim passes in one compare-and-set, then the path follows its new source."""
+    refuse_expired(order, ports)
+    push = ports.wiring.push_secret(order.claimant)
+    entries = push.entries(ports.wiring.mount).get(order.path) if push else None
+    if push is None or entries is None:
+        raise Reject(f"{order.claimant} is not wired to {order.path}; correct the manifest, then adopt again")
+    task = Task(push, order.path, entries)
+    _refuse_unfit(task, ports)
+    if reason := ports.suspensions.reason(task.path, push.ref):
+        raise Reject(f"{order.path}: writing is suspended ({reason}); resume it, then adopt again")
+    claim = _claim_for(order, task, ports)
+    yield ClaimTaken(path=order.path, owner=push.ref, epoch=claim.epoch, by=order.by)
+    yield from _publish(task, ports)
+
+
+def _claim_for(order: ClaimRequested, task: Task, ports: Ports) -> Claim:
+    stored = ports.authority.read(order.path)
+    claim = ports.claims.read(order.path)
+    if claim is not None and owned_by(claim, task.push, ports) and claim.state == "active":
+        return claim  # carried out already; the first answer may have been lost
+    found = claim.epoch if claim else 0
+    if found != order.epoch or (order.base and stored and stored.version.newer_than(order.base)):
+        raise Reject(f"{order.path} changed since the order was given; look again (`lockstep adopt --dry-run`)")
+    source = sourced(task.push, task.path, task.entries, ports)
+    if source is None:
+        raise Reject(f"{order.path}: there is no source Secret yet, so nothing can take it over")
+    dropped = sorted(set(stored.data or {}) - set(source.content)) if stored else []
+    if dropped:
+        raise Reject(f"{order.path} also holds {', '.join(dropped)}; add them to {order.claimant} or remove them first")
+    if claim is None:
+        return ports.claims.create(new_claim(task.push, order.path, tuple(source.content), ports))
+    if claim.state == "active" and stored is not None and stored.data is not None:
+        # A new version under the old claim: writes that the former owner has in flight now lose their compare-and-set.
+        ports.authority.write(order.path, stored.data, stored.version)
+    return ports.claims.update(taken_over(claim, task.push, tuple(source.content), ports))
+
+
+STEP = Step(
+    name="publish",
+    does="Writes a producer's keys to its paths at the authority, by compare-and-set, where they differ.",
+    consumes=(SecretChanged, WiringChanged, PublishRequested, ClaimRequested),
+    emits=(SecretPublished, SecretConflicted, PublishRequested, ClaimTaken),
+    needs=frozenset(
+        {
+            Capability.SOURCE_READ,
+            Capability.AUTHORITY_READ,
+            Capability.AUTHORITY_WRITE,
+            Capability.CLAIM_READ,
+            Capability.CLAIM_WRITE,
+            Capability.PUBLICATION_READ,
+            Capability.PUBLICATION_WRITE,
+        }
+    ),
+    handle=handle,
+)

@@ -1,0 +1,234 @@
+"""retract: undo what was published or materialized, by tombstone first and on the sweep's order only.
+
+Noticing that something is gone writes a note, nothing else: a manifest that vanished for a moment, an empty
+checkout or an unmounted volume must not delete anything. Every precondition is looked at again before the deletion.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Literal
+
+from events.event import Event
+from events.orders import PublishRequested, RetractRequested
+from events.references import ManifestRef, PathRef, SecretRef
+from events.secret import SecretChanged, SecretRetracted
+from events.wiring import WiringChanged
+from functions._absence import declared, newest_version, retractable, still_absent, tombstone_id
+from functions._capability import Capability
+from functions._failures import Retry
+from functions._marks import CREATION_POLICY
+from functions._orders import expiry
+from functions._ports import Claim, Ports, Tombstone
+from functions._step import Step
+
+Policy = Literal["delete-target", "release-path", "delete-path", "delete-properties"]
+
+
+def handle(event: WiringChanged | SecretChanged | RetractRequested, ports: Ports) -> Iterator[Event]:
+    """Note absences; carry out what the sweep ordered."""
+    if isinstance(event, RetractRequested):
+        yield from _carry_out(event, ports)
+    elif isinstance(event, SecretChanged):
+        if not event.present:
+            yield from _source_gone(event.secret, ports)
+    else:
+        yield from _manifest_changed(event, ports)
+
+
+# --- noticing -----------------------------------------------------------------------------------------------------
+
+
+def _manifest_changed(event: WiringChanged, ports: Ports) -> Iterator[Event]:
+    for secret in event.secrets:
+        if not ports.wiring.consumer_of_target(secret):
+            yield from _target_unwired(event.manifest, secret, ports)
+    for path in event.paths:
+        yield from _path_unwired(event.manifest, path, ports)
+
+
+def _target_unwired(manifest: ManifestRef, secret: SecretRef, ports: Ports) -> Iterator[Event]:
+    target = ports.targets.read(secret)
+    if target is None or target.owner != str(manifest):
+        return
+    if target.annotations.get(CREATION_POLICY) != "Owner":
+        return  # Orphan and Merge outlive their manifest, as in ESO
+    yield _notice(manifest, secret, "delete-target", ports, owner=target.owner)
+
+
+def _path_unwired(manifest: ManifestRef, path: PathRef, ports: Ports) -> Iterator[Event]:
+    claim = ports.claims.read(path)
+    if claim is None or claim.state != "active" or claim.owner != str(manifest):
+        return
+    push = ports.wiring.push_secret(manifest)
+    if push is None or path not in push.entries(ports.wiring.mount):
+        policy: Policy = "delete-path" if claim.on_removal == "delete" else "release-path"
+        yield _notice(manifest, path, policy, ports, owner=claim.owner)
+    elif push.spec.deletion_policy == "Delete":
+        gone = tuple(sorted(set(claim.properties) - declared(push, path, ports)))
+        if gone and all(entry.property for entry in push.entries(ports.wiring.mount)[path]):
+            yield _notice(manifest, path, "delete-properties", ports, owner=claim.owner, properties=gone)
+
+
+def _source_gone(secret: SecretRef, ports: Ports) -> Iterator[Event]:
+    if ports.sources.head(secret) is not None:
+        return  # it is back, or the hint was late
+    for push in ports.wiring.producers_of_source(secret, {}):
+        if push.spec.deletion_policy != "Delete":
+            continue
+        for path in push.entries(ports.wiring.mount):
+            claim = ports.claims.read(path)
+            if claim is not None and claim.state == "active" and claim.owner == str(push.ref):
+                yield _notice(push.ref, path, "delete-path", ports, owner=claim.owner)
+
+
+def _notice(
+    manifest: ManifestRef,
+    target: SecretRef | PathRef,
+    policy: Policy,
+    ports: Ports,
+    *,
+    owner: str,
+    properties: tuple[str, ...] = (),
+) -> SecretRetracted:
+    now = ports.clock.now()
+    tombstone = Tombstone(
+        id=tombstone_id(manifest, target, f"{policy}{','.join(properties)}", owner),
+        manifest=manifest,
+        target=target,
+        policy=policy,
+        noticed=now,
+        due=now + timedelta(seconds=ports.settings.retraction_grace),
+        properties=properties,
+        base=newest_version(target, ports) if isinstance(target, PathRef) else None,
+        owner=owner,
+    )
+    ports.tombstones.create(tombstone)
+    return _told(tombstone, "noticed", f"{policy} is due at {tombstone.due:%Y-%m-%d %H:%M:%S} UTC")
+
+
+# --- carrying out -------------------------------------------------------------------------------------------------
+
+
+def _carry_out(order: RetractRequested, ports: Ports) -> Iterator[Event]:
+    if ports.clock.now() > order.expires:
+        return  # the sweep orders again what is still due
+    tombstone = ports.tombstones.read(order.tombstone)
+    if tombstone is None or tombstone.due > ports.clock.now():
+        return
+    if reason := ports.suspensions.reason(tombstone.target, tombstone.manifest):
+        yield _told(tombstone, "held", f"writing is suspended: {reason}")
+        return
+    if not ports.wiring.complete():
+        yield _told(tombstone, "held", "the wiring cannot be read as a whole; nothing is retracted until it can")
+        return
+    if not still_absent(tombstone, ports):
+        ports.tombstones.remove(tombstone)
+        yield _told(tombstone, "withdrawn", "it is wired again")
+        return
+    kept, orders = _execute(tombstone, ports)
+    yield from orders
+    ports.tombstones.remove(tombstone)
+    yield _told(tombstone, "kept" if kept else "retracted", kept)
+
+
+def _execute(tombstone: Tombstone, ports: Ports) -> tuple[str, tuple[Event, ...]]:
+    """Why nothing was done ("" when it was), and what is to be looked at again."""
+    if isinstance(tombstone.target, SecretRef):
+        return _delete_target(tombstone, tombstone.target, ports), ()
+    claim = ports.claims.read(tombstone.target)
+    if claim is not None and claim.state in ("released", "retired") and claim.owner == tombstone.owner:
+        # Killed between the claim and what follows it: go on where it stopped.
+        return _finish(tombstone, tombstone.target, claim, ports), ()
+    if claim is None or not retractable(claim, tombstone, ports):
+        return "the path has another owner now", ()
+    if tombstone.policy == "release-path":
+        return _finish(tombstone, tombstone.target, ports.claims.update(replace(claim, state="released")), ports), ()
+    if tombstone.policy == "delete-properties":
+        return _drop_properties(tombstone, tombstone.target, claim, ports)
+    return _delete_path(tombstone, tombstone.target, claim, ports), ()
+
+
+def _delete_target(tombstone: Tombstone, ref: SecretRef, ports: Ports) -> str:
+    target = ports.targets.read(ref)
+    if target is None:
+        return ""
+    if target.owner != tombstone.owner:
+        return "the Secret has another owner now"
+    ports.targets.delete(ref, target.state)
+    return ""
+
+
+def _delete_path(tombstone: Tombstone, path: PathRef, claim: Claim, ports: Ports) -> str:
+    head = ports.authority.head(path)
+    if head is not None and head.version != tombstone.base:
+        return "a newer version was written since the absence was noticed"
+    live = head.live if head else ()
+    # The claim first: if we die before the deletion, the claim says that it is ours to finish and to take back.
+    claim = ports.claims.update(replace(claim, state="retired", deleted=tuple(sorted({*claim.deleted, *live}))))
+    return _finish(tombstone, path, claim, ports)
+
+
+def _finish(tombstone: Tombstone, path: PathRef, claim: Claim, ports: Ports) -> str:
+    if claim.state == "retired" and tombstone.policy == "delete-path":
+        head = ports.authority.head(path)
+        doomed = tuple(number for number in (head.live if head else ()) if number in claim.deleted)
+        if doomed:
+            ports.authority.delete(path, doomed)
+    ports.publications.forget(path)
+    return ""
+
+
+def _drop_properties(tombstone: Tombstone, path: PathRef, claim: Claim, ports: Ports) -> tuple[str, tuple[Event, ...]]:
+    stored = ports.authority.read(path)
+    remaining = tuple(name for name in claim.properties if name not in tombstone.properties)
+    if stored is not None and stored.data is not None:
+        data = {name: value for name, value in stored.data.items() if name not in tombstone.properties}
+        if not data:
+            return "no property would remain; remove the PushSecret to retract the whole path", ()
+        if len(data) != len(stored.data):
+            confirmed = ports.publications.read(path)
+            if confirmed is not None and stored.version.newer_than(confirmed.version):
+                raise Retry(f"{path} holds a version that its origin has not confirmed", after=1.0)
+            ports.authority.write(path, data, stored.version)
+    ports.claims.update(replace(claim, properties=remaining))
+    # Only publish says what its origin stands by: it confirms the smaller version.
+    return "", (PublishRequested(path=path, expires=expiry(ports), reason="properties were retracted"),)
+
+
+def _told(
+    tombstone: Tombstone, outcome: Literal["noticed", "withdrawn", "held", "retracted", "kept"], explanation: str
+) -> SecretRetracted:
+    return SecretRetracted(
+        target=tombstone.target,
+        manifest=tombstone.manifest,
+        tombstone=tombstone.id,
+        outcome=outcome,
+        explanation=explanation,
+    )
+
+
+STEP = Step(
+    name="retract",
+    does="Notes what is no longer wired, and after grace and recheck deletes exactly that.",
+    consumes=(WiringChanged, SecretChanged, RetractRequested),
+    emits=(SecretRetracted, PublishRequested),
+    needs=frozenset(
+        {
+            Capability.SOURCE_METADATA,
+            Capability.TARGET_READ,
+            Capability.TARGET_DELETE,
+            Capability.AUTHORITY_READ,
+            Capability.AUTHORITY_WRITE,
+            Capability.AUTHORITY_METADATA,
+            Capability.AUTHORITY_DELETE,
+            Capability.CLAIM_READ,
+            Capability.CLAIM_WRITE,
+            Capability.TOMBSTONE_READ,
+            Capability.TOMBSTONE_WRITE,
+            Capability.PUBLICATION_READ,
+            Capability.PUBLICATION_WRITE,
+        }
+    ),
+    handle=handle,
+)

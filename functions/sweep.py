@@ -1,0 +1,244 @@
+"""sweep: find what events missed, by metadata alone, and order it done (DESIGN, principle 6).
+
+The sweep reads no values. What it finds out of step it names in an order, and the step that owns the work looks
+for itself. It alone orders retractions, after grace, recheck and a limit on how much may go at once.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+
+from events.event import Event
+from events.orders import MaterializeRequested, PublishRequested, RetractRequested
+from events.references import PathRef, Reference, SecretRef, Version
+from events.schedule import ScheduleTicked
+from events.secret import SecretRetracted
+from functions._absence import still_absent, tombstone_id
+from functions._capability import Capability
+from functions._manifests.external_secret import ExternalSecret
+from functions._manifests.push_secret import PushSecret
+from functions._orders import expiry
+from functions._ports import PathHead, Ports, Tombstone
+from functions._retraction import held_back
+from functions._step import Step
+
+SCHEDULE = "sweep"
+_MISSING = "the target lacks the confirmed version"
+
+
+def handle(event: ScheduleTicked, ports: Ports) -> Iterator[Event]:
+    """Look at this shard's paths and targets; the first shard also looks after tombstones."""
+    if event.schedule.name != SCHEDULE:
+        return
+    heads: dict[PathRef, PathHead | None] = {}
+    for path in sorted(set(_wired_paths(ports)), key=str):
+        if _in_shard(path, event):
+            heads[path] = ports.authority.head(path)
+            yield from _sweep_path(path, heads[path], ports)
+    for consumer in ports.wiring.external_secrets():
+        if _in_shard(consumer.target, event):
+            yield from _sweep_consumer(consumer, heads, ports)
+    if event.shard == 0:
+        yield from _sweep_tombstones(ports)
+
+
+def _in_shard(reference: Reference, event: ScheduleTicked) -> bool:
+    digest = hashlib.sha256(reference.subject.encode()).digest()
+    return int.from_bytes(digest[:4], "big") % event.shards == event.shard
+
+
+def _wired_paths(ports: Ports) -> Iterable[PathRef]:
+    """Paths that a sweep asks the authority about: what producers own, and what consumers read of others."""
+    for push in ports.wiring.push_secrets():
+        yield from push.entries(ports.wiring.mount)
+    for consumer in ports.wiring.external_secrets():
+        yield from consumer.paths(ports.wiring.mount)
+
+
+# --- paths: does the authority hold what the source asks? ------------------------------------------------------------
+
+
+def _sweep_path(path: PathRef, head: PathHead | None, ports: Ports) -> Iterator[Event]:
+    for push in ports.wiring.producers_of_path(path):
+        if ports.wiring.problem(push.ref) or ports.suspensions.reason(path, push.ref):
+            continue
+        if reason := _unpublished(push, path, head, ports):
+            yield PublishRequested(path=path, base=head.version if head else None, expires=expiry(ports), reason=reason)
+
+
+def _unpublished(push: PushSecret, path: PathRef, head: PathHead | None, ports: Ports) -> str | None:
+    states = _source_states(push, ports)
+    if not states:
+        return None
+    confirmed = ports.publications.read(path)
+    if confirmed is None or head is None:
+        return "the path was never confirmed by its origin"
+    if confirmed.version != head.version:
+        return f"version {head.version} at the authority was not confirmed by its origin"
+    if head.deleted:
+        return "the newest version was deleted"
+    if dict(confirmed.sources) != states or confirmed.generation != push.generation:
+        return "the source or its manifest changed since the path was confirmed"
+    return None
+
+
+def _source_states(push: PushSecret, ports: Ports) -> dict[str, str]:
+    selector = push.spec.selector.secret
+    refs: tuple[SecretRef, ...] = ()
+    if selector.name is not None:
+        refs = (SecretRef(namespace=push.namespace, name=selector.name),)
+    elif selector.selector is not None:
+        refs = ports.sources.select(push.namespace, selector.selector)
+    return {str(ref): head.state for ref in refs if (head := ports.sources.head(ref)) is not None}
+
+
+# --- consumers: does the target carry what is confirmed? --------------------------------------------------------------
+
+
+def _sweep_consumer(consumer: ExternalSecret, heads: dict[PathRef, PathHead | None], ports: Ports) -> Iterator[Event]:
+    if ports.wiring.problem(consumer.ref) or ports.suspensions.reason(consumer.target, consumer.ref):
+        return
+    target = ports.targets.head(consumer.target)
+    wanted = _wanted(consumer, heads, ports)
+    if wanted is None:
+        if (
+            target is not None
+            and consumer.spec.target.deletion_policy == "Delete"
+            and target.owner == str(consumer.ref)
+        ):
+            yield from _notice_unfed(consumer, ports)
+        return
+    stamp = dict(target.stamp) if target else {}
+    drifted = target is not None and target.drifted
+    behind = {path: version for path, version in wanted.items() if version.newer_than(stamp.get(path))}
+    known = {*wanted, *(str(path) for path in _pinned(consumer, ports))}
+    if target is not None and not behind and not drifted and set(stamp) <= known:
+        return
+    yield MaterializeRequested(
+        consumer=consumer.ref,
+        secret=consumer.target,
+        base=behind,
+        expires=expiry(ports),
+        reason="the target was changed by somebody else" if drifted else _MISSING,
+    )
+
+
+def _wanted(consumer: ExternalSecret, heads: dict[PathRef, PathHead | None], ports: Ports) -> dict[str, Version] | None:
+    """The version of each path that the target should carry; None while one of them has none."""
+    if consumer.spec.target.creation_policy == "None":
+        return {}
+    pinned = _pinned(consumer, ports)
+    wanted: dict[str, Version] = {}
+    for path in (*consumer.paths(ports.wiring.mount), *_found(consumer, ports)):
+        if path in pinned:
+            continue
+        version = _expected(path, heads, ports)
+        if version is None:
+            return None
+        wanted[str(path)] = version
+    return wanted
+
+
+def _pinned(consumer: ExternalSecret, ports: Ports) -> set[PathRef]:
+    """Paths read at a version that the manifest pins: nothing newer is missing from the target."""
+    spec, mount = consumer.spec, ports.wiring.mount
+    found = {consumer.data_path(item, mount) for item in spec.data if item.remote_ref.version}
+    extracts = (consumer.extract_path(part, mount) for part in spec.data_from if part.extract and part.extract.version)
+    return found | {path for path in extracts if path is not None}
+
+
+def _found(consumer: ExternalSecret, ports: Ports) -> Iterator[PathRef]:
+    for find in consumer.finds(ports.wiring.mount):
+        yield from (path for path in ports.authority.list(find.mount, find.prefix) if find.matches(path))
+
+
+def _expected(path: PathRef, heads: dict[PathRef, PathHead | None], ports: Ports) -> Version | None:
+    confirmed = ports.publications.read(path)
+    if confirmed is not None:
+        return confirmed.version
+    if ports.wiring.producers_of_path(path):
+        return None
+    if path not in heads:
+        heads[path] = ports.authority.head(path)
+    head = heads[path]
+    return head.version if head is not None and not head.deleted else None
+
+
+def _notice_unfed(consumer: ExternalSecret, ports: Ports) -> Iterator[Event]:
+    for path in consumer.paths(ports.wiring.mount):
+        head = ports.authority.head(path)
+        if head is not None and not head.deleted:
+            return
+    now = ports.clock.now()
+    owner = str(consumer.ref)
+    tombstone = Tombstone(
+        id=tombstone_id(consumer.ref, consumer.target, "delete-target", owner),
+        manifest=consumer.ref,
+        target=consumer.target,
+        policy="delete-target",
+        noticed=now,
+        due=now + ports.settings.grace,
+        owner=owner,
+    )
+    if ports.tombstones.read(tombstone.id) is None:
+        ports.tombstones.create(tombstone)
+        yield _told(tombstone, "noticed", "its paths are gone and its deletionPolicy is Delete")
+
+
+# --- tombstones: what is due, still absent, and not too much at once? ------------------------------------------------
+
+
+def _sweep_tombstones(ports: Ports) -> Iterator[Event]:
+    now = ports.clock.now()
+    due = []
+    for tombstone in ports.tombstones.list():
+        if tombstone.due > now:
+            continue
+        if ports.wiring.complete() and not still_absent(tombstone, ports):
+            ports.tombstones.remove(tombstone)
+            yield _told(tombstone, "withdrawn", "it is wired again")
+        else:
+            due.append(tombstone)
+    reason = held_back(due, ports)
+    for tombstone in due:
+        if reason:
+            yield _told(tombstone, "held", reason)
+        else:
+            yield RetractRequested(
+                target=tombstone.target,
+                tombstone=tombstone.id,
+                base=tombstone.base,
+                expires=expiry(ports),
+                reason=f"{tombstone.policy}: absent since {tombstone.noticed:%Y-%m-%d %H:%M:%S} UTC",
+            )
+
+
+def _told(tombstone: Tombstone, outcome: str, explanation: str) -> SecretRetracted:
+    return SecretRetracted.model_validate(
+        {
+            "target": tombstone.target,
+            "manifest": tombstone.manifest,
+            "tombstone": tombstone.id,
+            "outcome": outcome,
+            "explanation": explanation,
+        }
+    )
+
+
+STEP = Step(
+    name="sweep",
+    does="Compares versions and states without reading values, and orders what events missed.",
+    consumes=(ScheduleTicked,),
+    emits=(PublishRequested, MaterializeRequested, RetractRequested, SecretRetracted),
+    needs=frozenset(
+        {
+            Capability.SOURCE_METADATA,
+            Capability.TARGET_METADATA,
+            Capability.AUTHORITY_METADATA,
+            Capability.AUTHORITY_LIST,
+            Capability.TOMBSTONE_READ,
+            Capability.TOMBSTONE_WRITE,
+            Capability.PUBLICATION_READ,
+        }
+    ),
+    handle=handle,
+)

@@ -1,0 +1,75 @@
+"""The ingress's table of who may send what, rendered from the steps (DESIGN, "Who may say and do what")."""
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from events.catalogue import BY_TYPE, EVENTS
+from events.cloudevent import CloudEvent
+from events.event import Category
+from events.operation import SuspensionChanged
+from events.schedule import ScheduleTicked
+from events.secret import SecretChanged, SecretDrifted
+from events.wiring import WiringChanged
+from functions import STEPS
+from infra.broker.admission import Admission, Rule
+from infra.hosts.configuration import Principal
+
+# What each source of ours reports. A source says hints only; steps read the stores.
+SOURCES: dict[str, tuple[str, ...]] = {
+    "directory": (SecretChanged.TYPE, SecretDrifted.TYPE),
+    "wiring": (WiringChanged.TYPE,),
+    "schedule": (ScheduleTicked.TYPE,),
+    "operators": (SuspensionChanged.TYPE,),
+}
+
+
+def admission(principals: Iterable[Principal] = ()) -> Admission:
+    """The whole table: steps, sources, local operators, and the named senders of lockstep.yaml."""
+    hints = frozenset(event.TYPE for event in EVENTS if event.CATEGORY is Category.HINT)
+    return Admission(
+        rules=(*_step_rules(), *_source_rules(), *_operator_rules(), *_token_rules(principals)),
+        # Wiring is what a checkout says, so nobody may say it for the checkout.
+        hints=hints - {WiringChanged.TYPE},
+        reserved=frozenset(BY_TYPE),
+        expiry=expired,
+    )
+
+
+def expired(event: CloudEvent, now: float) -> str | None:
+    """Why an order is not taken any more; None for everything that is no order, or whose time is not over."""
+    model = BY_TYPE.get(event.type)
+    if model is None or model.CATEGORY is not Category.ORDER:
+        return None
+    try:
+        document = json.loads(event.data or b"{}")
+        expires = datetime.fromisoformat(str(document["expires"]))
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return "an order carries `expires`, an RFC 3339 time"
+    if expires.tzinfo is None:
+        return "`expires` of an order names its time zone"
+    if expires < datetime.fromtimestamp(now, UTC):
+        return f"the order expired at {expires.isoformat()}; give it again"
+    return None
+
+
+def _step_rules() -> Iterable[Rule]:
+    return [Rule(f"step:{step.name}", event.TYPE) for step in STEPS for event in step.emits]
+
+
+def _source_rules() -> Iterable[Rule]:
+    return [Rule(f"source:{name}", kind) for name, types in SOURCES.items() for kind in types]
+
+
+def _operator_rules() -> Iterable[Rule]:
+    allowed = [event.TYPE for event in EVENTS if event.CATEGORY in (Category.ORDER, Category.HINT)]
+    return [Rule("operator:*", kind) for kind in allowed]
+
+
+def _token_rules(principals: Iterable[Principal]) -> Iterable[Rule]:
+    return [
+        Rule(f"token:{principal.name}", kind, prefix)
+        for principal in principals
+        for kind in principal.types
+        for prefix in principal.subject_prefixes
+    ]

@@ -1,0 +1,67 @@
+"""`Ledger` of the record step: the chain's head, signed by transit and kept at the authority by CAS."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from functions._failures import Reject
+from infra.broker.ledger import Ledger as LedgerTable
+from infra.stores.vault.anchors import Anchor, VaultAnchors
+from infra.stores.vault.transit import TransitSigner
+
+
+class AnchoredLedger:
+    """Anchors the embedded broker's ledger. One anchor covers everything appended since the one before."""
+
+    def __init__(
+        self,
+        table: LedgerTable,
+        anchors: VaultAnchors,
+        signer: TransitSigner,
+        ledger_id: str,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._table = table
+        self._anchors = anchors
+        self._signer = signer
+        self._ledger_id = ledger_id
+        self._now = now
+
+    def anchor(self) -> None:
+        """Sign and anchor the head if it moved. Raises Conflict, Unavailable, and Reject where the anchor is ahead."""
+        sequence, digest = self._table.head()
+        if sequence == 0:
+            return
+        known = self._anchors.read()
+        if known is not None and known.ledger == self._ledger_id:
+            if known.sequence == sequence and known.digest == digest.hex():
+                return
+            if known.sequence > sequence:
+                raise Reject(
+                    f"the authority's anchor covers {known.sequence} ledger entries and the ledger has {sequence}: "
+                    "it was cut or replaced; keep both and run `lockstep audit verify`"
+                )
+        signature = self._signer.sign(self.message(sequence, digest))
+        moment = self._now()
+        written = self._anchors.write(
+            Anchor(
+                sequence=sequence,
+                digest=digest.hex(),
+                signature=signature.text,
+                key_version=signature.key_version,
+                anchored=moment,
+                ledger=self._ledger_id,
+                revision=known.revision if known else 0,
+            )
+        )
+        self._table.record_anchor(
+            sequence,
+            digest,
+            signature.text,
+            signature.key_version,
+            written.revision,
+            at=int(moment.timestamp() * 1_000_000),
+        ).result(timeout=30)
+
+    def message(self, sequence: int, digest: bytes) -> bytes:
+        """What is signed: which ledger, how long, and its last hash."""
+        return f"lockstep-ledger:1:{self._ledger_id}:{sequence}:{digest.hex()}".encode()

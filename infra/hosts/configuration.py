@@ -1,0 +1,120 @@
+"""`ROOT/lockstep.yaml`: the few choices of an operator, all optional, each with its default here."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+
+class ConfigurationError(ValueError):
+    """lockstep.yaml cannot be used; the message names the setting and what it takes."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True)
+
+
+class Retraction(_Section):
+    """How deletions are held back (DESIGN, "Deletion")."""
+
+    grace_seconds: Annotated[float, Field(ge=0)] = 3600.0
+    limit: Annotated[int, Field(ge=0)] = 10
+
+
+class Sweep(_Section):
+    """How often everything wired is compared by metadata: each shard once per interval."""
+
+    interval_seconds: Annotated[float, Field(gt=0)] = 600.0
+    shards: Annotated[int, Field(ge=1, le=4096)] = 1
+
+
+class Anchor(_Section):
+    """How often the ledger's head is signed and anchored at the authority."""
+
+    interval_seconds: Annotated[float, Field(gt=0)] = 60.0
+
+
+class Delivery(_Section):
+    """The broker's default delivery (Knative's `spec.delivery`) and its limits."""
+
+    workers: Annotated[int, Field(ge=1, le=256)] = 16
+    retry: Annotated[int, Field(ge=0, le=100)] = 10
+    backoff_seconds: Annotated[float, Field(gt=0)] = 0.2
+    backoff_cap_seconds: Annotated[float, Field(gt=0)] = 30.0
+    timeout_seconds: Annotated[float, Field(gt=0)] = 30.0
+    pending_limit: Annotated[int, Field(ge=1)] = 100_000
+    retention_hours: Annotated[float, Field(gt=0)] = 24 * 7
+
+
+class Ownership(_Section):
+    """Whom a namespace's files belong to: numeric ids, as a kubelet's fsGroup does."""
+
+    uid: int | None = None
+    gid: int | None = None
+
+
+class Principal(_Section):
+    """A named sender: a bearer token (its SHA-256, never itself) and what it may say about what."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][-a-z0-9]{0,62}$")]
+    token_sha256: Annotated[str, Field(alias="tokenSHA256", pattern=r"^[0-9a-f]{64}$")]
+    types: tuple[str, ...]
+    subject_prefixes: tuple[str, ...] = ("",)
+    events_per_second: Annotated[float, Field(gt=0)] = 50.0
+
+
+class Conventions(_Section):
+    """How seed 001's path conventions (5a.5) are applied: everywhere, and where a namespace differs."""
+
+    mode: Literal["warn", "enforce"] = "warn"
+    namespaces: dict[str, Literal["warn", "enforce"]] = Field(default_factory=dict)
+
+
+class Authority(_Section):
+    """Where claims, tombstones and anchors are kept, and which servers a store manifest may name."""
+
+    claims_mount: str = "lockstep"
+    transit_mount: str = "lockstep-transit"
+    allowed_servers: tuple[str, ...] = ()
+
+
+class Configuration(_Section):
+    """The whole file."""
+
+    api_version: Literal["lockstep.dev/v1alpha1"] = "lockstep.dev/v1alpha1"
+    kind: Literal["Configuration"] = "Configuration"
+    cluster: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$")] = "local"
+    retraction: Retraction = Retraction()
+    sweep: Sweep = Sweep()
+    anchor: Anchor = Anchor()
+    delivery: Delivery = Delivery()
+    conventions: Conventions = Conventions()
+    authority: Authority = Authority()
+    ownership: dict[str, Ownership] = Field(default_factory=dict)
+    principals: tuple[Principal, ...] = ()
+
+
+def load(path: Path) -> Configuration:
+    """The configuration of a file; the defaults where there is none. Raises ConfigurationError."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return Configuration()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: cannot be read ({type(error).__name__}); mend or remove it") from None
+    try:
+        document: Any = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" line {mark.line + 1}" if mark else ""
+        raise ConfigurationError(f"{path}{where}: not YAML; mend or remove it") from None
+    if document is None:
+        return Configuration()
+    try:
+        return Configuration.model_validate(document)
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+        setting = ".".join(str(part) for part in problem["loc"]) or "the document"
+        raise ConfigurationError(f"{path}: {setting}: {problem['msg']}") from None

@@ -1,0 +1,50 @@
+"""Which manifests were told of, so that what changed while Lockstep was down is told of at the next start."""
+
+import json
+from dataclasses import dataclass
+
+from events.references import ManifestRef, PathRef, SecretRef
+from infra.hosts.local.database import LocalDatabase
+
+
+@dataclass(frozen=True, slots=True)
+class KnownManifest:
+    """A manifest as it was when its last event was accepted."""
+
+    ref: ManifestRef
+    generation: str
+    secrets: tuple[SecretRef, ...]
+    paths: tuple[PathRef, ...]
+
+
+class KnownManifests:
+    """One row per manifest; written only after the broker has accepted the event about it."""
+
+    def __init__(self, database: LocalDatabase) -> None:
+        self._database = database
+
+    def all(self) -> dict[ManifestRef, KnownManifest]:
+        rows = self._database.connection().execute("SELECT ref, generation, secrets, paths FROM manifest").fetchall()
+        known = (
+            KnownManifest(
+                ref=ManifestRef.parse(ref),
+                generation=generation,
+                secrets=tuple(SecretRef.model_validate(item) for item in json.loads(secrets)),
+                paths=tuple(PathRef.model_validate(item) for item in json.loads(paths)),
+            )
+            for ref, generation, secrets, paths in rows
+        )
+        return {manifest.ref: manifest for manifest in known}
+
+    def remember(self, manifest: KnownManifest) -> None:
+        self._database.connection().execute(
+            "INSERT OR REPLACE INTO manifest (ref, generation, secrets, paths) VALUES (?, ?, ?, ?)",
+            (
+                str(manifest.ref), manifest.generation,
+                json.dumps([ref.model_dump() for ref in manifest.secrets]),
+                json.dumps([ref.model_dump() for ref in manifest.paths]),
+            ),
+        )  # fmt: skip
+
+    def forget(self, ref: ManifestRef) -> None:
+        self._database.connection().execute("DELETE FROM manifest WHERE ref = ?", (str(ref),))

@@ -1,0 +1,73 @@
+"""The wiring as plain lists: slow look-ups that are obviously right, to hold the real index against."""
+
+from collections.abc import Iterator, Mapping
+
+from events.references import ManifestRef, PathRef, SecretRef
+from functions._manifests.external_secret import ExternalSecret
+from functions._manifests.push_secret import PushSecret
+
+
+class FakeWiring:
+    """Manifests that a test puts and removes; every store is the mount `secret`."""
+
+    def __init__(self) -> None:
+        self.pushes: dict[ManifestRef, PushSecret] = {}
+        self.externals: dict[ManifestRef, ExternalSecret] = {}
+        self.problems: dict[ManifestRef, str] = {}
+        self.whole = True
+
+    def put(self, manifest: PushSecret | ExternalSecret) -> ManifestRef:
+        if isinstance(manifest, PushSecret):
+            self.pushes[manifest.ref] = manifest
+        else:
+            self.externals[manifest.ref] = manifest
+        return manifest.ref
+
+    def remove(self, ref: ManifestRef) -> None:
+        self.pushes.pop(ref, None)
+        self.externals.pop(ref, None)
+
+    def push_secret(self, ref: ManifestRef) -> PushSecret | None:
+        return self.pushes.get(ref)
+
+    def external_secret(self, ref: ManifestRef) -> ExternalSecret | None:
+        return self.externals.get(ref)
+
+    def producers_of_source(self, ref: SecretRef, labels: Mapping[str, str]) -> tuple[PushSecret, ...]:
+        def selects(push: PushSecret) -> bool:
+            selector = push.spec.selector.secret
+            if push.namespace != ref.namespace:
+                return False
+            if selector.name is not None:
+                return selector.name == ref.name
+            return selector.selector is not None and selector.selector.matches(labels)
+
+        return tuple(push for push in self.push_secrets() if selects(push))
+
+    def producers_of_path(self, path: PathRef) -> tuple[PushSecret, ...]:
+        return tuple(push for push in self.push_secrets() if path in push.entries(self.mount))
+
+    def consumers_of_path(self, path: PathRef) -> tuple[ExternalSecret, ...]:
+        return tuple(
+            consumer
+            for consumer in self.external_secrets()
+            if path in consumer.paths(self.mount) or any(f.matches(path) for f in consumer.finds(self.mount))
+        )
+
+    def consumer_of_target(self, ref: SecretRef) -> tuple[ExternalSecret, ...]:
+        return tuple(consumer for consumer in self.external_secrets() if consumer.target == ref)
+
+    def push_secrets(self) -> Iterator[PushSecret]:
+        yield from sorted(self.pushes.values(), key=lambda push: str(push.ref))
+
+    def external_secrets(self) -> Iterator[ExternalSecret]:
+        yield from sorted(self.externals.values(), key=lambda consumer: str(consumer.ref))
+
+    def mount(self, store: str) -> str | None:
+        return "secret" if store == "vault-backend" else None
+
+    def complete(self) -> bool:
+        return self.whole
+
+    def problem(self, ref: ManifestRef) -> str | None:
+        return self.problems.get(ref)

@@ -1,0 +1,251 @@
+"""A whole Lockstep in memory: the real steps over fakes, and a broker that delivers when asked.
+
+Deliveries can be duplicated, shuffled, and killed between any two I/O calls; what was accepted is delivered until
+it is answered, as the real broker does.
+"""
+
+import random
+from collections import deque
+from dataclasses import dataclass, field
+
+from events.envelope import Received, issue, read
+from events.event import Event
+from events.references import ManifestRef, PathRef, SecretRef
+from events.schedule import ScheduleRef, ScheduleTicked
+from events.secret import SecretChanged
+from events.wiring import WiringChanged
+from functions import STEPS
+from functions._failures import Conflict, Reject, Retry
+from functions._manifests.external_secret import ExternalSecret
+from functions._manifests.push_secret import PushSecret
+from functions._ports import Ports, Settings
+from functions._step import Step
+from tests.fakes.authority import FakeAuthority
+from tests.fakes.claims import FakeClaims
+from tests.fakes.clock import FakeClock
+from tests.fakes.local import FakeAccess, FakeLedger, FakePublications, FakeSuspensions
+from tests.fakes.secrets import FakeSecrets
+from tests.fakes.tombstones import FakeTombstones
+from tests.fakes.wiring import FakeWiring
+
+
+class Killed(BaseException):
+    """The process died here."""
+
+
+@dataclass
+class Delivery:
+    """One event on its way to one step."""
+
+    step: Step
+    received: Received
+    attempts: int = 0
+
+
+@dataclass
+class World:
+    """Fakes of every port, and the queue between the steps."""
+
+    settings: Settings = field(default_factory=lambda: Settings(cluster="test", retraction_grace=3600.0))
+    rng: random.Random = field(default_factory=lambda: random.Random(1))
+    duplicate: float = 0.0
+    shuffle: bool = False
+
+    def __post_init__(self) -> None:
+        self.clock = FakeClock()
+        self.secrets = FakeSecrets()
+        self.authority = FakeAuthority(clock=self.clock.now)
+        self.claims = FakeClaims()
+        self.tombstones = FakeTombstones()
+        self.publications = FakePublications()
+        self.wiring = FakeWiring()
+        self.access = FakeAccess()
+        self.suspensions = FakeSuspensions()
+        self.ledger = FakeLedger()
+        self.ports = Ports(
+            sources=self.secrets,
+            targets=self.secrets,
+            authority=self.authority,
+            claims=self.claims,
+            tombstones=self.tombstones,
+            publications=self.publications,
+            wiring=self.wiring,
+            access=self.access,
+            suspensions=self.suspensions,
+            ledger=self.ledger,
+            clock=self.clock,
+            settings=self.settings,
+        )
+        self.queue: deque[Delivery] = deque()
+        self.said: list[Event] = []
+        self.dead: list[tuple[Delivery, str]] = []
+        self._ticks = 0
+
+    # --- what happens outside ---
+
+    def push(self, manifest: PushSecret) -> ManifestRef:
+        return self._wire(manifest)
+
+    def external(self, manifest: ExternalSecret) -> ManifestRef:
+        return self._wire(manifest)
+
+    def unwire(self, ref: ManifestRef) -> None:
+        push, external = self.wiring.push_secret(ref), self.wiring.external_secret(ref)
+        secrets = (external.target,) if external else ()
+        paths = tuple(push.entries(self.wiring.mount)) if push else ()
+        self.wiring.remove(ref)
+        self.say(WiringChanged(manifest=ref, change="removed", generation="0", secrets=secrets, paths=paths))
+
+    def source(self, ref: SecretRef, data: dict[str, bytes]) -> None:
+        state = self.secrets.put(ref, data)
+        self.say(SecretChanged(secret=ref, seen=state))
+
+    def source_removed(self, ref: SecretRef) -> None:
+        self.secrets.remove(ref)
+        self.say(SecretChanged(secret=ref, seen="gone", present=False))
+
+    def tick(self, schedule: str = "sweep") -> None:
+        self._ticks += 1
+        self.clock.advance(1)
+        self.say(ScheduleTicked(schedule=ScheduleRef(name=schedule), at=self.clock.now()))
+
+    def _wire(self, manifest: PushSecret | ExternalSecret) -> ManifestRef:
+        old_push = self.wiring.push_secret(manifest.ref)
+        old_external = self.wiring.external_secret(manifest.ref)
+        known = old_push is not None or old_external is not None
+        secrets: tuple[SecretRef, ...] = ()
+        if old_external and isinstance(manifest, ExternalSecret) and old_external.target != manifest.target:
+            secrets = (old_external.target,)
+        paths = tuple(old_push.entries(self.wiring.mount)) if old_push else ()
+        ref = self.wiring.put(manifest)
+        self.say(
+            WiringChanged(
+                manifest=ref,
+                change="changed" if known else "added",
+                generation=manifest.generation,
+                secrets=secrets,
+                paths=paths,
+            )
+        )
+        return ref
+
+    # --- the broker ---
+
+    def say(self, event: Event, cause: Received | None = None, step: str = "", ordinal: int = 0) -> None:
+        """Accept an event durably: a delivery for every step that consumes it, at least one."""
+        self.said.append(event)
+        wire = issue(event, source="test", now=self.clock.now(), cause=cause, step=step, ordinal=ordinal)
+        received = read(wire)
+        for consumer in STEPS:
+            if isinstance(event, consumer.consumes):
+                copies = 2 if self.rng.random() < self.duplicate else 1
+                self.queue.extend(Delivery(consumer, received) for _ in range(copies))
+
+    def deliver(self, delivery: Delivery) -> None:
+        """One attempt. A kill leaves the delivery in the queue, a retry puts it back, a reject buries it."""
+        delivery.attempts += 1
+        try:
+            events = tuple(delivery.step.handle(delivery.received.event, self.ports))
+        except Killed:
+            self.queue.append(delivery)
+            raise
+        except (Retry, Conflict) as failure:
+            if delivery.attempts > 11:
+                self.dead.append((delivery, failure.reason))
+            else:
+                self.queue.append(delivery)
+            return
+        except Reject as failure:
+            self.dead.append((delivery, failure.reason))
+            return
+        for ordinal, event in enumerate(events):
+            assert isinstance(event, delivery.step.emits), f"{delivery.step.name} does not declare {event.TYPE}"
+            self.say(event, cause=delivery.received, step=delivery.step.name, ordinal=ordinal)
+
+    def settle(self, limit: int = 2000) -> None:
+        """Deliver until nothing is left."""
+        for _ in range(limit):
+            if not self.queue:
+                return
+            if self.shuffle:
+                self.queue.rotate(self.rng.randrange(len(self.queue)))
+            self.deliver(self.queue.popleft())
+        raise AssertionError(f"still {len(self.queue)} deliveries after {limit}: a loop")
+
+    # --- looking ---
+
+    def events(self, kind: type[Event]) -> list[Event]:
+        return [event for event in self.said if isinstance(event, kind)]
+
+    def target(self, ref: SecretRef) -> dict[str, bytes] | None:
+        return self.secrets.values(ref)
+
+    def path(self, path: PathRef) -> dict[str, bytes] | None:
+        stored = self.authority.read(path)
+        if stored is None or stored.data is None:
+            return None
+        return {key: value.reveal() for key, value in stored.data.items()}
+
+
+# --- manifests in a line -------------------------------------------------------------------------------------------
+
+
+def path(text: str) -> PathRef:
+    return PathRef(mount="secret", path=text)
+
+
+def secret(text: str) -> SecretRef:
+    namespace, name = text.split("/")
+    return SecretRef(namespace=namespace, name=name)
+
+
+def push_secret(
+    name: str, source: str, entries: dict[str, str], *, deletion: str = "None", update: str = "Replace", **spec: object
+) -> PushSecret:
+    """`entries` maps a source key to `remoteKey#property`."""
+    namespace, ref = source.split("/")
+    data = []
+    for key, remote in entries.items():
+        remote_key, _, prop = remote.partition("#")
+        data.append({"match": {"secretKey": key, "remoteRef": {"remoteKey": remote_key, "property": prop}}})
+    return PushSecret.model_validate(
+        {
+            "apiVersion": "external-secrets.io/v1alpha1",
+            "kind": "PushSecret",
+            "metadata": {"name": name, "namespace": namespace},
+            "spec": {
+                "secretStoreRefs": [{"name": "vault-backend", "kind": "ClusterSecretStore"}],
+                "selector": {"secret": {"name": ref}},
+                "deletionPolicy": deletion,
+                "updatePolicy": update,
+                "data": data,
+                **spec,
+            },
+        }
+    )
+
+
+def external_secret(
+    name: str, entries: dict[str, str] | None = None, *, extract: str = "", target: dict[str, object] | None = None,
+    **spec: object,
+) -> ExternalSecret:  # fmt: skip
+    """`name` is `namespace/name`; `entries` maps a target key to `key#property`."""
+    namespace, own = name.split("/")
+    data = []
+    for key, remote in (entries or {}).items():
+        remote_key, _, prop = remote.partition("#")
+        data.append({"secretKey": key, "remoteRef": {"key": remote_key, "property": prop}})
+    return ExternalSecret.model_validate(
+        {
+            "apiVersion": "external-secrets.io/v1",
+            "kind": "ExternalSecret",
+            "metadata": {"name": own, "namespace": namespace},
+            "spec": {
+                "secretStoreRef": {"name": "vault-backend", "kind": "ClusterSecretStore"},
+                "target": target or {},
+                "data": data,
+                **({"dataFrom": [{"extract": {"key": extract}}]} if extract else {}),
+                **spec,
+            },
+        }
+    )

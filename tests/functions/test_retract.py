@@ -1,0 +1,243 @@
+"""retract and sweep over fakes: tombstones, grace, rechecks, limits."""
+
+from datetime import timedelta
+
+from events.orders import RetractRequested
+from events.references import ManifestRef
+from events.secret import SecretRetracted
+from functions import retract
+from functions._ports import Settings
+from tests.fakes.world import World, external_secret, path, push_secret, secret
+
+SOURCE = secret("postgres/credentials")
+PATH = path("platform-data/postgres/temporal")
+TARGET = secret("temporal/postgres")
+GRACE = 3600.0
+
+
+def outcomes(world: World) -> list[str]:
+    return [event.outcome for event in world.events(SecretRetracted) if isinstance(event, SecretRetracted)]
+
+
+def build(deletion: str = "Delete", **target: object) -> tuple[World, ManifestRef, ManifestRef]:
+    world = World()
+    push = world.push(push_secret("temporal", str(SOURCE), {"password": f"{PATH.path}#password"}, deletion=deletion))
+    external = world.external(external_secret(str(TARGET), {"password": f"{PATH.path}#password"}, target=dict(target)))
+    world.push(push_secret("stays", "redis/credentials", {"p": "platform-data/redis/temporal#password"}))
+    world.source(SOURCE, {"password": b"one"})
+    world.settle()
+    return world, push, external
+
+
+def after_grace(world: World) -> None:
+    world.clock.advance(GRACE + 1)
+    world.tick()
+    world.settle()
+
+
+def test_an_absence_only_writes_a_tombstone() -> None:
+    world, push, external = build()
+    world.unwire(push)
+    world.unwire(external)
+    world.settle()
+    world.tick()
+    world.settle()
+    assert world.path(PATH) == {"password": b"one"}
+    assert world.target(TARGET) == {"password": b"one"}
+    assert len(world.tombstones.list()) == 2
+
+
+def test_after_grace_exactly_that_is_deleted() -> None:
+    world, push, external = build()
+    world.unwire(push)
+    world.unwire(external)
+    world.settle()
+    after_grace(world)
+    assert world.path(PATH) is None
+    assert world.target(TARGET) is None
+    assert world.tombstones.list() == ()
+    assert [call for call in world.authority.calls if call[0] == "delete"] == [("delete", str(PATH))]
+
+
+def test_versions_are_soft_deleted_and_come_back_with_their_producer() -> None:
+    world, push, _ = build()
+    manifest = world.wiring.push_secret(push)
+    assert manifest is not None
+    world.unwire(push)
+    world.settle()
+    after_grace(world)
+    assert world.path(PATH) is None
+    world.push(manifest)
+    world.settle()
+    assert world.path(PATH) == {"password": b"one"}
+    stored = world.authority.read(PATH)
+    assert stored is not None
+    assert stored.version.number == 2
+
+
+def test_without_deletion_policy_the_path_is_released_and_kept() -> None:
+    world, push, _ = build(deletion="None")
+    world.unwire(push)
+    world.settle()
+    after_grace(world)
+    assert world.path(PATH) == {"password": b"one"}
+    [claim] = world.claims.all()
+    assert claim.state == "released"
+
+
+def test_a_manifest_that_comes_back_withdraws_its_tombstone() -> None:
+    world, _, external = build()
+    back = world.wiring.external_secret(external)
+    assert back is not None
+    world.unwire(external)
+    world.settle()
+    world.external(back)
+    world.settle()
+    after_grace(world)
+    assert world.target(TARGET) == {"password": b"one"}
+    assert "withdrawn" in outcomes(world)
+
+
+def test_an_incomplete_wiring_retracts_nothing() -> None:
+    world, push, _ = build()
+    world.unwire(push)
+    world.settle()
+    world.wiring.whole = False
+    after_grace(world)
+    assert world.path(PATH) == {"password": b"one"}
+    assert "held" in outcomes(world)
+
+
+def test_an_empty_wiring_retracts_nothing() -> None:
+    world, _, _ = build()
+    for ref in (*world.wiring.pushes, *world.wiring.externals):
+        world.unwire(ref)
+    world.settle()
+    after_grace(world)
+    assert world.path(PATH) == {"password": b"one"}
+    assert world.target(TARGET) == {"password": b"one"}
+
+
+def test_too_many_at_once_are_held() -> None:
+    world = World(settings=Settings(cluster="test", retraction_grace=GRACE, retraction_limit=2))
+    for n in range(4):
+        world.external(external_secret(f"app{n}/postgres", {"password": f"{PATH.path}#password"}))
+    world.push(push_secret("temporal", str(SOURCE), {"password": f"{PATH.path}#password"}))
+    world.source(SOURCE, {"password": b"one"})
+    world.settle()
+    for ref in tuple(world.wiring.externals)[:3]:
+        world.unwire(ref)
+    world.settle()
+    after_grace(world)
+    assert all(world.target(secret(f"app{n}/postgres")) for n in range(4))
+    assert outcomes(world).count("held") == 3
+
+
+def test_a_newer_version_is_not_deleted() -> None:
+    world, push, _ = build()
+    world.unwire(push)
+    world.settle()
+    world.authority.foreign_write(PATH, {"password": "new life"})
+    after_grace(world)
+    assert world.path(PATH) == {"password": b"new life"}
+    assert "kept" in outcomes(world)
+
+
+def test_a_target_with_another_owner_is_not_deleted() -> None:
+    world, _, external = build()
+    world.unwire(external)
+    world.settle()
+    world.secrets.put(TARGET, {"password": b"theirs"}, owner="ExternalSecret temporal/other")
+    after_grace(world)
+    assert world.target(TARGET) == {"password": b"theirs"}
+
+
+def test_an_orphan_outlives_its_manifest() -> None:
+    world, _, external = build(creationPolicy="Orphan")
+    world.unwire(external)
+    world.settle()
+    after_grace(world)
+    assert world.target(TARGET) == {"password": b"one"}
+
+
+def test_a_vanished_source_takes_its_path_only_with_delete() -> None:
+    world, _, _ = build()
+    world.source_removed(SOURCE)
+    world.settle()
+    after_grace(world)
+    assert world.path(PATH) is None
+
+    world, _, _ = build(deletion="None")
+    world.source_removed(SOURCE)
+    world.settle()
+    after_grace(world)
+    assert world.path(PATH) == {"password": b"one"}
+
+
+def test_a_source_that_comes_back_in_time_keeps_its_path() -> None:
+    world, _, _ = build()
+    world.source_removed(SOURCE)
+    world.settle()
+    world.source(SOURCE, {"password": b"two"})
+    world.settle()
+    after_grace(world)
+    assert world.path(PATH) == {"password": b"two"}
+
+
+def test_dropped_properties_go_after_grace_in_one_write() -> None:
+    world = World()
+    entries = {"password": f"{PATH.path}#password", "user": f"{PATH.path}#user"}
+    world.push(push_secret("temporal", str(SOURCE), entries, deletion="Delete"))
+    world.source(SOURCE, {"password": b"p", "user": b"u"})
+    world.settle()
+    world.push(push_secret("temporal", str(SOURCE), {"password": entries["password"]}, deletion="Delete"))
+    world.settle()
+    assert world.path(PATH) == {"password": b"p", "user": b"u"}
+    after_grace(world)
+    assert world.path(PATH) == {"password": b"p"}
+    world.tick()
+    world.settle()
+    assert world.path(PATH) == {"password": b"p"}
+    assert world.authority.count("write") == 2
+
+
+def test_consumers_go_with_their_path_where_they_ask_for_it() -> None:
+    world, push, _ = build(deletionPolicy="Delete")
+    world.unwire(push)
+    world.settle()
+    after_grace(world)
+    assert world.path(PATH) is None
+    world.tick()
+    world.settle()
+    after_grace(world)
+    assert world.target(TARGET) is None
+
+
+def test_consumers_keep_what_they_have_by_default() -> None:
+    world, push, _ = build()
+    world.unwire(push)
+    world.settle()
+    after_grace(world)
+    after_grace(world)
+    assert world.target(TARGET) == {"password": b"one"}
+
+
+def test_an_order_for_a_tombstone_that_is_not_due_does_nothing() -> None:
+    world, push, _ = build()
+    world.unwire(push)
+    world.settle()
+    [tombstone] = world.tombstones.list()
+    order = RetractRequested(
+        target=PATH, tombstone=tombstone.id, expires=world.clock.now() + timedelta(hours=1), reason="impatient"
+    )
+    assert list(retract.handle(order, world.ports)) == []
+    assert world.path(PATH) == {"password": b"one"}
+
+
+def test_nothing_is_retracted_while_suspended() -> None:
+    world, push, _ = build()
+    world.unwire(push)
+    world.settle()
+    world.suspensions.everything = "freeze"
+    after_grace(world)
+    assert world.path(PATH) == {"password": b"one"}
