@@ -1,0 +1,139 @@
+"""The authority of one machine: the embedded OpenBao, or an existing one; and whether it can be used now."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from events.references import PathRef
+from functions import STEPS
+from functions._step import Step
+from infra.deploy.vault_policies import Mounts, WiredPaths, policy_name, render
+from infra.hosts.configuration import Configuration
+from infra.hosts.openbao.embedded import EmbeddedOpenBao
+from infra.hosts.wiring import external_authenticator, external_authority, vault_client
+from infra.stores.vault.auth import AppRoleAuth
+from infra.stores.vault.client import VaultClient
+from infra.stores.vault.health import Health, health
+from infra.stores.vault.http import HttpClient, OnCall
+from infra.stores.vault.settings import VaultSettings
+from infra.wiring.index import Index
+
+_FRESH = 0.5  # seconds that an answer about the authority's health is reused
+
+
+class AuthorityGate:
+    """Whether the authority serves, asked at most twice a second: what readiness and holding are decided by."""
+
+    def __init__(self, http: HttpClient) -> None:
+        self._http = http
+        self._guard = threading.Lock()
+        self._asked = 0.0
+        self._health = Health(False, False, True, False, "", "the authority was not asked yet")
+
+    def health(self) -> Health:
+        with self._guard:
+            if time.monotonic() - self._asked > _FRESH:
+                self._health = health(self._http)
+                self._asked = time.monotonic()
+            return self._health
+
+    def ready(self) -> bool:
+        return self.health().serves
+
+
+class LocalAuthority:
+    """Starts or reaches the authority, and gives each step its own client."""
+
+    def __init__(
+        self, root: Path, configuration: Configuration, *, seal_key: Path | None, notice: Callable[[str], None],
+        on_call: OnCall,
+    ) -> None:  # fmt: skip
+        self._configuration = configuration
+        self._on_call = on_call
+        self._notice = notice
+        self._clients: list[VaultClient] = []
+        self._https: list[HttpClient] = []
+        self._external = external_authority()
+        self._embedded: EmbeddedOpenBao | None = None
+        if self._external is None:
+            self._embedded = EmbeddedOpenBao(root, STEPS, seal_key, notice)
+        self._noticed: set[str] = set()
+        self.gate: AuthorityGate
+
+    def start(self) -> None:
+        """Raises OpenBaoError where the embedded one cannot run; an existing one may be down for now."""
+        if self._embedded is not None:
+            self._embedded.start()
+        self.gate = AuthorityGate(self._http())
+
+    def stop(self) -> None:
+        for client in self._clients:
+            client.close()
+        for http in self._https:
+            http.close()
+        if self._embedded is not None:
+            self._embedded.stop()
+
+    @property
+    def settings(self) -> VaultSettings:
+        if self._embedded is not None:
+            return self._embedded.settings
+        if self._external is None:
+            raise RuntimeError("neither an embedded nor an existing authority")
+        return self._external
+
+    @property
+    def embedded(self) -> bool:
+        return self._embedded is not None
+
+    @property
+    def development_seal(self) -> bool:
+        return self._embedded is not None and self._embedded.development_seal
+
+    def client(self, step: Step) -> VaultClient:
+        """A client in the step's own name; at an existing authority all steps share the given identity."""
+        http = self._http()
+        if self._embedded is not None:
+            identity = self._embedded.identity(step.name)
+            client = vault_client(http, AppRoleAuth(http, identity.role_id, identity.secret_id), identity.name)
+        else:
+            client = vault_client(http, external_authenticator(http, self.settings), policy_name(step.name))
+        self._clients.append(client)
+        return client
+
+    def maintain(self) -> None:
+        """Renew the tokens of idle clients in time."""
+        for client in self._clients:
+            client.maintain()
+        if self._embedded is not None:
+            self._embedded.warden.maintain()
+
+    def apply_policies(self, index: Index, retiring: Iterable[PathRef]) -> None:
+        """Bind every step's policy to what is wired now; an existing authority's policies are its owner's."""
+        if self._embedded is None:
+            return
+        wired = wired_paths(index, retiring)
+        mounts = Mounts(
+            documents=self._configuration.authority.claims_mount, transit=self._configuration.authority.transit_mount
+        )
+        policies = [render(step, wired, mounts) for step in STEPS]
+        for text in {text for policy in policies for text in policy.notices} - self._noticed:
+            self._noticed.add(text)
+            self._notice(text)
+        self._embedded.warden.apply(policies)
+
+    def _http(self) -> HttpClient:
+        http = HttpClient(self.settings, self._on_call)
+        self._https.append(http)
+        return http
+
+
+def wired_paths(index: Index, retiring: Iterable[PathRef]) -> WiredPaths:
+    """What the manifests name, as policies are bound to it."""
+    return WiredPaths(
+        produced=frozenset(path for push in index.pushes() for path in push.entries),
+        consumed=frozenset(path for external in index.externals() for path in external.paths),
+        retiring=frozenset(retiring),
+        searched=frozenset((find.mount, find.prefix) for external in index.externals() for find in external.finds),
+    )

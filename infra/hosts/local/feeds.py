@@ -1,0 +1,162 @@
+"""What the machine's sources report, as events: manifests that changed, Secrets that changed or drifted."""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from events.envelope import issue
+from events.event import Event
+from events.references import ManifestRef, SecretRef
+from events.secret import SecretChanged, SecretDrifted
+from events.wiring import WiringChanged
+from functions._failures import StepFailure
+from functions._manifests.push_secret import PushSecret
+from infra.broker.broker import Broker
+from infra.broker.principal import Principal
+from infra.hosts.local.manifests import KnownManifest, KnownManifests
+from infra.hosts.local.publications import LocalPublications
+from infra.stores.directory.secrets import DirectorySecrets
+from infra.wiring.directory import WiringDirectory
+
+ACCEPT_TIMEOUT = 30.0  # seconds for the broker to make an event durable
+
+
+class Teller:
+    """Hands a source's events to the broker, and returns when they are durable."""
+
+    def __init__(self, broker: Broker, name: str, cluster: str, now: Callable[[], datetime]) -> None:
+        self._broker = broker
+        self._principal = Principal("source", name)
+        self._source = f"/lockstep/{cluster}/sources/{name}"
+        self._now = now
+
+    def __call__(self, event: Event) -> None:
+        """Raises what the broker raises: the source keeps the news and tells it again."""
+        wire = issue(event, source=self._source, now=self._now())
+        self._broker.accept(wire, self._principal).result(timeout=ACCEPT_TIMEOUT)
+
+
+class WiringFeed:
+    """Compares the wiring with what was told of it last, across restarts, and tells the difference.
+
+    The steps' policies are bound to a new manifest before its event is told, so that no step is refused.
+    """
+
+    def __init__(
+        self, wiring: WiringDirectory, known: KnownManifests, *, bind: Callable[[], None], tell: Teller,
+    ) -> None:  # fmt: skip
+        self._wiring = wiring
+        self._known = known
+        self._bind = bind
+        self._tell = tell
+        self._told: dict[ManifestRef, KnownManifest] | None = None
+
+    def refresh(self) -> int:
+        """Read the manifests again; how many events that made."""
+        self._wiring.reload()
+        self._bind()
+        now = {manifest.ref: manifest for manifest in self._named()}
+        if self._told is None:
+            self._told = self._known.all()
+        before = dict(self._told)
+        events = 0
+        for ref, manifest in now.items():
+            if ref not in before or before[ref] != manifest:
+                self._tell(_changed(manifest, before.get(ref)))
+                self._known.remember(manifest)
+                self._told[ref] = manifest
+                events += 1
+        for ref in before.keys() - now.keys():
+            self._tell(_removed(before[ref]))
+            self._known.forget(ref)
+            del self._told[ref]
+            events += 1
+        return events
+
+    def _named(self) -> Iterable[KnownManifest]:
+        index = self._wiring.snapshot()
+        targets = {external.placed.ref: (external.target,) for external in index.externals()}
+        paths = {push.placed.ref: tuple(push.entries) for push in index.pushes()}
+        for ref, generation in index.generations().items():
+            # a manifest whose problem came or went has changed, though its text has not
+            mark = "-refused" if index.problem(ref) else ""
+            yield KnownManifest(ref, f"{generation}{mark}", targets.get(ref, ()), paths.get(ref, ()))
+
+
+def _changed(manifest: KnownManifest, before: KnownManifest | None) -> WiringChanged:
+    if before is None:
+        return WiringChanged(manifest=manifest.ref, change="added", generation=manifest.generation)
+    return WiringChanged(
+        manifest=manifest.ref,
+        change="changed",
+        generation=manifest.generation,
+        secrets=tuple(ref for ref in before.secrets if ref not in manifest.secrets),
+        paths=before.paths,
+    )
+
+
+def _removed(before: KnownManifest) -> WiringChanged:
+    return WiringChanged(
+        manifest=before.ref,
+        change="removed",
+        generation=before.generation,
+        secrets=before.secrets,
+        paths=before.paths,
+    )
+
+
+class SecretFeed:
+    """Tells which wired Secrets changed. A target that somebody touched is drift; anything else is a source."""
+
+    def __init__(
+        self, wiring: WiringDirectory, secrets: DirectorySecrets, publications: LocalPublications, tell: Teller
+    ) -> None:
+        self._wiring = wiring
+        self._secrets = secrets
+        self._publications = publications
+        self._tell = tell
+
+    def interested(self, ref: SecretRef) -> bool:
+        """Whether the wiring names this Secret, or might select it by label."""
+        index = self._wiring.snapshot()
+        return bool(
+            index.producers_of_source(ref, {}) or index.consumer_of_target(ref) or index.selects_labels(ref.namespace)
+        )
+
+    def derived(self, ref: SecretRef) -> bool:
+        """Whether what we write there is itself published."""
+        return bool(self._producers(ref))
+
+    def known(self, ref: SecretRef) -> str | None:
+        """The source state that every path made of this Secret was confirmed at; None where they differ."""
+        states = {
+            publication.sources.get(str(ref)) if publication else None
+            for push in self._producers(ref)
+            for path in push.entries(self._wiring.mount)
+            for publication in (self._publications.read(path),)
+        }
+        return states.pop() if len(states) == 1 else None
+
+    def expected(self) -> tuple[SecretRef, ...]:
+        """Sources that paths were confirmed from: their absence after a restart is news."""
+        names = {name for publication in self._publications.all() for name in publication.sources}
+        pairs = (name.split("/", 1) for name in sorted(names))
+        return tuple(SecretRef(namespace=namespace, name=name) for namespace, name in pairs)
+
+    def told(self, event: SecretChanged) -> None:
+        """Hand one observation to the broker, as what it is."""
+        if self._wiring.consumer_of_target(event.secret):
+            self._tell(SecretDrifted(secret=event.secret, seen=event.seen))
+        if self._producers(event.secret) or not event.present:
+            seen = event.seen if event.present else f"after-{self.known(event.secret) or 'unknown'}"
+            self._tell(event.model_copy(update={"seen": seen}))
+
+    def _producers(self, ref: SecretRef) -> tuple[PushSecret, ...]:
+        index = self._wiring.snapshot()
+        labels: dict[str, str] = {}
+        if index.selects_labels(ref.namespace):
+            try:
+                head = self._secrets.head(ref)
+            except StepFailure:
+                head = None  # half-written or refused: the step says so when it reads it
+            labels = dict(head.labels) if head else {}
+        return index.producers_of_source(ref, labels)

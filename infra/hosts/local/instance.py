@@ -1,0 +1,372 @@
+"""`lockstep up`: authority, broker, steps, sources and schedules of one ROOT, started and stopped in order."""
+
+import logging
+import secrets
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from events.references import PathRef, Version
+from events.schedule import ScheduleTicked
+from functions import STEPS
+from functions._manifests.conventions import ConventionPolicy
+from infra.broker.broker import Broker
+from infra.broker.chaos import Chaos
+from infra.broker.limits import Limit, Limits
+from infra.broker.retention import Retention
+from infra.broker.subscriber import Subscriber
+from infra.broker.trigger import Trigger, parse_documents
+from infra.deploy.triggers import triggers
+from infra.hosts.admitting import admission
+from infra.hosts.anchoring import AnchoredLedger
+from infra.hosts.answering import StepAnswerer
+from infra.hosts.configuration import Configuration, load
+from infra.hosts.local.authority import LocalAuthority
+from infra.hosts.local.database import LocalDatabase
+from infra.hosts.local.feeds import SecretFeed, Teller, WiringFeed
+from infra.hosts.local.lock import InstanceLock
+from infra.hosts.local.manifests import KnownManifests
+from infra.hosts.local.publications import LocalPublications
+from infra.hosts.local.suspensions import LocalSuspensions
+from infra.hosts.schedules import Schedule, Ticker
+from infra.hosts.views.pipeline import Lookups
+from infra.hosts.wiring import Shared, directory_secrets, step_ports, step_settings
+from infra.sources.directory_watch import DirectoryWatch
+from infra.sources.tree_watch import TreeWatch
+from infra.stores.vault.anchors import VaultAnchors
+from infra.stores.vault.authority import VaultAuthority
+from infra.stores.vault.client import VaultClient
+from infra.stores.vault.kv import KvEngine
+from infra.stores.vault.transit import TransitSigner
+from infra.wiring.access import FileAccess
+from infra.wiring.directory import WiringDirectory
+
+_log = logging.getLogger("lockstep")
+MAINTENANCE = 15.0  # seconds between renewals of idle tokens and prunings
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says beside ROOT."""
+
+    seal_key: Path | None = None
+    chaos: Chaos | None = None
+    drain_seconds: float = 10.0
+
+
+@dataclass
+class Parts:
+    """The running pieces, for the control API and the metrics."""
+
+    root: Path
+    configuration: Configuration
+    authority: LocalAuthority
+    database: LocalDatabase
+    publications: LocalPublications
+    suspensions: LocalSuspensions
+    wiring: WiringDirectory
+    access: FileAccess
+    broker: Broker
+    lookups: Lookups
+    tell: dict[str, Teller]
+    clients: dict[str, VaultClient]
+    calls: Counter[str] = field(default_factory=Counter)
+    notices: list[str] = field(default_factory=list)
+
+    def emit(self, source: str) -> Teller:
+        return self.tell[source]
+
+
+class Instance:
+    """One ROOT at work. `start` returns when everything is up; `stop` when everything is down."""
+
+    def __init__(self, root: Path, options: Options | None = None) -> None:
+        self._root = root.absolute()
+        self._options = options or Options()
+        self._state = self._root / "state"
+        self._stopping: list[Callable[[], object]] = []
+        self._maintenance = threading.Event()
+        self.lock = InstanceLock(self._state)
+        self.parts: Parts
+
+    # --- starting -----------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Raises AlreadyRunningError, ConfigurationError, AccessError, OpenBaoError, StoreError; leaves nothing up."""
+        for folder, mode in ((self._root, 0o755), (self._state, 0o700)):
+            folder.mkdir(mode=mode, parents=True, exist_ok=True)
+        self._state.chmod(0o700)
+        for folder in (self._root / "wiring", self._root / "namespaces"):
+            folder.mkdir(exist_ok=True)
+        self.lock.acquire()
+        self._stopping.append(self.lock.release)
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start(self) -> None:
+        configuration = load(self._root / "lockstep.yaml")
+        access = FileAccess(self._root / "access.yaml")
+        notices: list[str] = []
+        calls: Counter[str] = Counter()
+        database = LocalDatabase(self._state / "local.db")
+        self._stopping.append(database.close)
+        wiring = WiringDirectory(self._root / "wiring", _conventions(configuration))
+        wiring.reload()
+        authority = LocalAuthority(
+            self._root,
+            configuration,
+            seal_key=self._options.seal_key,
+            notice=_noticing(notices),
+            on_call=_counting(calls),
+        )
+        self._stopping.append(authority.stop)
+        authority.start()
+        publications, suspensions = LocalPublications(database), LocalSuspensions(database)
+        shared = Shared(
+            secrets=directory_secrets(self._root, configuration),
+            publications=publications,
+            wiring=wiring,
+            access=access,
+            suspensions=suspensions,
+            settings=step_settings(configuration),
+            configuration=configuration,
+            notice=_noticing(notices),
+        )
+        shared.secrets.clean()
+        if access.open:
+            notices.append("no access.yaml: one trust domain, every wired path may be published and read by all")
+        if authority.development_seal:
+            notices.append("development seal: the key lies beside the data it protects; give --seal-key elsewhere")
+        clients = {step.name: authority.client(step) for step in STEPS}
+        broker = self._broker(configuration, clients, shared, authority)
+        lookups = Lookups(
+            wiring=wiring,
+            publications=publications,
+            sources=shared.secrets,
+            targets=shared.secrets,
+            suspensions=suspensions,
+            access=access,
+            newest=_newest(clients["sweep"]),
+        )
+        self.parts = Parts(
+            root=self._root,
+            configuration=configuration,
+            authority=authority,
+            database=database,
+            publications=publications,
+            suspensions=suspensions,
+            wiring=wiring,
+            access=access,
+            broker=broker,
+            lookups=lookups,
+            tell={
+                name: Teller(broker, name, configuration.cluster, _now)
+                for name in ("directory", "wiring", "schedule", "operators")
+            },
+            clients=clients,
+            calls=calls,
+            notices=notices,
+        )
+        self._bind_policies()
+        broker.start()
+        self._start_sources(shared)
+        self._start_schedules(configuration)
+
+    def _broker(
+        self, configuration: Configuration, clients: dict[str, VaultClient], shared: Shared, authority: LocalAuthority
+    ) -> Broker:
+        delivery = configuration.delivery
+        subscribers: dict[str, Subscriber] = {}
+        broker = Broker(
+            self._state / "broker.db",
+            [],
+            {},
+            admission(configuration.principals),
+            limits=Limits(
+                by_principal={
+                    f"token:{one.name}": Limit(rate=one.events_per_second, burst=int(2 * one.events_per_second) + 1)
+                    for one in configuration.principals
+                },
+                total=delivery.pending_limit,
+            ),
+            workers=delivery.workers,
+            backoff_cap=delivery.backoff_cap_seconds,
+            chaos=self._options.chaos,
+        )
+        self._stopping.append(lambda: broker.drain(self._options.drain_seconds))
+        for step in STEPS:
+            ledger = self._ledger(broker, clients[step.name], configuration) if step.name == "record" else None
+            ports = step_ports(step, clients[step.name], shared, ledger)
+            subscribers[step.name] = StepAnswerer(
+                step, ports, f"/lockstep/{configuration.cluster}/steps/{step.name}", authority.gate.ready
+            )
+        broker.replace(_with_delivery(configuration), subscribers)
+        return broker
+
+    def _ledger(self, broker: Broker, client: VaultClient, configuration: Configuration) -> AnchoredLedger:
+        mounts = configuration.authority
+        return AnchoredLedger(
+            broker.ledger,
+            VaultAnchors(KvEngine(client), mounts.claims_mount),
+            TransitSigner(client, mounts.transit_mount),
+            ledger_id(self._state),
+            _now,
+        )
+
+    def _bind_policies(self) -> None:
+        parts = self.parts
+        parts.authority.apply_policies(
+            parts.wiring.snapshot(), [publication.path for publication in parts.publications.all()]
+        )
+
+    def _start_sources(self, shared: Shared) -> None:
+        parts = self.parts
+        secret_feed = SecretFeed(parts.wiring, shared.secrets, parts.publications, parts.emit("directory"))
+        watch = DirectoryWatch(
+            self._root,
+            shared.secrets,
+            interested=secret_feed.interested,
+            emit=secret_feed.told,
+            known=secret_feed.known,
+            expected=secret_feed.expected,
+            notice=_noticing(parts.notices),
+        )
+        wiring_feed = WiringFeed(
+            parts.wiring, KnownManifests(parts.database), bind=self._bind_policies, tell=parts.emit("wiring")
+        )
+
+        def on_change(paths: frozenset[Path]) -> None:
+            if any(path.name == "access.yaml" for path in paths) and (problem := parts.access.reload()):
+                parts.notices.append(problem)
+            if wiring_feed.refresh() or any(path.name == "access.yaml" for path in paths):
+                watch.relist()
+
+        wiring_feed.refresh()
+        manifests = TreeWatch([self._root / "wiring", self._root / "access.yaml"], on_change, name="wiring-watch")
+        for part in (watch, manifests):
+            part.start()
+            self._stopping.append(part.stop)
+            part.wait_ready(10.0)
+
+    def _start_schedules(self, configuration: Configuration) -> None:
+        emit = self.parts.emit("schedule")
+        ready = self.parts.authority.gate.ready
+        for schedule in (
+            Schedule("sweep", configuration.sweep.interval_seconds, configuration.sweep.shards),
+            Schedule("anchor", configuration.anchor.interval_seconds),
+        ):
+            ticker = Ticker(schedule, _tolerant(emit), _now, wanted=ready)
+            ticker.start()
+            self._stopping.append(ticker.stop)
+        thread = threading.Thread(target=self._maintain, name="maintenance", daemon=True)
+        thread.start()
+
+        def end() -> None:
+            self._maintenance.set()
+            thread.join()
+
+        self._stopping.append(end)
+
+    def _maintain(self) -> None:
+        retention = Retention(days=self.parts.configuration.delivery.retention_hours / 24)
+        while not self._maintenance.wait(MAINTENANCE):
+            try:
+                self.parts.authority.maintain()
+                self.parts.broker.pruner.prune(retention)
+            except Exception as failure:  # noqa: BLE001  whatever it is, the next round tries again, and it is shown
+                _log.warning("maintenance failed and will be tried again: %s", type(failure).__name__)
+
+    # --- stopping -----------------------------------------------------------------------------------------------
+
+    def stop(self) -> None:
+        """Stop in the reverse order of starting; every part is stopped even where another fails."""
+        failures: list[Exception] = []
+        while self._stopping:
+            part = self._stopping.pop()
+            try:
+                part()
+            except Exception as failure:  # noqa: BLE001  collected, and raised when all parts are stopped
+                failures.append(failure)
+        if failures:
+            raise ExceptionGroup("not everything stopped cleanly", failures)
+
+
+def ledger_id(state: Path) -> str:
+    """Which ledger this is; a new one for a state directory set up anew."""
+    path = state / "ledger.id"
+    if not path.exists():
+        temporary = state / ".ledger.id.new"
+        temporary.write_text(secrets.token_hex(8), encoding="ascii")
+        temporary.replace(path)
+    return path.read_text(encoding="ascii").strip()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _conventions(configuration: Configuration) -> ConventionPolicy:
+    conventions = configuration.conventions
+    return ConventionPolicy(default=conventions.mode, namespaces=tuple(conventions.namespaces.items()))
+
+
+def _with_delivery(configuration: Configuration) -> tuple[Trigger, ...]:
+    delivery = configuration.delivery
+    broker = {
+        "apiVersion": "eventing.knative.dev/v1",
+        "kind": "Broker",
+        "metadata": {"name": "default", "namespace": "lockstep"},
+        "spec": {
+            "delivery": {
+                "retry": delivery.retry,
+                "backoffPolicy": "exponential",
+                "backoffDelay": f"PT{delivery.backoff_seconds}S",
+                "timeout": f"PT{delivery.timeout_seconds}S",
+            }
+        },
+    }
+    return parse_documents([broker, *triggers()])
+
+
+def _counting(calls: Counter[str]) -> Callable[[str, str], None]:
+    def count(method: str, kind: str) -> None:
+        calls[kind] += 1
+
+    return count
+
+
+def _noticing(notices: list[str]) -> Callable[[str], None]:
+    def notice(text: str) -> None:
+        if text not in notices:
+            notices.append(text)
+        _log.warning("%s", text)
+
+    return notice
+
+
+def _newest(client: VaultClient) -> Callable[[PathRef], Version | None]:
+    authority = VaultAuthority(KvEngine(client))
+
+    def newest(path: PathRef) -> Version | None:
+        head = authority.head(path)
+        return head.version if head is not None and not head.deleted else None
+
+    return newest
+
+
+def _tolerant(emit: Teller) -> Callable[[ScheduleTicked], None]:
+    """A tick that the broker cannot take now is given up: the next one covers it."""
+
+    def tick(event: ScheduleTicked) -> None:
+        try:
+            emit(event)
+        except Exception as failure:  # noqa: BLE001  the schedule goes on whatever the broker says
+            _log.warning("tick of %s not accepted (%s)", event.schedule.name, type(failure).__name__)
+
+    return tick

@@ -1,0 +1,153 @@
+"""Serving ASGI over TCP and over a Unix socket whose peers are known by their credentials (uvicorn)."""
+
+import asyncio
+import contextlib
+import os
+import socket
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from infra.hosts.senders import PEER
+
+_LONGEST_SOCKET_PATH = 100  # bytes; the kernel's limit is 108
+
+
+class ListenError(RuntimeError):
+    """The address cannot be listened on; the message says why and what to give instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """A server certificate and its key, PEM files."""
+
+    certificate: Path
+    key: Path
+
+
+class _PeerProtocol(HttpToolsProtocol):
+    """HTTP over a Unix socket: the client is the peer's user id, as the kernel says."""
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        connection = transport.get_extra_info("socket")
+        raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        pid, uid, _ = struct.unpack("3i", raw)
+        self.client = (f"{PEER}{uid}", pid)
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to the host, which has more to stop than a server."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def tcp_socket(listen: str, tls: Tls | None) -> socket.socket:
+    """A bound socket for `HOST:PORT` (port 0: any). Raises ListenError, also for plain HTTP beyond the loopback."""
+    host, separator, port = listen.rpartition(":")
+    host = host.strip("[]")
+    if not separator or not port.isdecimal() or int(port) > 65535:
+        raise ListenError(f"--listen {listen!r}: give HOST:PORT, such as 127.0.0.1:8080")
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host or "127.0.0.1", int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except OSError as error:
+        raise ListenError(f"--listen {listen!r}: {error.strerror or error}") from None
+    if tls is None and not str(address[0]).startswith("127.") and address[0] != "::1":
+        raise ListenError(f"--listen {listen!r} is not the loopback: that needs --tls-certificate and --tls-key")
+    made = socket.socket(family, kind, protocol)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        made.bind(address)
+    except OSError as error:
+        made.close()
+        raise ListenError(f"--listen {listen!r}: {error.strerror}; give another address, or port 0 for any") from None
+    return made
+
+
+def unix_socket(path: Path) -> socket.socket:
+    """A bound Unix socket, 0600, replacing a stale one; the caller holds the lock of its directory."""
+    path.unlink(missing_ok=True)
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    with reachable(path) as short:
+        before = os.umask(0o177)
+        try:
+            made.bind(short)
+        finally:
+            os.umask(before)
+    return made
+
+
+@contextlib.contextmanager
+def reachable(path: Path) -> Iterator[str]:
+    """A name of the socket that fits the kernel's limit, however deep ROOT lies."""
+    if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH:
+        yield str(path)
+        return
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{directory}/{path.name}"
+    finally:
+        os.close(directory)
+
+
+class Servers:
+    """One ASGI application on several sockets."""
+
+    def __init__(self, app: Any, drain_seconds: int = 10) -> None:
+        self._app = app
+        self._drain = drain_seconds
+        self._servers: list[tuple[uvicorn.Server, socket.socket]] = []
+
+    def add_tcp(self, bound: socket.socket, tls: Tls | None = None) -> None:
+        self._add(bound, "httptools", tls)
+
+    def add_unix(self, bound: socket.socket) -> None:
+        self._add(bound, _PeerProtocol, None)
+
+    def _add(self, bound: socket.socket, protocol: Any, tls: Tls | None) -> None:
+        config = uvicorn.Config(
+            self._app,
+            http=protocol,
+            ws="none",
+            loop="asyncio",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            proxy_headers=False,
+            backlog=512,
+            limit_concurrency=512,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=self._drain,
+            ssl_certfile=tls.certificate if tls else None,
+            ssl_keyfile=tls.key if tls else None,
+        )
+        self._servers.append((_Server(config), bound))
+
+    async def serve(self, started: asyncio.Event) -> None:
+        """Serve until `stop`; `started` is set once all sockets accept."""
+        tasks = [asyncio.create_task(server.serve(sockets=[bound])) for server, bound in self._servers]
+        while not all(server.started for server, _ in self._servers):
+            done = [task for task in tasks if task.done()]
+            for task in done:
+                task.result()
+            if done:
+                raise ListenError("the server ended while it started")
+            await asyncio.sleep(0.005)
+        started.set()
+        await asyncio.gather(*tasks)
+
+    def stop(self) -> None:
+        """Accept no more; running requests may end within the drain time."""
+        for server, _ in self._servers:
+            server.should_exit = True
