@@ -34,6 +34,7 @@ class Received:
     correlation: str
     hops: int
     traceparent: str | None = None
+    began: datetime | None = None  # when the first event of the correlation was issued
 
 
 def read(wire: CloudEvent) -> Received:
@@ -49,6 +50,7 @@ def read(wire: CloudEvent) -> Received:
         event=event, id=identity, source=wire.source,
         correlation=_carried("correlationid", wire.extension("correlationid") or identity),
         hops=_hops(wire.extension("lockstephops")), traceparent=_traceparent(wire.extension("traceparent")),
+        began=_time(wire.extension("lockstepbegan")),
     )  # fmt: skip
 
 
@@ -72,6 +74,7 @@ def issue(
         "correlationid": cause.correlation if cause else identity,
         "partitionkey": subject,
         "lockstephops": str(hops),
+        "lockstepbegan": _rfc3339((cause.began if cause else None) or now),
     }
     if cause:
         extensions["causationid"] = cause.id
@@ -79,7 +82,7 @@ def issue(
             extensions["traceparent"] = cause.traceparent
     return CloudEvent(
         id=identity, source=source, type=event.TYPE, subject=subject,
-        time=now.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        time=_rfc3339(now),
         datacontenttype="application/json", dataschema=schema_urn(type(event), event.SCHEMA_VERSION),
         extensions=MappingProxyType(extensions),
         data=event.model_dump_json(exclude_defaults=False).encode(),
@@ -103,6 +106,19 @@ def _data(model: type[Event], wire: CloudEvent) -> Event:
         return model.model_validate_json(wire.data or b"{}", strict=True)
     except ValidationError as error:
         raise EventError(f"data of {model.TYPE}: {describe(error)}") from None
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _time(text: str | None) -> datetime | None:
+    """A time that only measures: one that cannot be read measures nothing."""
+    try:
+        found = datetime.fromisoformat(text) if text else None
+        return found.astimezone(UTC) if found and found.tzinfo else None
+    except (ValueError, OverflowError):  # no time, or one in the calendar's first or last hours
+        return None
 
 
 def _carried(name: str, text: str) -> str:

@@ -75,5 +75,10 @@ def _context(model: type[Event], urn: str) -> dict[str, Any]:
             "pattern": "^[0-9]{1,4}$",
             "description": f"Events between the first cause and this one; more than {MAX_HOPS} is a loop.",
         },
+        "lockstepbegan": {
+            "type": "string",
+            "format": "date-time",
+            "description": "When the event that began it all was issued.",
+        },
         "traceparent": {**name, "description": "W3C Trace Context."},
     }

@@ -8,25 +8,31 @@ import logging
 from collections.abc import Callable
 
 from events.cloudevent import CloudEvent
-from events.envelope import issue, read
+from events.envelope import Received, issue, read
 from events.errors import EventError
+from events.event import Event
 from functions._failures import Conflict, Reject, Retry
 from functions._ports import Ports
 from functions._step import Step
 from infra.broker.subscriber import Answer
 
 MAX_REASON = 512  # error bodies stay short: Knative's MT broker fails on long ones (reference/events.md 1)
+Observer = Callable[[Event, Received], None]  # what a step emitted, and what it answered with that
 _log = logging.getLogger("lockstep.step")
 
 
 class StepAnswerer:
     """Answers events with one step. Safe to call from several threads."""
 
-    def __init__(self, step: Step, ports: Ports, source: str, ready: Callable[[], bool] = lambda: True) -> None:
+    def __init__(
+        self, step: Step, ports: Ports, source: str, *, ready: Callable[[], bool] = lambda: True,
+        observe: Observer = lambda event, cause: None,
+    ) -> None:  # fmt: skip
         self.step = step
         self._ports = ports
         self._source = source
         self._ready = ready
+        self._observe = observe
 
     def deliver(self, event: CloudEvent, timeout: float) -> Answer:
         """Handle one event. 2xx with what it emitted; 503 for Retry; 422 for Reject; 500 for a defect."""
@@ -55,6 +61,8 @@ class StepAnswerer:
             where = _innermost(defect)
             _log.error("step %s failed on %s with %s at %s", self.step.name, event.type, type(defect).__name__, where)
             return Answer(500, reason=f"defect in step {self.step.name}: {type(defect).__name__} at {where}")
+        for one in emitted:
+            self._observe(one, received)
         return Answer(200 if replies else 204, events=replies)
 
     def ready(self) -> bool:

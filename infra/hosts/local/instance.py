@@ -31,6 +31,7 @@ from infra.hosts.local.lock import InstanceLock
 from infra.hosts.local.manifests import KnownManifests
 from infra.hosts.local.publications import LocalPublications
 from infra.hosts.local.suspensions import LocalSuspensions
+from infra.hosts.metrics import Histogram
 from infra.hosts.schedules import Schedule, Ticker
 from infra.hosts.views.pipeline import Lookups
 from infra.hosts.wiring import Shared, directory_secrets, step_ports, step_settings
@@ -75,6 +76,7 @@ class Parts:
     clients: dict[str, VaultClient]
     calls: Counter[str] = field(default_factory=Counter)
     notices: list[str] = field(default_factory=list)
+    propagation: Histogram = field(default_factory=Histogram)
 
     def emit(self, source: str) -> Teller:
         return self.tell[source]
@@ -144,7 +146,8 @@ class Instance:
         if authority.development_seal:
             notices.append("development seal: the key lies beside the data it protects; give --seal-key elsewhere")
         clients = {step.name: authority.client(step) for step in STEPS}
-        broker = self._broker(configuration, clients, shared, authority)
+        propagation = Histogram()
+        broker = self._broker(configuration, clients, shared, authority, propagation)
         lookups = Lookups(
             wiring=wiring,
             publications=publications,
@@ -172,6 +175,7 @@ class Instance:
             clients=clients,
             calls=calls,
             notices=notices,
+            propagation=propagation,
         )
         self._bind_policies()
         broker.start()
@@ -179,8 +183,9 @@ class Instance:
         self._start_schedules(configuration)
 
     def _broker(
-        self, configuration: Configuration, clients: dict[str, VaultClient], shared: Shared, authority: LocalAuthority
-    ) -> Broker:
+        self, configuration: Configuration, clients: dict[str, VaultClient], shared: Shared,
+        authority: LocalAuthority, propagation: Histogram,
+    ) -> Broker:  # fmt: skip
         delivery = configuration.delivery
         subscribers: dict[str, Subscriber] = {}
         broker = Broker(
@@ -204,7 +209,11 @@ class Instance:
             ledger = self._ledger(broker, clients[step.name], configuration) if step.name == "record" else None
             ports = step_ports(step, clients[step.name], shared, ledger)
             subscribers[step.name] = StepAnswerer(
-                step, ports, f"/lockstep/{configuration.cluster}/steps/{step.name}", authority.gate.ready
+                step,
+                ports,
+                f"/lockstep/{configuration.cluster}/steps/{step.name}",
+                ready=authority.gate.ready,
+                observe=propagation.observe_propagation,
             )
         broker.replace(_with_delivery(configuration), subscribers)
         return broker

@@ -1,0 +1,102 @@
+"""Metrics in Prometheus' text format: what is out of step, how old, how fast (names in docs/metrics.md)."""
+
+import threading
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from events.envelope import Received
+from events.event import Event
+from events.secret import SecretMaterialized
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+# Seconds; fine where "now" is decided, coarse where something is wrong.
+PROPAGATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric's declaration; docs/metrics.md is rendered from these."""
+
+    name: str
+    kind: Literal["gauge", "counter", "histogram"]
+    help: str
+    labels: tuple[str, ...] = ()
+
+
+PROPAGATION = Metric(
+    "lockstep_propagation_seconds",
+    "histogram",
+    "Time from the first event of a change to its materialization in a consumer.",
+)
+STALL = Metric("lockstep_stall_seconds", "gauge", "Age of the oldest event that is not through all its steps.")
+PENDING = Metric("lockstep_pending_events", "gauge", "Events that are not through all their steps.")
+HELD = Metric("lockstep_held_deliveries", "gauge", "Deliveries that wait for their step to be ready.", ("step",))
+DEAD_LETTERS = Metric("lockstep_dead_letters", "gauge", "Deliveries given up and neither replayed nor dropped.")
+OUT_OF_STEP = Metric(
+    "lockstep_out_of_step", "gauge", "Wired paths whose consumers do not carry what their source asks."
+)
+WIRED = Metric("lockstep_wired_paths", "gauge", "Wired paths.")
+LEDGER_ENTRIES = Metric("lockstep_ledger_entries", "gauge", "Entries of the ledger.")
+ANCHOR_LAG = Metric("lockstep_anchor_lag_entries", "gauge", "Ledger entries that no anchor covers yet.")
+AUTHORITY_UP = Metric("lockstep_authority_up", "gauge", "1 while the authority serves, 0 while it is down or sealed.")
+AUTHORITY_CALLS = Metric("lockstep_authority_calls_total", "counter", "Requests to the authority.", ("kind",))
+
+METRICS = (
+    PROPAGATION, STALL, PENDING, HELD, DEAD_LETTERS, OUT_OF_STEP, WIRED, LEDGER_ENTRIES, ANCHOR_LAG, AUTHORITY_UP,
+    AUTHORITY_CALLS,
+)  # fmt: skip
+
+Sample = tuple[Mapping[str, str], float]
+
+
+class Histogram:
+    """Cumulative buckets of durations in seconds. Thread-safe."""
+
+    def __init__(self, buckets: tuple[float, ...] = PROPAGATION_BUCKETS) -> None:
+        self._buckets = buckets
+        self._counts = [0] * (len(buckets) + 1)
+        self._sum = 0.0
+        self._guard = threading.Lock()
+
+    def observe(self, seconds: float) -> None:
+        with self._guard:
+            self._counts[bisect_left(self._buckets, seconds)] += 1
+            self._sum += seconds
+
+    def observe_propagation(self, event: Event, cause: Received) -> None:
+        """Count a consumer that was brought to a new version, from the first event of the change on."""
+        if isinstance(event, SecretMaterialized) and event.outcome != "unchanged" and cause.began is not None:
+            self.observe(max(0.0, (datetime.now(UTC) - cause.began).total_seconds()))
+
+    def render(self, metric: Metric) -> Iterable[str]:
+        """The exposition lines."""
+        with self._guard:
+            counts, total = list(self._counts), self._sum
+        yield from _head(metric)
+        running = 0
+        for bound, count in zip((*self._buckets, float("inf")), counts, strict=True):
+            running += count
+            label = "+Inf" if bound == float("inf") else f"{bound:g}"
+            yield f'{metric.name}_bucket{{le="{label}"}} {running}'
+        yield f"{metric.name}_sum {total:.6f}"
+        yield f"{metric.name}_count {running}"
+
+
+def render(metric: Metric, samples: Iterable[Sample]) -> Iterable[str]:
+    """The exposition lines of a gauge or counter."""
+    yield from _head(metric)
+    for labels, value in samples:
+        text = ",".join(f'{name}="{_escaped(labels[name])}"' for name in metric.labels)
+        yield f"{metric.name}{{{text}}} {value:g}" if text else f"{metric.name} {value:g}"
+
+
+def _head(metric: Metric) -> Iterable[str]:
+    yield f"# HELP {metric.name} {metric.help}"
+    yield f"# TYPE {metric.name} {metric.kind}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
