@@ -1,10 +1,42 @@
-"""The control API behind the command line: one function per request, JSON in and out."""
+"""The control API behind the command line: one function per request, JSON in and out.
 
+It is served on the Unix socket only, to the user who runs Lockstep and to root. Documents are stable: fields are
+added, never renamed. Nothing here holds a value.
+"""
+
+from collections.abc import Callable
 from typing import Any
 
+from functions._failures import StepFailure
+from infra.broker.errors import BrokerError
 from infra.hosts.local.instance import Parts
 
+Arguments = dict[str, Any]
+Handler = Callable[[Parts, Arguments, str], Any]  # parts, arguments, who asks -> a JSON document
 
-def control(parts: Parts, method: str, path: str, arguments: dict[str, Any], by: str) -> tuple[int, Any]:
+
+class ControlError(Exception):
+    """A request that cannot be carried out: `status` as HTTP, a message that says what to do next."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+ROUTES: dict[tuple[str, str], Handler] = {}
+
+
+def control(parts: Parts, method: str, path: str, arguments: Arguments, by: str) -> tuple[int, Any]:
     """Answer one request: HTTP status and a JSON document."""
-    return 404, {"error": f"no such request: {method} {path}"}
+    handler = ROUTES.get((method, path))
+    if handler is None:
+        return 404, {"error": f"no such request: {method} {path}; is this `lockstep` as new as the running one?"}
+    try:
+        return 200, handler(parts, arguments, by)
+    except ControlError as error:
+        return error.status, {"error": error.message}
+    except StepFailure as failure:
+        return 503, {"error": failure.reason}
+    except BrokerError as failure:
+        return 503, {"error": str(failure)}

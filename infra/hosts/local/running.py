@@ -65,5 +65,6 @@ def _line(instance: Instance, url: str) -> str:
     parts = instance.parts
     kind = "embedded OpenBao" if parts.authority.embedded else "authority"
     index = parts.wiring.snapshot()
-    wired = f"{sum(1 for _ in index.push_secrets())} PushSecrets, {sum(1 for _ in index.external_secrets())} ExternalSecrets"
+    pushes, externals = sum(1 for _ in index.push_secrets()), sum(1 for _ in index.external_secrets())
+    wired = f"{pushes} PushSecrets, {externals} ExternalSecrets"
     return f"lockstep ready: ingress {url}, {kind} {parts.authority.settings.address}, {wired}, root {parts.root}"

@@ -1,0 +1,56 @@
+"""`lockstep up`: run everything of one ROOT."""
+
+import logging
+import sys
+from pathlib import Path
+
+import click
+
+from infra.broker.errors import BrokerError
+from infra.hosts.cli.failures import CommandError, Exit
+from infra.hosts.cli.options import root_option
+from infra.hosts.configuration import ConfigurationError
+from infra.hosts.local.database import LocalDatabaseError
+from infra.hosts.local.instance import Options
+from infra.hosts.local.lock import AlreadyRunningError
+from infra.hosts.local.running import Listening, run
+from infra.hosts.openbao.failures import OpenBaoError
+from infra.hosts.serving import ListenError, Tls
+from infra.stores.vault.settings import InvalidSettings
+from infra.wiring.access import AccessError
+
+
+@click.command("up")
+@root_option
+@click.option("--listen", default="127.0.0.1:8080", show_default=True, metavar="HOST:PORT", help="Port 0: any.")
+@click.option(
+    "--seal-key",
+    type=click.Path(path_type=Path),
+    envvar="LOCKSTEP_SEAL_KEY",
+    help="The embedded OpenBao's seal key: a file, or a credential directory. Keep it apart from ROOT.",
+)
+@click.option(
+    "--tls-certificate", type=click.Path(path_type=Path, exists=True), help="PEM; needed beyond the loopback."
+)
+@click.option("--tls-key", type=click.Path(path_type=Path, exists=True), help="PEM.")
+@click.option("--drain", default=10.0, show_default=True, metavar="SECONDS", help="Time for running work at the end.")
+def command(
+    root: Path, listen: str, seal_key: Path | None, tls_certificate: Path | None, tls_key: Path | None, drain: float
+) -> None:
+    """Run authority, broker, steps and watches of one ROOT in the foreground, until SIGTERM or SIGINT.
+
+    \b
+    lockstep up --root ./root
+    lockstep up --root /srv/lockstep --seal-key $CREDENTIALS_DIRECTORY/seal --listen 127.0.0.1:0
+    VAULT_ADDR=https://vault:8200 VAULT_TOKEN=... lockstep up --root ./root     an existing Vault or OpenBao
+    """
+    if bool(tls_certificate) != bool(tls_key):
+        raise CommandError("--tls-certificate and --tls-key go together", Exit.USAGE)
+    tls = Tls(tls_certificate, tls_key) if tls_certificate and tls_key else None
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    try:
+        run(root, Options(seal_key=seal_key, drain_seconds=drain), Listening(listen, tls), click.echo)
+    except (ListenError, ConfigurationError, AccessError, InvalidSettings) as failure:
+        raise CommandError(str(failure), Exit.USAGE) from None
+    except (AlreadyRunningError, OpenBaoError, LocalDatabaseError, BrokerError) as failure:
+        raise CommandError(str(failure), Exit.REFUSED) from None
