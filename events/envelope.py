@@ -64,7 +64,8 @@ def issue(
     subject = event.about.subject
     if event.CATEGORY is Category.ORDER:
         # An order of the same step for the same cause is the same order, however often the step is retried.
-        identity = order_id(cause.id if cause else now.isoformat(), step or source, subject, ordinal)
+        about = f"{event.TYPE} {subject}"
+        identity = order_id(cause.id if cause else now.isoformat(), step or source, about, ordinal)
     else:
         identity = fact_id(event.TYPE, subject, event.state, event.result)
     hops = cause.hops + 1 if cause else 0

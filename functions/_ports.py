@@ -223,7 +223,10 @@ class Publications(Protocol):
     def read(self, path: PathRef) -> Publication | None: ...
 
     def record(self, publication: Publication) -> None:
-        """Keep it unless a newer version is recorded already."""
+        """Keep it unless a higher version number is recorded already.
+
+        By number, not by time: the authority's clock may have been moved back. `forget` begins anew.
+        """
 
     def forget(self, path: PathRef) -> None:
         """Drop what was recorded: the path has no origin of ours any more."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from events.references import PathRef, SecretRef
 from functions._failures import Reject
 from functions._manifests.push_secret import PushEntry, PushSecret
-from functions._marks import DERIVED, REFUSED_TYPES
+from functions._manifests.reserved import REFUSED_TYPES
+from functions._marks import DERIVED
 from functions._ports import Ports, Secret
 from functions._shaping.assemble import assemble
 from functions._shaping.conversion import reverse_unicode

@@ -41,7 +41,7 @@ class VouchedReads:
     def _settle(self, path: PathRef) -> StoredSecret | None:
         stored = self._ports.authority.read(path)
         bound = self._bounds.get(path)
-        if bound is not None and (stored is None or bound.newer_than(stored.version)):
+        if bound is not None and (stored is None or _older(stored.version, bound)):
             raise Retry(f"{path} was read older than version {bound}, which the event names", after=0.2)
         if stored is None:
             return None
@@ -50,6 +50,13 @@ class VouchedReads:
             return None if self._ports.wiring.producers_of_path(path) else stored
         if stored.version == confirmed.version:
             return stored
-        if confirmed.version.newer_than(stored.version):
+        if _older(stored.version, confirmed.version):
             raise Retry(f"{path} was read older than version {confirmed.version}, which is confirmed", after=0.2)
+        if stored.version.number < confirmed.version.number:
+            return None  # the path was deleted whole and began anew: its origin has not confirmed what it holds now
         return self._ports.authority.read(path, confirmed.version)
+
+
+def _older(read: Version, known: Version) -> bool:
+    """Whether a read came from before `known` was written (a lower number created later is a path begun anew)."""
+    return read.number < known.number and read.created <= known.created

@@ -16,7 +16,8 @@ from functions._capability import Capability
 from functions._composing import Composed, Waiting, compose
 from functions._failures import Conflict, Reject, Retry
 from functions._manifests.external_secret import ExternalSecret
-from functions._marks import CREATION_POLICY, REFUSED_TYPES, RESERVED_METADATA
+from functions._manifests.reserved import REFUSED_TYPES, reserved_metadata
+from functions._marks import CREATION_POLICY
 from functions._orders import expiry
 from functions._ports import Ports, Secret, SecretContent
 from functions._step import Step
@@ -24,6 +25,7 @@ from functions._values import SecretValue
 from functions._vouched import VouchedReads
 
 ATTEMPTS = 4
+MOST_KEYS = 256  # named in an event
 
 
 def handle(
@@ -74,7 +76,9 @@ def _materialize(
     consumer: ExternalSecret, event: Event, reads: VouchedReads, ports: Ports
 ) -> Iterator[SecretMaterialized]:
     if problem := ports.wiring.problem(consumer.ref):
-        raise Reject(f"{consumer.ref}: {problem}")
+        if isinstance(event, MaterializeRequested):
+            raise Reject(f"{consumer.ref}: {problem}")
+        return  # one bad manifest holds up no other consumer; `status` names it
     if consumer.spec.target.creation_policy == "None":
         return
     if ports.suspensions.reason(consumer.target, consumer.ref):
@@ -180,7 +184,7 @@ def _content(consumer: ExternalSecret, target: Secret | None, composed: Composed
 
 def _refuse_reserved(consumer: ExternalSecret, labels: Mapping[str, str], annotations: Mapping[str, str]) -> None:
     for name in (*labels, *annotations):
-        if name.startswith(RESERVED_METADATA):
+        if reserved_metadata(name):
             raise Reject(f"{consumer.ref}: template.metadata may not set the reserved {name!r}")
 
 
@@ -201,7 +205,7 @@ def _materialized(
         secret=consumer.target,
         consumer=consumer.ref,
         stamp=composed.stamp,
-        keys=tuple(sorted(composed.data)),
+        keys=tuple(sorted(composed.data))[:MOST_KEYS],
         seen=state,
         outcome=outcome,
     )

@@ -25,6 +25,7 @@ from functions._sourcing import Sourced, sourced
 from functions._step import Step
 from functions._values import SecretValue
 
+MOST_KEYS = 256  # named in an event; a Secret with more must not make an event that no broker takes
 ATTEMPTS = 4  # against our own concurrent deliveries; whoever loses more often lets the broker back off
 
 
@@ -62,6 +63,11 @@ def _tasks(event: SecretChanged | WiringChanged | PublishRequested, ports: Ports
     else:
         producers = _rewired(event, ports)
     for push in producers:
+        problem = ports.wiring.problem(push.ref)
+        if problem and isinstance(event, PublishRequested):
+            raise Reject(f"{push.ref}: {problem}")
+        if problem:
+            continue  # one bad manifest holds up no good one on the same source; `status` names it
         for path, entries in push.entries(ports.wiring.mount).items():
             if not isinstance(event, PublishRequested) or path == event.path:
                 yield Task(push, path, entries)
@@ -90,8 +96,6 @@ def _publish(task: Task, ports: Ports) -> Iterator[Event]:
 
 
 def _refuse_unfit(task: Task, ports: Ports) -> None:
-    if problem := ports.wiring.problem(task.push.ref):
-        raise Reject(f"{task.push.ref}: {problem}")
     if not ports.access.may_publish(task.push.namespace, task.path):
         raise Reject(
             f"{task.push.ref}: namespace {task.push.namespace} may not publish {task.path}; "
@@ -102,6 +106,7 @@ def _refuse_unfit(task: Task, ports: Ports) -> None:
 def _attempt(task: Task, ports: Ports) -> Iterator[Event]:
     stored = ports.authority.read(task.path)
     claim = ports.claims.read(task.path)
+    _forget_lost_versions(task.path, stored, ports)
     source = sourced(task.push, task.path, task.entries, ports)
     if source is None:
         return  # nothing to publish yet, or no longer: retract notices absences
@@ -112,6 +117,13 @@ def _attempt(task: Task, ports: Ports) -> Iterator[Event]:
     if intruder := _foreign_write(task, stored, source, claim, ports):
         yield intruder
     yield from _settle(task, claim, stored, source, ports)
+
+
+def _forget_lost_versions(path: PathRef, stored: StoredSecret | None, ports: Ports) -> None:
+    """Somebody deleted the path with its metadata, so its versions begin anew: what was confirmed is no more."""
+    confirmed = ports.publications.read(path)
+    if confirmed is not None and (stored is None or stored.version.number < confirmed.version.number):
+        ports.publications.forget(path)
 
 
 def _foreign_owner(
@@ -182,7 +194,7 @@ def _settle(task: Task, claim: Claim, stored: StoredSecret | None, source: Sourc
     _confirm(task, version, source, ports)
     # "Nothing to write" is said too: the answer that told of the write may have been lost.
     yield SecretPublished(
-        path=task.path, version=version, keys=tuple(sorted(desired)), origin=task.push.ref, outcome=outcome
+        path=task.path, version=version, keys=tuple(sorted(desired))[:MOST_KEYS], origin=task.push.ref, outcome=outcome
     )
 
 
@@ -211,6 +223,8 @@ def _take_over(order: ClaimRequested, ports: Ports) -> Iterator[Event]:
     """Carry out `lockstep adopt`: the claim passes in one compare-and-set, then the path follows its new source."""
     refuse_expired(order, ports)
     push = ports.wiring.push_secret(order.claimant)
+    if push is not None and (problem := ports.wiring.problem(push.ref)):
+        raise Reject(f"{push.ref}: {problem}")
     entries = push.entries(ports.wiring.mount).get(order.path) if push else None
     if push is None or entries is None:
         raise Reject(f"{order.claimant} is not wired to {order.path}; correct the manifest, then adopt again")

@@ -74,7 +74,7 @@ def _source_gone(secret: SecretRef, ports: Ports) -> Iterator[Event]:
     if ports.sources.head(secret) is not None:
         return  # it is back, or the hint was late
     for push in ports.wiring.producers_of_source(secret, {}):
-        if push.spec.deletion_policy != "Delete":
+        if push.spec.deletion_policy != "Delete" or ports.wiring.problem(push.ref):
             continue
         for path in push.entries(ports.wiring.mount):
             claim = ports.claims.read(path)

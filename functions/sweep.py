@@ -49,8 +49,12 @@ def _in_shard(reference: Reference, event: ScheduleTicked) -> bool:
 def _wired_paths(ports: Ports) -> Iterable[PathRef]:
     """Paths that a sweep asks the authority about: what producers own, and what consumers read of others."""
     for push in ports.wiring.push_secrets():
+        if ports.wiring.problem(push.ref):
+            continue  # it cannot be resolved, or may not act; `status` and `lint` name it
         yield from push.entries(ports.wiring.mount)
     for consumer in ports.wiring.external_secrets():
+        if ports.wiring.problem(consumer.ref):
+            continue
         yield from consumer.paths(ports.wiring.mount)
 
 

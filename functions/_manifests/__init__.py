@@ -1,0 +1,1 @@
+"""The wiring manifests, exactly in External Secrets Operator's shapes (reference: ESO 2.x custom resources)."""

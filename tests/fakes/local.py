@@ -22,7 +22,7 @@ class FakePublications:
     def record(self, publication: Publication) -> None:
         self._hook(self.before, "record", publication.path)
         known = self.known.get(publication.path)
-        if known is None or publication.version.at_least(known.version):
+        if known is None or publication.version.number >= known.version.number:
             self.known[publication.path] = publication
         self._hook(self.after, "record", publication.path)
 

@@ -312,3 +312,46 @@ def test_an_expired_order_takes_nothing_over(world: World) -> None:
     world.clock.advance(1)
     with pytest.raises(Reject, match="expired"):
         list(publish.handle(order, world.ports))
+
+
+def test_a_path_deleted_with_its_history_begins_anew_everywhere(world: World) -> None:
+    for value in (b"one", b"two"):
+        world.source(SOURCE, {"username": b"u", "password": value})
+        world.settle()
+    world.authority.delete_metadata(PATH)
+    world.clock.advance(60)
+    world.tick()
+    world.settle()
+    publication = world.publications.read(PATH)
+    assert publication is not None
+    assert publication.version.number == 1
+    assert world.path(PATH) == {"username": b"u", "password": b"two"}
+
+
+def test_a_clock_moved_back_changes_no_order(world: World) -> None:
+    world.source(SOURCE, {"username": b"u", "password": b"one"})
+    world.settle()
+    first = world.publications.read(PATH)
+    world.clock.advance(-3600)
+    world.source(SOURCE, {"username": b"u", "password": b"two"})
+    world.settle()
+    assert first is not None
+    world.publications.record(first)  # a slow delivery that wrote the first version confirms it only now
+    confirmed = world.publications.read(PATH)
+    assert confirmed is not None
+    assert confirmed.version.number == 2
+
+
+def test_a_refused_manifest_holds_up_no_good_one_on_the_same_source(world: World) -> None:
+    other = path("platform-data/postgres/backstage")
+    bad = push_secret("bad", str(SOURCE), {"password": f"{other.path}#password"})
+    world.wiring.put(bad)
+    world.wiring.problems[bad.ref] = "two PushSecrets claim this path"
+    world.source(SOURCE, {"username": b"u", "password": b"p"})
+    world.settle()
+    assert world.path(PATH) == {"username": b"u", "password": b"p"}
+    assert world.path(other) is None
+    assert world.dead == []
+    world.tick()
+    world.settle()
+    assert world.path(other) is None

@@ -131,6 +131,7 @@ class SecretFeed:
         states = {
             publication.sources.get(str(ref)) if publication else None
             for push in self._producers(ref)
+            if not self._wiring.problem(push.ref)
             for path in push.entries(self._wiring.mount)
             for publication in (self._publications.read(path),)
         }

@@ -31,7 +31,7 @@ class LocalPublications:
         connection.execute("BEGIN IMMEDIATE")
         try:
             known = self.read(publication.path)
-            if known is None or (publication.version.at_least(known.version) and publication != known):
+            if known is None or (publication.version.number >= known.version.number and publication != known):
                 version = publication.version
                 connection.execute(
                     f"INSERT OR REPLACE INTO publication ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608  as above

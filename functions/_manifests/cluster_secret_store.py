@@ -1,0 +1,136 @@
+"""ClusterSecretStore `external-secrets.io/v1`: which mount of the authority manifests mean, and who may use it."""
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import ConfigDict, Field, model_validator
+
+from events.references import PathSegments
+from functions._failures import Reject
+from functions._manifests.expression import compile_expression
+from functions._manifests.selector import LabelSelector
+from functions._manifests.shape import Manifest, Shape
+
+# The one label of a namespace that Kubernetes itself sets, so that it is known without asking.
+NAME_LABEL = "kubernetes.io/metadata.name"
+
+
+class CheckAndSet(Shape):
+    """Whether the mount refuses writes without CAS. Lockstep always writes with CAS."""
+
+    required: bool = False
+
+
+class VaultProvider(Shape):
+    """A KV mount. Where the operator chose the server and the identities, only path, version and namespace count."""
+
+    server: str = ""
+    path: PathSegments = "secret"
+    version: Literal["v1", "v2"] = "v2"
+    namespace: PathSegments | None = None
+    auth: dict[str, Any] | None = Field(default=None, repr=False)
+    ca_bundle: str | None = Field(default=None, repr=False)
+    ca_provider: dict[str, Any] | None = None
+    check_and_set: CheckAndSet = CheckAndSet()
+    read_your_writes: bool = False
+    forward_inconsistent: bool = False
+    headers: dict[str, str] | None = Field(default=None, repr=False)
+    tls: dict[str, Any] | None = Field(default=None, repr=False)
+
+
+class Provider(Shape):
+    """Exactly one technology. Others than Vault are recognised, and belong to whoever serves them."""
+
+    model_config = ConfigDict(extra="allow")
+
+    vault: VaultProvider | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> "Provider":
+        if (self.vault is not None) + len(self.model_extra or {}) != 1:
+            raise ValueError("names exactly one provider")
+        return self
+
+    @property
+    def technology(self) -> str:
+        return "vault" if self.vault else next(iter(self.model_extra or {}))
+
+
+class StoreCondition(Shape):
+    """Namespaces that may use the store; any one of the three suffices."""
+
+    namespace_selector: LabelSelector | None = None
+    namespaces: tuple[str, ...] = ()
+    namespace_regexes: tuple[str, ...] = ()
+
+    def admits(self, namespace: str) -> bool:
+        """Whether it lets this namespace in. Raises Reject where that cannot be known from the name."""
+        if namespace in self.namespaces:
+            return True
+        # Go's MatchString searches; so do we.
+        if any(compile_expression(pattern).search(namespace) for pattern in self.namespace_regexes):
+            return True
+        selector = self.namespace_selector
+        if selector is None:
+            return False
+        if selector.keys - {NAME_LABEL}:
+            raise Reject(f"has a namespaceSelector by other labels than {NAME_LABEL}; list the namespaces instead")
+        return selector.matches({NAME_LABEL: namespace})
+
+
+class ClusterSecretStoreSpec(Shape):
+    """`controller` chooses one of several controllers in ESO; here it changes nothing."""
+
+    controller: str = ""
+    provider: Provider
+    conditions: tuple[StoreCondition, ...] = ()
+    refresh_interval: int = 0
+    retry_settings: dict[str, Any] | None = None
+
+
+class ClusterSecretStore(Manifest):
+    """A name for a mount of the authority."""
+
+    KIND: ClassVar[str] = "ClusterSecretStore"
+    NAMESPACED: ClassVar[bool] = False
+
+    api_version: Literal["external-secrets.io/v1"]
+    kind: Literal["ClusterSecretStore"]
+    spec: ClusterSecretStoreSpec
+
+    @property
+    def mount(self) -> str | None:
+        """The canonical mount `<namespace>/<path>`; None for a provider other than Vault's KV version 2."""
+        vault = self.spec.provider.vault
+        if vault is None or vault.version != "v2":
+            return None
+        return f"{vault.namespace}/{vault.path}" if vault.namespace else vault.path
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What the manifest says and the embedded default does not follow, one sentence each."""
+        vault = self.spec.provider.vault
+        if vault is None:
+            return (f"provider {self.spec.provider.technology} is not served here; its secrets are left alone",)
+        ignored = [
+            ("server", vault.server),
+            ("auth", vault.auth),
+            ("caBundle", vault.ca_bundle),
+            ("caProvider", vault.ca_provider),
+            ("headers", vault.headers),
+            ("tls", vault.tls),
+        ]
+        notices = [f"spec.provider.vault.{name} is ignored: the operator chose it" for name, value in ignored if value]
+        if self.spec.controller:
+            notices.append("spec.controller is ignored")
+        if vault.version == "v1":
+            notices.append("version v1 has no versions to compare and set; use a KV version 2 mount")
+        return tuple(notices)
+
+    def refusal(self, namespace: str) -> str | None:
+        """Why this namespace may not use the store, None when it may."""
+        try:
+            if not self.spec.conditions or any(each.admits(namespace) for each in self.spec.conditions):
+                return None
+        except Reject as reject:
+            return f"ClusterSecretStore {self.name!r} {reject.reason}"
+        return f"ClusterSecretStore {self.name!r} does not admit namespace {namespace!r}; see its spec.conditions"

@@ -1,0 +1,1 @@
+"""The wiring: manifests read from a directory, checked, linted and indexed."""

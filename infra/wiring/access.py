@@ -1,0 +1,172 @@
+"""The access policy `access.yaml`: which paths a namespace may publish and read; what it does not name is denied.
+
+apiVersion: lockstep.dev/v1alpha1
+kind: AccessPolicy
+metadata: {name: default}
+spec:
+  namespaces:
+    platform-data: {publish: [secret/platform-data/postgres/*]}
+    temporal: {read: [secret/platform-data/*/temporal, secret/platform-config/**]}
+
+Globs cover the canonical path, mount included: `*` stands for anything within a segment, `**` across segments.
+"""
+
+import re
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, ValidationError
+
+from events.references import NamespaceName, PathRef
+from functions._manifests.expression import LONGEST, compile_expression
+from functions._manifests.shape import Metadata, Shape
+from infra.wiring.tree import Mapping, TreeError, line_of, parse_tree
+
+_LARGEST = 1024 * 1024  # bytes
+_GLOB_SEGMENT = re.compile(r"[-A-Za-z0-9_.*]+")
+
+
+class AccessError(ValueError):
+    """The policy cannot be used; the message names file, line and what to mend."""
+
+
+def _glob(text: str) -> str:
+    if len(text) > LONGEST // 8 or not all(_GLOB_SEGMENT.fullmatch(part) for part in text.split("/")):
+        raise ValueError("is no glob of paths: segments of letters, digits, '-', '_', '.', '*', joined by single '/'")
+    if "***" in text:
+        raise ValueError("has '***'; use '*' within a segment or '**' across segments")
+    if "/" not in text and text != "**":
+        raise ValueError("has one segment only; begin with the mount, as in secret/platform-data/postgres/*")
+    return text
+
+
+Glob = Annotated[str, AfterValidator(_glob)]
+
+
+class NamespaceAccess(Shape):
+    """What one namespace may do."""
+
+    publish: tuple[Glob, ...] = ()
+    read: tuple[Glob, ...] = ()
+
+
+class AccessSpec(Shape):
+    """Namespaces by name; one that is not there may do nothing."""
+
+    namespaces: dict[NamespaceName, NamespaceAccess] = Field(default_factory=dict)
+
+
+class AccessPolicy(Shape):
+    """The document."""
+
+    api_version: Literal["lockstep.dev/v1alpha1"]
+    kind: Literal["AccessPolicy"]
+    metadata: Metadata | None = None
+    spec: AccessSpec
+
+
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """Compiled globs by namespace."""
+
+    publish: dict[str, Any]
+    read: dict[str, Any]
+
+
+class FileAccess:
+    """Implements the port `Access`. Without a file the wiring is one trust domain, and every path is allowed.
+
+    Raises AccessError when the file that is there at the start cannot be used.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._reloading = threading.Lock()
+        self._raw = self._content()
+        self._rules = None if self._raw is None else _compiled(load_policy(self._raw, file.name))
+
+    @property
+    def open(self) -> bool:
+        """Whether there is no policy: one trust domain."""
+        return self._rules is None
+
+    def reload(self) -> str | None:
+        """Read the file again; why the last good policy stays in force, None where all is well.
+
+        A file that vanishes opens nothing: without it, only a new start makes one trust domain.
+        """
+        with self._reloading:
+            try:
+                raw = self._content()
+                if raw is None:
+                    return None if self._rules is None else f"{self._file.name} is gone; the last policy stays in force"
+                if raw != self._raw:
+                    self._rules = _compiled(load_policy(raw, self._file.name))
+                    self._raw = raw
+            except AccessError as error:
+                return f"{error}; the last good policy stays in force"
+            return None
+
+    def may_publish(self, namespace: str, path: PathRef) -> bool:
+        rules = self._rules
+        return rules is None or _allowed(rules.publish, namespace, path)
+
+    def may_read(self, namespace: str, path: PathRef) -> bool:
+        rules = self._rules
+        return rules is None or _allowed(rules.read, namespace, path)
+
+    def _content(self) -> bytes | None:
+        try:
+            with self._file.open("rb") as file:
+                raw = file.read(_LARGEST + 1)
+        except FileNotFoundError:
+            if self._file.is_symlink():
+                raise AccessError(f"{self._file.name} is a link that leads nowhere; correct or remove it") from None
+            return None
+        except OSError as error:
+            raise AccessError(f"{self._file.name} cannot be read: {error.strerror}") from None
+        if len(raw) > _LARGEST:
+            raise AccessError(f"{self._file.name} is larger than {_LARGEST} bytes")
+        return raw
+
+
+def load_policy(raw: bytes, name: str) -> AccessPolicy:
+    """Read a policy. Raises AccessError naming file and line."""
+    try:
+        tree = parse_tree(raw.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        raise AccessError(f"{name}:1: is not UTF-8") from None
+    except TreeError as error:
+        raise AccessError(f"{name}:{error.line}: {error}") from None
+    if not isinstance(tree, Mapping):
+        raise AccessError(f"{name}:1: is empty or no object; remove the file for one trust domain")
+    try:
+        return AccessPolicy.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        message = first["msg"].removeprefix("Value error, ")
+        raise AccessError(f"{name}:{line_of(tree, first['loc'])}: {place}: {message}") from None
+
+
+def _compiled(policy: AccessPolicy) -> _Rules:
+    spaces = policy.spec.namespaces
+    return _Rules(
+        publish={
+            name: tuple(compile_expression(_expression(glob)) for glob in each.publish) for name, each in spaces.items()
+        },
+        read={
+            name: tuple(compile_expression(_expression(glob)) for glob in each.read) for name, each in spaces.items()
+        },
+    )
+
+
+def _expression(glob: str) -> str:
+    parts = re.split(r"(\*\*|\*)", glob)
+    return "".join({"**": ".*", "*": "[^/]*"}.get(part) or re.escape(part) for part in parts)
+
+
+def _allowed(rules: dict[str, Any], namespace: str, path: PathRef) -> bool:
+    return any(expression.fullmatch(str(path)) is not None for expression in rules.get(namespace, ()))

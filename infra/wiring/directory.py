@@ -1,0 +1,157 @@
+"""The wiring as a folder of manifests: read, compared, and swapped in whole; readers never see half of a change."""
+
+import hashlib
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from events.references import ManifestRef, PathRef, SecretRef
+from functions._manifests.conventions import ConventionPolicy
+from functions._manifests.external_secret import ExternalSecret
+from functions._manifests.push_secret import PushSecret
+from infra.wiring.documents import load_documents
+from infra.wiring.files import FileState, Found, Unusable, read_content, walk
+from infra.wiring.finding import Finding
+from infra.wiring.index import Index, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What an event `wiring.changed` says. A manifest whose problem went away counts as changed."""
+
+    manifest: ManifestRef
+    change: Literal["added", "changed", "removed"]
+    generation: str
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """What one file contributes. `state` is None where it must be read again whatever its times say."""
+
+    state: FileState | None
+    sources: tuple[Source, ...]
+    findings: tuple[Finding, ...]
+    digest: bytes = b""
+
+    def says_as(self, other: "_File | None") -> bool:
+        """Whether it contributes what the other did."""
+        return other is not None and self.sources is other.sources and self.findings == other.findings
+
+
+class WiringDirectory:
+    """Implements the port `Wiring` over the newest snapshot; `reload` reads the folder again.
+
+    A file that can no longer be read keeps contributing its last good manifests, with a finding and
+    `complete()` False, so that a slip of the pen retracts nothing.
+    """
+
+    def __init__(self, root: Path, policy: ConventionPolicy | None = None) -> None:
+        self._root = root
+        self._policy = policy or ConventionPolicy()
+        self._files: dict[str, _File] = {}
+        self._index = Index((), policy=self._policy)
+        self._reloading = threading.Lock()
+
+    def snapshot(self) -> Index:
+        """The newest snapshot, which never changes: for whoever asks several questions."""
+        return self._index
+
+    def reload(self) -> tuple[Change, ...]:
+        """Read what changed on disk, swap the snapshot, and say what is different (at first: everything is added)."""
+        with self._reloading:
+            files = self._scan()
+            same = files.keys() == self._files.keys()
+            if same and all(file.says_as(self._files.get(name)) for name, file in files.items()):
+                self._files = files
+                return ()
+            before = self._index
+            sources = [source for name in sorted(files) for source in files[name].sources]
+            findings = tuple(finding for name in sorted(files) for finding in files[name].findings)
+            self._index = Index(sources, findings=findings, policy=self._policy, previous=before)
+            self._files = files
+            return tuple(_changes(before, self._index))
+
+    def _scan(self) -> dict[str, _File]:
+        files: dict[str, _File] = {}
+        now = time.time_ns()
+        for found in walk(self._root, self._root.name):
+            if isinstance(found, Unusable):
+                files.update(self._kept(found))
+            else:
+                files[found.name] = self._read(found, now)
+        return files
+
+    def _read(self, found: Found, now: int) -> _File:
+        before = self._files.get(found.name)
+        if before is not None and before.state == found.state:
+            return before
+        raw = read_content(found)
+        if isinstance(raw, Unusable):
+            return self._kept(raw)[found.name]
+        state = found.state if found.state.settled(now) else None
+        digest = hashlib.sha256(raw).digest()
+        if before is not None and before.digest == digest:
+            return replace(before, state=state)
+        loaded = load_documents(raw, found.name)
+        sources = [Source(each.manifest, each.file, each.line) for each in loaded.documents if each.manifest]
+        if before is not None and not loaded.sound:
+            present = {source.manifest.ref for source in sources}
+            sources += [source for source in before.sources if source.manifest.ref not in present]
+        return _File(state, tuple(sources), loaded.findings, digest)
+
+    def _kept(self, lost: Unusable) -> dict[str, _File]:
+        """What is known of a file, or of everything beneath a folder, that cannot be read now."""
+        kept = {name: file for name, file in self._files.items() if name.startswith(lost.name + "/")}
+        before = self._files.get(lost.name)
+        kept[lost.name] = _File(None, before.sources if before else (), (lost.finding,))
+        return kept
+
+    # --- the port, over the newest snapshot -------------------------------------------------------------------------
+
+    def push_secret(self, ref: ManifestRef) -> PushSecret | None:
+        return self._index.push_secret(ref)
+
+    def external_secret(self, ref: ManifestRef) -> ExternalSecret | None:
+        return self._index.external_secret(ref)
+
+    def producers_of_source(self, ref: SecretRef, labels: Mapping[str, str]) -> tuple[PushSecret, ...]:
+        return self._index.producers_of_source(ref, labels)
+
+    def producers_of_path(self, path: PathRef) -> tuple[PushSecret, ...]:
+        return self._index.producers_of_path(path)
+
+    def consumers_of_path(self, path: PathRef) -> tuple[ExternalSecret, ...]:
+        return self._index.consumers_of_path(path)
+
+    def consumer_of_target(self, ref: SecretRef) -> tuple[ExternalSecret, ...]:
+        return self._index.consumer_of_target(ref)
+
+    def push_secrets(self) -> Iterator[PushSecret]:
+        return self._index.push_secrets()
+
+    def external_secrets(self) -> Iterator[ExternalSecret]:
+        return self._index.external_secrets()
+
+    def mount(self, store: str) -> str | None:
+        return self._index.mount(store)
+
+    def complete(self) -> bool:
+        return self._index.complete()
+
+    def problem(self, ref: ManifestRef) -> str | None:
+        return self._index.problem(ref)
+
+
+def _changes(before: Index, after: Index) -> Iterator[Change]:
+    old, new = before.generations(), after.generations()
+    for ref, generation in new.items():
+        if ref not in old:
+            yield Change(ref, "added", generation)
+        elif old[ref] != generation or (before.problem(ref) and not after.problem(ref)):
+            yield Change(ref, "changed", generation)
+    for ref, generation in old.items():
+        if ref not in new:
+            yield Change(ref, "removed", generation)

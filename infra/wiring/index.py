@@ -1,0 +1,246 @@
+"""The index of the wiring: an immutable snapshot whose look-ups cost the same for ten manifests and ten thousand."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from events.references import ManifestRef, PathRef, SecretRef
+from functions._failures import Reject
+from functions._manifests.cluster_secret_store import ClusterSecretStore
+from functions._manifests.conventions import ConventionPolicy
+from functions._manifests.external_secret import ExternalSecret, PathSearch
+from functions._manifests.push_secret import PushSecret
+from infra.wiring.conflicts import conflicts
+from infra.wiring.documents import WiredManifest
+from infra.wiring.finding import Finding
+from infra.wiring.resolved import Placed, ResolvedExternal, ResolvedPush, resolve_external, resolve_push
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One manifest of a file, as an index takes it."""
+
+    manifest: WiredManifest
+    file: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class _SelectedBy:
+    """PushSecrets of one namespace that select by label, found by one label that each of them requires."""
+
+    labelled: dict[tuple[str, str, str], list[PushSecret]] = field(default_factory=dict)
+    others: dict[str, list[PushSecret]] = field(default_factory=dict)
+
+    def add(self, push: PushSecret) -> None:
+        selector = push.spec.selector.secret.selector
+        if selector is None:
+            return
+        if selector.match_labels:
+            label, value = min(selector.match_labels.items())
+            self.labelled.setdefault((push.namespace, label, value), []).append(push)
+        else:
+            self.others.setdefault(push.namespace, []).append(push)
+
+    def candidates(self, namespace: str, labels: Mapping[str, str]) -> Iterator[PushSecret]:
+        for label, value in labels.items():
+            yield from self.labelled.get((namespace, label, value), ())
+        yield from self.others.get(namespace, ())
+
+
+class Index:
+    """Implements the port `Wiring`. Never changes; a new one is built, taking over what did not change."""
+
+    def __init__(
+        self,
+        sources: Iterable[Source],
+        *,
+        findings: tuple[Finding, ...] = (),
+        policy: ConventionPolicy | None = None,
+        previous: "Index | None" = None,
+    ) -> None:
+        self.findings = findings
+        self.policy = policy or ConventionPolicy()
+        self._stores: dict[str, ClusterSecretStore] = {}
+        self._pushes: dict[ManifestRef, ResolvedPush] = {}
+        self._externals: dict[ManifestRef, ResolvedExternal] = {}
+        self.duplicates: list[Source] = []  # second manifests of one reference; the first one counts
+        self._resolve(tuple(sources), previous)
+        self._link()
+        self.conflicts = tuple(
+            conflicts(self._by_path, self._by_target, self._by_source, self.consumers_of_path, self._pushes)
+        )
+        self._problems = self._all_problems()
+
+    # --- the port -------------------------------------------------------------------------------------------------
+
+    def push_secret(self, ref: ManifestRef) -> PushSecret | None:
+        found = self._pushes.get(ref)
+        return found.push if found else None
+
+    def external_secret(self, ref: ManifestRef) -> ExternalSecret | None:
+        found = self._externals.get(ref)
+        return found.external if found else None
+
+    def producers_of_source(self, ref: SecretRef, labels: Mapping[str, str]) -> tuple[PushSecret, ...]:
+        named = self._by_source.get(ref, ())
+        if ref.namespace not in self._selecting:
+            return tuple(named)
+        matching = (
+            push
+            for push in self._selected.candidates(ref.namespace, labels)
+            if push.spec.selector.secret.selector is not None and push.spec.selector.secret.selector.matches(labels)
+        )
+        return (*named, *matching)
+
+    def producers_of_path(self, path: PathRef) -> tuple[PushSecret, ...]:
+        return tuple(each.push for each in self._by_path.get(path, ()))
+
+    def consumers_of_path(self, path: PathRef) -> tuple[ExternalSecret, ...]:
+        found = {each.placed.ref: each.external for each in self._readers.get(path, ())}
+        if self._finders:
+            for prefix in _prefixes(path.path):
+                for search, external in self._finders.get((path.mount, prefix), ()):
+                    if external.ref not in found and _matches(search, path):
+                        found[external.ref] = external
+        return tuple(found.values())
+
+    def consumer_of_target(self, ref: SecretRef) -> tuple[ExternalSecret, ...]:
+        return tuple(each.external for each in self._by_target.get(ref, ()))
+
+    def push_secrets(self) -> Iterator[PushSecret]:
+        return (each.push for each in self._pushes.values())
+
+    def external_secrets(self) -> Iterator[ExternalSecret]:
+        return (each.external for each in self._externals.values())
+
+    def mount(self, store: str) -> str | None:
+        found = self._stores.get(store)
+        return found.mount if found else None
+
+    def complete(self) -> bool:
+        empty = not (self._pushes or self._externals or self._stores)
+        return not (self.findings or self.duplicates or empty)
+
+    def problem(self, ref: ManifestRef) -> str | None:
+        return self._problems.get(ref)
+
+    # --- for status and lint --------------------------------------------------------------------------------------
+
+    @property
+    def stores(self) -> Mapping[str, ClusterSecretStore]:
+        return self._stores
+
+    def problems(self) -> Mapping[ManifestRef, str]:
+        """Every manifest that may not act, and why."""
+        return self._problems
+
+    def warnings(self) -> Iterator[tuple[ManifestRef, str]]:
+        """Conventions that are not kept where they are not enforced."""
+        for ref, each in self._pushes.items():
+            for message in each.warnings if not self.policy.enforced(ref.namespace) else ():
+                yield ref, message
+
+    def generations(self) -> dict[ManifestRef, str]:
+        """Every manifest with the digest of what drives it."""
+        found = {ref: each.push.generation for ref, each in self._pushes.items()}
+        found |= {ref: each.external.generation for ref, each in self._externals.items()}
+        return found | {store.ref: store.generation for store in self._stores.values()}
+
+    def selects_labels(self, namespace: str) -> bool:
+        """Whether a PushSecret of this namespace selects its sources by label."""
+        return namespace in self._selecting
+
+    def pushes(self) -> Iterator[ResolvedPush]:
+        return iter(self._pushes.values())
+
+    def externals(self) -> Iterator[ResolvedExternal]:
+        return iter(self._externals.values())
+
+    # --- building -------------------------------------------------------------------------------------------------
+
+    def _resolve(self, sources: tuple[Source, ...], previous: "Index | None") -> None:
+        for source in sources:
+            if isinstance(source.manifest, ClusterSecretStore):
+                self._note_duplicate(source, source.manifest.name in self._stores)
+                self._stores.setdefault(source.manifest.name, source.manifest)
+        # What was resolved holds as long as the manifest is the same object beneath the same stores and policy.
+        reusable = previous is not None and previous._stores == self._stores and previous.policy == self.policy
+        kept = previous if reusable else None
+        for source in sources:
+            manifest = source.manifest
+            if isinstance(manifest, PushSecret):
+                self._note_duplicate(source, manifest.ref in self._pushes)
+                self._pushes.setdefault(manifest.ref, self._resolved_push(source, manifest, kept))
+            elif isinstance(manifest, ExternalSecret):
+                self._note_duplicate(source, manifest.ref in self._externals)
+                self._externals.setdefault(manifest.ref, self._resolved_external(source, manifest, kept))
+
+    def _note_duplicate(self, source: Source, seen: bool) -> None:
+        if seen:
+            self.duplicates.append(source)
+
+    def _resolved_push(self, source: Source, push: PushSecret, kept: "Index | None") -> ResolvedPush:
+        before = kept._pushes.get(push.ref) if kept else None
+        if before is not None and before.push is push:
+            return before
+        return resolve_push(Placed(push, source.file, source.line), push, self._stores, self.policy)
+
+    def _resolved_external(self, source: Source, external: ExternalSecret, kept: "Index | None") -> ResolvedExternal:
+        before = kept._externals.get(external.ref) if kept else None
+        if before is not None and before.external is external:
+            return before
+        return resolve_external(Placed(external, source.file, source.line), external, self._stores)
+
+    def _link(self) -> None:
+        self._by_source: dict[SecretRef, list[PushSecret]] = {}
+        self._selected = _SelectedBy()
+        self._selecting: set[str] = set()
+        self._by_path: dict[PathRef, list[ResolvedPush]] = {}
+        self._readers: dict[PathRef, list[ResolvedExternal]] = {}
+        self._finders: dict[tuple[str, str], list[tuple[PathSearch, ExternalSecret]]] = {}
+        self._by_target: dict[SecretRef, list[ResolvedExternal]] = {}
+        for pushed in self._pushes.values():
+            source = pushed.push.source
+            if source is not None:
+                self._by_source.setdefault(source, []).append(pushed.push)
+            elif pushed.push.spec.selector.secret.selector is not None:
+                self._selected.add(pushed.push)
+                self._selecting.add(pushed.push.namespace)
+            for path in pushed.entries:
+                self._by_path.setdefault(path, []).append(pushed)
+        for pulled in self._externals.values():
+            self._by_target.setdefault(pulled.target, []).append(pulled)
+            for path in pulled.paths:
+                self._readers.setdefault(path, []).append(pulled)
+            for search in pulled.finds:
+                self._finders.setdefault((search.mount, search.prefix), []).append((search, pulled.external))
+
+    def _all_problems(self) -> dict[ManifestRef, str]:
+        found: dict[ManifestRef, list[str]] = {}
+        for pushed in self._pushes.values():
+            if pushed.problem:
+                found.setdefault(pushed.placed.ref, []).append(pushed.problem)
+        for pulled in self._externals.values():
+            if pulled.problem:
+                found.setdefault(pulled.placed.ref, []).append(pulled.problem)
+        for second in self.duplicates:
+            found.setdefault(second.manifest.ref, []).append(f"stands again in {second.file}:{second.line}; keep one")
+        for conflict in self.conflicts:
+            found.setdefault(conflict.ref, []).append(conflict.message)
+        return {ref: "; ".join(messages) for ref, messages in found.items()}
+
+
+def _prefixes(path: str) -> Iterator[str]:
+    """The searches' prefixes that a path may lie below: "" and every folder above it."""
+    yield ""
+    at = path.find("/")
+    while at != -1:
+        yield path[:at]
+        at = path.find("/", at + 1)
+
+
+def _matches(search: PathSearch, path: PathRef) -> bool:
+    try:
+        return search.matches(path)
+    except Reject:
+        return False  # its manifest carries the problem already
