@@ -20,6 +20,25 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 
 setup: $(VENV)/.installed ## Install everything into .venv/
 
+check: $(VENV)/.installed ## Format, lint, types, import rules, generated files
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m infra.deploy.generate --check
+
+generate: $(VENV)/.installed ## Render documentation and manifests from the code
+	$(BIN)/python -m infra.deploy.generate
+
+test: $(VENV)/.installed ## The whole suite
+	$(BIN)/pytest -n auto
+
+demo: $(VENV)/.installed ## The main job on real input, in a throw-away directory
+	$(BIN)/python -m examples.postgres.demo
+
+bench: $(VENV)/.installed ## The benchmarks, against the floor and the peers
+	$(BIN)/python -m benchmarks
+
 lock: ## Resolve the dependencies anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra dev \
 	  --no-emit-index-url --no-header pyproject.toml --output-file requirements.lock
