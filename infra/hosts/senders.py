@@ -7,9 +7,9 @@ import os
 from collections.abc import Iterable
 
 from infra.broker.errors import RefusedError
-from infra.broker.ingress import Scope
 from infra.broker.principal import ANONYMOUS, Principal
 from infra.hosts import configuration
+from infra.hosts.asgi import Scope
 
 PEER = "uid:"  # how the server names a peer of the Unix socket
 

@@ -7,6 +7,7 @@ import click
 # command -> module; imported when it is called, so that each starts in a fraction of the time
 COMMANDS = {
     "up": "infra.hosts.cli.up",
+    "serve": "infra.hosts.cli.serve",
 }
 
 

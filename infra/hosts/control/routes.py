@@ -4,27 +4,13 @@ It is served on the Unix socket only, to the user who runs Lockstep and to root.
 added, never renamed. Nothing here holds a value.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from functions._failures import StepFailure
 from infra.broker.errors import BrokerError
+from infra.hosts.control.request import Arguments, ControlError
+from infra.hosts.control.table import ROUTES
 from infra.hosts.local.instance import Parts
-
-Arguments = dict[str, Any]
-Handler = Callable[[Parts, Arguments, str], Any]  # parts, arguments, who asks -> a JSON document
-
-
-class ControlError(Exception):
-    """A request that cannot be carried out: `status` as HTTP, a message that says what to do next."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
-
-
-ROUTES: dict[tuple[str, str], Handler] = {}
 
 
 def control(parts: Parts, method: str, path: str, arguments: Arguments, by: str) -> tuple[int, Any]:

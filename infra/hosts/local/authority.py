@@ -1,7 +1,5 @@
 """The authority of one machine: the embedded OpenBao, or an existing one; and whether it can be used now."""
 
-import threading
-import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -10,36 +8,14 @@ from functions import STEPS
 from functions._step import Step
 from infra.deploy.vault_policies import Mounts, WiredPaths, policy_name, render
 from infra.hosts.configuration import Configuration
+from infra.hosts.gate import AuthorityGate
 from infra.hosts.openbao.embedded import EmbeddedOpenBao
 from infra.hosts.wiring import external_authenticator, external_authority, vault_client
 from infra.stores.vault.auth import AppRoleAuth
 from infra.stores.vault.client import VaultClient
-from infra.stores.vault.health import Health, health
 from infra.stores.vault.http import HttpClient, OnCall
 from infra.stores.vault.settings import VaultSettings
 from infra.wiring.index import Index
-
-_FRESH = 0.5  # seconds that an answer about the authority's health is reused
-
-
-class AuthorityGate:
-    """Whether the authority serves, asked at most twice a second: what readiness and holding are decided by."""
-
-    def __init__(self, http: HttpClient) -> None:
-        self._http = http
-        self._guard = threading.Lock()
-        self._asked = 0.0
-        self._health = Health(False, False, True, False, "", "the authority was not asked yet")
-
-    def health(self) -> Health:
-        with self._guard:
-            if time.monotonic() - self._asked > _FRESH:
-                self._health = health(self._http)
-                self._asked = time.monotonic()
-            return self._health
-
-    def ready(self) -> bool:
-        return self.health().serves
 
 
 class LocalAuthority:

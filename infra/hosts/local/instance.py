@@ -244,6 +244,7 @@ class Instance:
             emit=secret_feed.told,
             known=secret_feed.known,
             expected=secret_feed.expected,
+            derived=secret_feed.derived,
             notice=_noticing(parts.notices),
         )
         wiring_feed = WiringFeed(

@@ -30,7 +30,11 @@ class Ports:
 
 
 def render(state: Path, ports: Ports, seal: SealKey, secret_id_file: Path | None) -> str:
-    """The configuration (HCL). With `secret_id_file` it also sets the server up: mounts, key, the warden."""
+    """The configuration (HCL). With `secret_id_file` it also sets the server up: mounts, key, the warden.
+
+    The audit file is relative to the server's working directory, the state: the server refuses to start when the
+    path differs from the first one it was given, so that an absolute one would nail the state to its place.
+    """
     text = f"""\
 storage "raft" {{
   path = {_quoted(state / "raft")}
@@ -50,7 +54,7 @@ seal "static" {{
 }}
 audit "file" "file" {{
   options {{
-    file_path = {_quoted(state / "audit.log")}
+    file_path = "audit.log"
     mode = "0600"
   }}
 }}

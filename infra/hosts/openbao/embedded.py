@@ -10,6 +10,7 @@ it yet, and it is set aside and begun anew.
 """
 
 import shutil
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -29,6 +30,8 @@ from infra.stores.vault.settings import VaultSettings
 from infra.stores.vault.token_keeper import TokenKeeper
 
 SCHEMA = 1
+SETUP_PATIENCE = 10.0  # seconds; usual are 0.02
+_POLL = 0.02
 
 
 def _unheard(notice: str) -> None:
@@ -119,33 +122,46 @@ class EmbeddedOpenBao:
     def _with_warden(self, server: OpenBaoServer, *, established: bool) -> Warden:
         if established:
             server.start()
-            return self._log_in(server, "restore state/identities from where it is kept")
+            try:
+                return self._log_in(server)
+            except Unavailable as failure:
+                raise ServerFailedError(
+                    f"the embedded OpenBao does not know its warden ({failure.reason}); "
+                    "restore state/identities from where it is kept"
+                ) from failure
         secret_id_file = self._secret_id_file()
         try:
             server.start(secret_id_file)
-            return self._log_in(server, "")
+            return self._log_in_patiently(server)
         except (ServerFailedError, Unavailable):
             server.stop(patience=0)
             if not (self._state / "raft" / "raft").exists():
                 raise
         self._set_aside()
         server.start(secret_id_file)
-        return self._log_in(server, f"see {server.log}")
+        try:
+            return self._log_in_patiently(server)
+        except Unavailable as failure:
+            raise ServerFailedError(f"the embedded OpenBao could not set itself up; see {server.log}") from failure
 
-    def _log_in(self, server: OpenBaoServer, hint: str) -> Warden:
+    def _log_in_patiently(self, server: OpenBaoServer) -> Warden:
+        """Log in once the initialization is through: the server may serve a moment before it is."""
+        end = time.monotonic() + SETUP_PATIENCE
+        while True:
+            try:
+                return self._log_in(server)
+            except Unavailable:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(_POLL)
+
+    def _log_in(self, server: OpenBaoServer) -> Warden:
         identity = self._identities.ensure(WARDEN)
         if self._http is not None:
             self._http.close()
         http = self._http = HttpClient(server.settings, self._on_call)
         keeper = TokenKeeper(http, AppRoleAuth(http, identity.role_id, identity.secret_id))
-        try:
-            keeper.value()
-        except Unavailable as failure:
-            if not hint:
-                raise
-            raise ServerFailedError(
-                f"the embedded OpenBao does not know its warden ({failure.reason}); {hint}"
-            ) from failure
+        keeper.value()
         return Warden(VaultClient(http, keeper, WARDEN))
 
     def _secret_id_file(self) -> Path:

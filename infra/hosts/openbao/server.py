@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import signal
 import socket
 import subprocess
 import threading
@@ -25,7 +26,8 @@ STOP_PATIENCE = 10.0
 _STALE_PATIENCE = 5.0
 _POLL = 0.02
 _FIRST_PAUSE, _LONGEST_PAUSE, _STEADY = 0.2, 30.0, 60.0  # seconds between restarts; a steady run starts them anew
-_LOG_BYTES = 32 * 1024 * 1024  # logs larger than this are set aside at a start
+LOG_BYTES = 32 * 1024 * 1024  # a log larger than this is set aside, and replaces the one set aside before
+LOG_CHECK = 60.0  # seconds between looks at the audit log
 _ATTEMPTS = 3  # against ports that others take while we choose them
 
 OnCrash = Callable[[str], None]
@@ -111,6 +113,8 @@ class OpenBaoServer:
             configuration = render(self._state, ports, self._seal, secret_id_file)
             write_private(self._state / "server.hcl", configuration.encode())
             if self._launch():
+                if secret_id_file is not None:  # what it was to set up is set up
+                    write_private(self._state / "server.hcl", render(self._state, ports, self._seal, None).encode())
                 write_private_json(self._state / "ports.json", {"api": ports.api, "cluster": ports.cluster})
                 return
             if "address already in use" not in self._log_tail():
@@ -144,7 +148,8 @@ class OpenBaoServer:
             return Ports(first.getsockname()[1], second.getsockname()[1])
 
     def _launch(self) -> bool:
-        self._set_aside_large_logs()
+        _set_aside(self.log)
+        _set_aside(self._state / "audit.log")
         private_directory(self._state / "raft")
         self._stopping.clear()
         self._spawned.clear()
@@ -198,7 +203,7 @@ class OpenBaoServer:
         self._spawned.set()
         if self._stopping.is_set():  # stop() came before it could see this process
             process.stop(running, 0)
-        status = running.wait()
+        status = self._wait(running)
         return self._ended(f"signal {-status}" if status < 0 else f"status {status}")
 
     def _ended(self, how: str) -> bool:
@@ -214,11 +219,14 @@ class OpenBaoServer:
 
     # --- logs ---
 
-    def _set_aside_large_logs(self) -> None:
-        for path in (self.log, self._state / "audit.log"):
-            with contextlib.suppress(FileNotFoundError):
-                if path.stat().st_size > _LOG_BYTES:
-                    path.replace(path.with_name(f"{path.name}.1"))
+    def _wait(self, running: subprocess.Popen[bytes]) -> int:
+        """Until the server ends; meanwhile its audit log is kept from growing without bounds."""
+        while True:
+            try:
+                return running.wait(LOG_CHECK)
+            except subprocess.TimeoutExpired:
+                if _set_aside(self._state / "audit.log"):
+                    running.send_signal(signal.SIGHUP)  # makes it open the file anew
 
     def _log_tail(self) -> str:
         try:
@@ -233,6 +241,15 @@ class OpenBaoServer:
         telling = [line for line in lines if "[ERROR]" in line or line.startswith(("Error", "error"))]
         said = (telling or lines or ["it said nothing"])[-1][:300]
         return f"{self._last_crash or 'it does not serve in time'}: {said} (see {self.log})"
+
+
+def _set_aside(log: Path) -> bool:
+    """Rename a log that has grown large; whether it had."""
+    with contextlib.suppress(FileNotFoundError):
+        if log.stat().st_size > LOG_BYTES:
+            log.replace(log.with_name(f"{log.name}.1"))
+            return True
+    return False
 
 
 def _free(port: int) -> bool:

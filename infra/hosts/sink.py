@@ -1,0 +1,34 @@
+"""Where a step's events go when a reply cannot carry them all: Knative's K_SINK."""
+
+import urllib3
+
+from events.cloudevent import CloudEvent
+from events.http_binding import encode_binary
+from functions._failures import Retry
+
+
+class HttpSink:
+    """Posts events to one address, kept-alive, and returns when each is durable there."""
+
+    def __init__(self, address: str, timeout: float = 10.0) -> None:
+        self._address = address
+        self._pool = urllib3.PoolManager(num_pools=1, maxsize=16, timeout=timeout, retries=False)
+
+    def send(self, events: tuple[CloudEvent, ...]) -> None:
+        """All of these, in order. Raises Retry where one is not taken: the step is then run again as a whole."""
+        for event in events:
+            headers, body = encode_binary(event)
+            try:
+                answer = self._pool.request("POST", self._address, headers=dict(headers), body=body, redirect=False)
+            except urllib3.exceptions.HTTPError as error:
+                raise Retry(f"the sink {self._address} is not reachable ({type(error).__name__})") from None
+            if not 200 <= answer.status < 300:
+                raise Retry(f"the sink {self._address} answered {answer.status} to {event.type}")
+
+
+class NoSink:
+    """A step without K_SINK: it can reply with one event, and no more."""
+
+    def send(self, events: tuple[CloudEvent, ...]) -> None:
+        """Raises Retry: the message names what to set."""
+        raise Retry(f"{len(events)} events to send and no sink; set K_SINK to the broker's ingress")
