@@ -7,7 +7,7 @@ from events.references import PathRef
 from functions import STEPS
 from functions._step import Step
 from infra.deploy.vault_policies import Mounts, WiredPaths, policy_name, render
-from infra.hosts.configuration import Configuration
+from infra.hosts.configuration import Authority, Configuration, ConfigurationError
 from infra.hosts.gate import AuthorityGate
 from infra.hosts.openbao.embedded import EmbeddedOpenBao
 from infra.hosts.wiring import external_authenticator, external_authority, vault_client
@@ -33,6 +33,7 @@ class LocalAuthority:
         self._external = external_authority()
         self._embedded: EmbeddedOpenBao | None = None
         if self._external is None:
+            _refuse_other_mounts(configuration)
             self._embedded = EmbeddedOpenBao(root, STEPS, seal_key, notice)
         self._noticed: set[str] = set()
         self.gate: AuthorityGate
@@ -113,3 +114,15 @@ def wired_paths(index: Index, retiring: Iterable[PathRef]) -> WiredPaths:
         retiring=frozenset(retiring),
         searched=frozenset((find.mount, find.prefix) for external in index.externals() for find in external.finds),
     )
+
+
+def _refuse_other_mounts(configuration: Configuration) -> None:
+    """The embedded authority is set up with the default mounts; a name that is not there would fail much later."""
+    if (configuration.authority.claims_mount, configuration.authority.transit_mount) != (
+        Authority().claims_mount,
+        Authority().transit_mount,
+    ):
+        raise ConfigurationError(
+            "authority.claimsMount and authority.transitMount are for an existing authority; "
+            "the embedded one has its own, so leave them out"
+        )

@@ -72,6 +72,7 @@ class Parts:
     access: FileAccess
     broker: Broker
     lookups: Lookups
+    shared: Shared
     tell: dict[str, Teller]
     clients: dict[str, VaultClient]
     calls: Counter[str] = field(default_factory=Counter)
@@ -168,6 +169,7 @@ class Instance:
             access=access,
             broker=broker,
             lookups=lookups,
+            shared=shared,
             tell={
                 name: Teller(broker, name, configuration.cluster, _now)
                 for name in ("directory", "wiring", "schedule", "operators")

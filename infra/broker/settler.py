@@ -1,0 +1,124 @@
+"""Writes down what became of deliveries: one transaction per outcome, tried again while the disk is full."""
+
+import base64
+from collections.abc import Callable
+from typing import TypeVar
+
+from events.cloudevent import CloudEvent
+from infra.broker import ledger
+from infra.broker.errors import BrokerClosedError, BrokerFullError
+from infra.broker.intake import Stamped, about
+from infra.broker.lanes import Delivery
+from infra.broker.routes import Route
+from infra.broker.rows import Outcome, State, begin, finish, note, postpone, store_event
+from infra.broker.timers import Timers
+from infra.broker.transaction import Transaction
+from infra.broker.writer import Writer
+
+T = TypeVar("T")
+MAX_REASON = 400
+MAX_ERROR_DATA = 576  # bytes: 768 as base64, the most that Knative's MT broker survives
+_FULL_PAUSE = 0.5  # seconds between attempts to write down an outcome on a full disk
+
+Reply = tuple[Stamped, tuple[str, ...]]
+Accepted = tuple[int, Reply]
+
+
+class Settler:
+    """Every method returns at once; `then` is called in the writer's thread when the outcome is durable.
+
+    Until that the delivery counts as under way, and after a crash it is made again.
+    """
+
+    def __init__(self, writer: Writer, timers: Timers) -> None:
+        self._writer = writer
+        self._timers = timers
+
+    def completed(
+        self, delivery: Delivery, outcome: Outcome, replies: list[Reply],
+        then: Callable[[list[Accepted]], object], broken: Callable[[Exception], object],
+    ) -> None:  # fmt: skip
+        """End a delivery and accept its replies in the same transaction: no reply is lost between the two."""
+
+        def work(transaction: Transaction) -> list[Accepted]:
+            if not delivery.echo:
+                finish(transaction, delivery.sequence, delivery.route, outcome)
+            return [(store_event(transaction, stamped, routes), (stamped, routes)) for stamped, routes in replies]
+
+        self._persist(work, then, broken)
+
+    def postponed(self, delivery: Delivery, outcome: Outcome, due: int | None, then: Callable[[], object]) -> None:
+        """Record a failed attempt, or that the delivery is held."""
+
+        def work(transaction: Transaction) -> None:
+            postpone(transaction, delivery.sequence, delivery.route, outcome, due)
+
+        self._persist(work, lambda _: then())
+
+    def superseded(self, deliveries: list[Delivery], at: int, then: Callable[[], object]) -> None:
+        """End deliveries that a newer event of the same type and subject overtook."""
+
+        def work(transaction: Transaction) -> None:
+            for one in deliveries:
+                outcome = Outcome(State.SUPERSEDED, at, one.attempts, reason="a newer event took its place")
+                finish(transaction, one.sequence, one.route, outcome)
+
+        self._persist(work, lambda _: then())
+
+    def dead_lettered(
+        self, route: Route, delivery: Delivery, event: CloudEvent, outcome: Outcome, then: Callable[[], object]
+    ) -> None:
+        """End a delivery that nothing more is tried for: kept, entered in the ledger, and passed on to the sink."""
+        reason = tidy(outcome.reason or "")
+
+        def work(transaction: Transaction) -> None:
+            sequence = note(transaction, delivery.sequence, route.name, outcome)
+            finish(transaction, delivery.sequence, route.name, outcome, sequence)
+            transaction.sql.execute(
+                "INSERT INTO dead_letter(event, route, at, destination, code, reason, attempts)"
+                " VALUES (?,?,?,?,?,?,?)",
+                (delivery.sequence, route.name, outcome.at, route.destination, outcome.status, reason,
+                 outcome.attempts),
+            )  # fmt: skip
+            ledger.append(
+                transaction, "dead-letter", about(event), at=outcome.at, principal=str(route.actor),
+                detail=f"{route.name}: {outcome.status} {reason}",
+            )  # fmt: skip
+            if route.sink is not None:
+                begin(transaction, delivery.sequence, route.sink)
+
+        self._persist(work, lambda _: then())
+
+    def abandoned(self, delivery: Delivery, outcome: Outcome, then: Callable[[], object]) -> None:
+        """End a delivery to a dead-letter sink that failed; the dead letter itself is kept."""
+
+        def work(transaction: Transaction) -> None:
+            finish(transaction, delivery.sequence, delivery.route, outcome, note(
+                transaction, delivery.sequence, delivery.route, outcome
+            ))  # fmt: skip
+
+        self._persist(work, lambda _: then())
+
+    def _persist(
+        self, work: Callable[[Transaction], T], then: Callable[[T], object],
+        broken: Callable[[Exception], object] | None = None,
+    ) -> None:  # fmt: skip
+        def failed(error: Exception) -> None:
+            if isinstance(error, BrokerClosedError):
+                return  # a restart makes the delivery again
+            if broken is not None and not isinstance(error, BrokerFullError):
+                broken(error)
+                return
+            self._timers.after(_FULL_PAUSE, lambda: self._writer.post(work, then, failed))
+
+        self._writer.post(work, then, failed)
+
+
+def tidy(reason: str) -> str:
+    """A reason fit to store and print: one line, short, no control characters."""
+    return "".join(c if c.isprintable() else " " for c in reason[:MAX_REASON])
+
+
+def error_data(reason: str) -> str:
+    """A reason as `knativeerrordata`."""
+    return base64.b64encode(reason.encode(errors="replace")[:MAX_ERROR_DATA]).decode()

@@ -1,0 +1,216 @@
+"""The one writer: a thread that commits everything queued in one transaction (group commit).
+
+A job is a closure over the open transaction. Its result is given only once it is durable. A job that fails rolls
+back alone; one that storage fails (disk full) gets BrokerFullError and did not happen.
+
+Failures are rare, and savepoints cost as much as the work they protect. So a batch is first written without; if a
+job fails, all is rolled back and the batch written again with a savepoint around each. Jobs therefore have no effect
+outside the transaction but by their result, and may run more than once.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import Future
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Any, TypeVar
+
+from infra.broker.errors import BrokerClosedError, BrokerFullError
+from infra.broker.transaction import Transaction
+
+T = TypeVar("T")
+MAX_BATCH = 256
+_STORAGE = frozenset(
+    {
+        sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM,
+    }
+)  # fmt: skip
+
+
+class _Job:
+    __slots__ = ("failed", "then", "work")
+
+    def __init__(
+        self, work: Callable[[Transaction], Any], then: Callable[[Any], object], failed: Callable[[Exception], object]
+    ) -> None:
+        self.work, self.then, self.failed = work, then, failed
+
+
+_Result = tuple[_Job, Any, Exception | None]
+
+
+class Writer:
+    """Runs jobs in the order they came. `then` and `failed` are called in the writer's thread, and must be short."""
+
+    def __init__(self, connection: sqlite3.Connection, committed: Callable[[int], object] = int) -> None:
+        """`committed` is told the last sequence number after every commit."""
+        self._transaction = Transaction(connection)
+        self._connection = connection
+        self._queue: SimpleQueue[_Job | None] = SimpleQueue()
+        self._committed = committed
+        self._closed = False
+        self.full = False  # whether the last commit failed for want of storage
+        self.commits = 0
+        self._thread = Thread(target=self._run, name="broker-writer", daemon=True)
+        self._thread.start()
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing is written any more: closed, or ended by a defect."""
+        return self._closed
+
+    @property
+    def transaction(self) -> Transaction:
+        """For what is read before the first job (counters)."""
+        return self._transaction
+
+    def submit(
+        self,
+        work: Callable[[Transaction], T],
+        then: Callable[[T], object] | None = None,
+        failed: Callable[[], object] | None = None,
+    ) -> Future[T]:
+        """Queue a job; its future gives the result once it is durable, after `then` was called with it.
+
+        `failed` is called before the future raises.
+        """
+        future: Future[T] = Future()
+        # Running from the start: a waiter that goes away must not take back what is being written.
+        future.set_running_or_notify_cancel()
+
+        def done(result: T) -> None:
+            if then is not None:
+                then(result)
+            future.set_result(result)
+
+        def undone(error: Exception) -> None:
+            if failed is not None:
+                failed()
+            future.set_exception(error)
+
+        self.post(work, done, undone)
+        return future
+
+    def post(
+        self, work: Callable[[Transaction], T], then: Callable[[T], object], failed: Callable[[Exception], object]
+    ) -> None:
+        """Queue a job without a future."""
+        if self._closed:
+            failed(BrokerClosedError("the broker is stopped; send the event again when it is back"))
+            return
+        self._queue.put(_Job(work, then, failed))
+
+    def close(self) -> None:
+        """Commit what is queued, refuse what comes later, and end the thread."""
+        if not self._closed:
+            self._closed = True
+            self._queue.put(None)
+        self._thread.join()
+        self._refuse_rest()
+
+    def _run(self) -> None:
+        try:
+            while self._round():
+                pass
+        finally:
+            # Also when a callback failed, which is a defect: whoever waits is told, and nothing new is taken.
+            self._closed = True
+            self._refuse_rest()
+
+    def _round(self) -> bool:
+        """Commit one batch; False when the writer is to end."""
+        batch: list[_Job] = []
+        job = self._queue.get()
+        while job is not None:
+            batch.append(job)
+            if len(batch) >= MAX_BATCH:
+                break
+            try:
+                job = self._queue.get_nowait()
+            except Empty:
+                break
+        if batch:
+            self._commit(batch)
+        return job is not None
+
+    def _commit(self, batch: list[_Job]) -> None:
+        try:
+            results = self._transact(lambda: [(job, job.work(self._transaction), None) for job in batch])
+        except Exception as error:  # noqa: BLE001 - whatever a job raises is its caller's, not the writer's
+            self._commit_apart(batch, error)
+        else:
+            self._tell(results)
+
+    def _commit_apart(self, batch: list[_Job], error: Exception) -> None:
+        """Find out which jobs of a batch fail, and commit all others."""
+        if isinstance(error, sqlite3.OperationalError):
+            if len(batch) > 1:
+                # Each in its own transaction: what still fits is stored.
+                for job in batch:
+                    self._commit([job])
+                return
+            self.full = _is_storage(error)
+            batch[0].failed(BrokerFullError(f"the broker cannot store: {error}") if self.full else error)
+        elif len(batch) == 1:
+            batch[0].failed(error)
+        else:
+            try:
+                results = self._transact(lambda: [self._savepoint(job) for job in batch])
+            except sqlite3.OperationalError as storage:
+                self._commit_apart(batch, storage)
+            else:
+                self._tell(results)
+
+    def _tell(self, results: list[_Result]) -> None:
+        self.full = False
+        self.commits += 1
+        self._committed(self._transaction.sequence)
+        for job, result, failed in results:
+            if failed is None:
+                job.then(result)
+            else:
+                job.failed(failed)
+
+    def _transact(self, write: Callable[[], list[_Result]]) -> list[_Result]:
+        mark = self._transaction.mark()
+        execute = self._connection.execute
+        try:
+            execute("BEGIN IMMEDIATE")
+            results = write()
+            execute("COMMIT")
+        except BaseException:
+            self._transaction.restore(mark)
+            if self._connection.in_transaction:
+                execute("ROLLBACK")
+            raise
+        return results
+
+    def _savepoint(self, job: _Job) -> _Result:
+        mark = self._transaction.mark()
+        execute = self._connection.execute
+        execute("SAVEPOINT job")
+        try:
+            result = job.work(self._transaction)
+        except sqlite3.OperationalError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a job raises is its caller's, not the writer's
+            self._transaction.restore(mark)
+            execute("ROLLBACK TO job")
+            execute("RELEASE job")
+            return job, None, error
+        execute("RELEASE job")
+        return job, result, None
+
+    def _refuse_rest(self) -> None:
+        while True:
+            try:
+                job = self._queue.get_nowait()
+            except Empty:
+                return
+            if job is not None:
+                job.failed(BrokerClosedError("the broker is stopped; send the event again when it is back"))
+
+
+def _is_storage(error: sqlite3.OperationalError) -> bool:
+    return (error.sqlite_errorcode & 0xFF) in _STORAGE

@@ -1,0 +1,206 @@
+"""Source Secrets that changed in the directory store, as hints (seed 001, 5a.3.2: reactive push)."""
+
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from pydantic import ValidationError
+
+from events.references import SecretRef
+from events.secret import SecretChanged
+from functions._failures import Reject, Retry
+from functions._ports import SecretHead
+from infra.sources.tree_watch import Notice, TreeWatch
+
+_DEPTH = 3  # namespaces / <namespace> / <secret> / ..<stamp>
+_FIRST_RECHECK = 0.02  # seconds
+_LONGEST_RECHECK = 1.0
+_OUR_WRITE = 0.02  # seconds that a Secret of ours is left alone: a write of ours wakes the watch many times
+_AT_ONCE = 64  # Secrets of a listing that are looked at before news is heard again
+
+
+class ListedSecrets(Protocol):
+    """What is asked of the store: its listings, and heads as SourceSecrets has them."""
+
+    def head(self, ref: SecretRef) -> SecretHead | None: ...
+
+    def list_namespaces(self) -> tuple[str, ...]: ...
+
+    def list(self, namespace: str) -> tuple[SecretRef, ...]: ...
+
+
+@dataclass(slots=True)
+class _Look:
+    """A look that is still to be taken at a Secret. Times are monotonic seconds."""
+
+    due: float
+    since: float
+    tries: int = 0
+
+
+class DirectoryWatch:
+    """Emits SecretChanged for the Secrets below ROOT/namespaces that `interested` names, from its own thread.
+
+    A hint is emitted when the state differs from the last one emitted, or, before there was one, from `known` (the
+    source state last published, None for none): nothing for what is unchanged. After the last change of a Secret
+    there is always a look at it, and so a hint for its final state. Changes of one Secret within `pause` seconds of
+    a hint share the next one. A half-written Secret is looked at again until it is whole, for `patience` seconds;
+    then, as for one that is refused, the hint lets the step say why. Our own writes (a Secret with an owner) are no
+    news unless somebody changed them, or the Secret is `derived`: itself a source. `expected` are the Secrets whose
+    absence would be news after a restart. The callables are called from the watch's thread.
+    """
+
+    def __init__(
+        self, root: Path, secrets: ListedSecrets, *,
+        interested: Callable[[SecretRef], bool], emit: Callable[[SecretChanged], None],
+        known: Callable[[SecretRef], str | None], expected: Callable[[], Iterable[SecretRef]] = tuple,
+        derived: Callable[[SecretRef], bool] = lambda _: False,
+        notice: Notice | None = None, pause: float = 0.05, patience: float = 60.0, interval: float = 1.0,
+    ) -> None:  # fmt: skip
+        self._secrets = secrets
+        self._interested = interested
+        self._emit = emit
+        self._known = known
+        self._expected = expected
+        self._derived = derived
+        self._pause = pause
+        self._patience = patience
+        self._looks: dict[SecretRef, _Look] = {}
+        self._listed: dict[SecretRef, None] = {}  # still to be compared; what is known to have changed goes first
+        self._compared = threading.Event()
+        self._ours: set[SecretRef] = set()
+        self._told: dict[SecretRef, str] = {}  # what the last look found, once it was emitted (or was no news)
+        self._emitted: dict[SecretRef, float] = {}
+        self._error: str | None = None
+        self._notice = notice or (lambda _: None)
+        self._namespaces = (root / "namespaces").absolute()
+        self._tree = TreeWatch(
+            [self._namespaces], self._changed, on_time=self._on_time, depth=_DEPTH, notice=notice,
+            interval=interval, name="directory-watch",
+        )  # fmt: skip
+
+    def start(self) -> None:
+        self._tree.start()
+
+    def stop(self, timeout: float = 10.0) -> None:
+        """End the thread. Raises TimeoutError where `emit` does not return."""
+        self._tree.stop(timeout)
+
+    def alive(self) -> bool:
+        return self._tree.alive()
+
+    def wait_ready(self, timeout: float) -> bool:
+        """Whether all is watched and was compared once, within `timeout` seconds."""
+        return self._compared.wait(timeout)
+
+    def relist(self) -> None:
+        """Compare everything once more, as when the wiring names other Secrets now; from any thread."""
+        self._tree.look_again()
+
+    @property
+    def mode(self) -> str:
+        """How changes are noticed: "inotify", "polling", or "stopped"."""
+        return self._tree.mode
+
+    @property
+    def last_error(self) -> str | None:
+        return self._error or self._tree.last_error
+
+    # --- what to look at -------------------------------------------------------------------------------------
+
+    def _changed(self, paths: frozenset[Path]) -> None:
+        # One update is a dozen paths of one Secret: fewer names first.
+        for parts in {path.relative_to(self._namespaces).parts[:2] for path in paths if self._below(path)}:
+            if len(parts) == 2:
+                for ref in filter(self._interested, _reference(*parts)):
+                    self._look_soon(ref)
+            else:
+                self._listed.update(dict.fromkeys(self._concerned(parts)))
+
+    def _below(self, path: Path) -> bool:
+        return path.is_relative_to(self._namespaces)
+
+    def _look_soon(self, ref: SecretRef) -> None:
+        now = time.monotonic()
+        due = max(now, self._emitted.get(ref, now - self._pause) + self._pause)
+        waiting = self._looks.get(ref)
+        if ref in self._ours:  # not later and later while it is written: the first wake counts
+            due = max(due, min(now + _OUR_WRITE, waiting.due if waiting else now + _OUR_WRITE))
+        self._looks[ref] = _Look(due=due, since=now)
+
+    def _concerned(self, parts: tuple[str, ...]) -> Iterable[SecretRef]:
+        namespaces = parts or self._secrets.list_namespaces()
+        present = {ref for name in namespaces if _reference(name, "any") for ref in self._secrets.list(name)}
+        absent = {ref for ref in (*self._told, *self._expected()) if not parts or ref.namespace == parts[0]}
+        return sorted(filter(self._interested, present | absent), key=str)
+
+    # --- looking ---------------------------------------------------------------------------------------------
+
+    def _on_time(self) -> float | None:
+        now = time.monotonic()
+        for ref in [ref for ref, look in self._looks.items() if look.due <= now]:
+            self._take(ref, self._looks.pop(ref))
+        for ref in list(itertools.islice(self._listed, _AT_ONCE)):
+            del self._listed[ref]
+            if ref not in self._looks:
+                self._take(ref, _Look(due=now, since=now))
+        if self._listed:
+            return 0.0
+        self._compared.set()
+        if not self._looks:
+            return None
+        return max(0.0, min(look.due for look in self._looks.values()) - time.monotonic())
+
+    def _take(self, ref: SecretRef, look: _Look) -> None:
+        try:
+            head = self._secrets.head(ref)
+        except Retry as failure:
+            if time.monotonic() - look.since < self._patience:
+                self._postpone(ref, look, failure.after)
+            else:
+                self._tell(ref, look, f"unreadable {failure.reason}", SecretChanged(secret=ref))
+        except Reject as failure:
+            self._tell(ref, look, f"refused {failure.reason}", SecretChanged(secret=ref))
+        else:
+            self._compare(ref, look, head)
+
+    def _compare(self, ref: SecretRef, look: _Look, head: SecretHead | None) -> None:
+        ours = head is not None and bool(head.owner) and not head.drifted and not self._derived(ref)
+        (self._ours.add if ours else self._ours.discard)(ref)
+        if head is None:
+            if ref in self._told or self._known(ref) is not None:
+                self._tell(ref, look, "absent", SecretChanged(secret=ref, present=False))
+        elif ours or (ref not in self._told and self._known(ref) == head.state):
+            self._told[ref] = f"present {head.state}"
+        else:
+            self._tell(ref, look, f"present {head.state}", SecretChanged(secret=ref, seen=head.state))
+
+    def _tell(self, ref: SecretRef, look: _Look, found: str, event: SecretChanged) -> None:
+        if self._told.get(ref) == found:
+            return
+        try:
+            self._emit(event)
+        except Exception as error:  # noqa: BLE001 - whatever the broker raises, the hint is kept; the error is shown
+            self._error = f"cannot hand over a change of {ref} ({type(error).__name__}); trying again"
+            self._notice(self._error)
+            self._postpone(ref, look, None)
+        else:
+            self._error = None
+            self._told[ref] = found
+            self._emitted[ref] = time.monotonic()
+
+    def _postpone(self, ref: SecretRef, look: _Look, after: float | None) -> None:
+        delay = min(_LONGEST_RECHECK, (after or _FIRST_RECHECK) * 1.5**look.tries)
+        self._looks[ref] = _Look(due=time.monotonic() + delay, since=look.since, tries=min(look.tries + 1, 30))
+
+
+def _reference(namespace: str, name: str) -> tuple[SecretRef, ...]:
+    """Empty for what no Secret can be called, such as `..deleted-…` or an editor's file."""
+    try:
+        return (SecretRef(namespace=namespace, name=name),)
+    except ValidationError:
+        return ()

@@ -1,0 +1,128 @@
+"""`Claims` as documents `lockstep/claims/<sha256 of str(path)>`, mirrored to custom_metadata for people."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Literal, TypeVar
+
+from events.references import PathRef
+from functions._failures import Conflict, Reject, StepFailure
+from functions._ports import Claim
+from infra.stores.vault.documents import MOUNT, SCHEMA, number, numbers, parsed, text, texts
+from infra.stores.vault.kv import KvEngine
+
+_Word = TypeVar("_Word", bound=str)
+_ORIGINS: tuple[Literal["producer", "rotation", "authority"], ...] = ("producer", "rotation", "authority")
+_STATES: tuple[Literal["active", "released", "retired"], ...] = ("active", "released", "retired")
+_REMOVALS: tuple[Literal["keep", "delete"], ...] = ("keep", "delete")
+_METADATA_VALUE = 512  # characters that custom_metadata takes
+
+
+def claim_name(path: PathRef) -> str:
+    """Where a path's claim is in the mount."""
+    return f"claims/{hashlib.sha256(str(path).encode()).hexdigest()}"
+
+
+class VaultClaims:
+    """Ownership documents under compare-and-set: a revision is the document's version.
+
+    `notice` is told, in a sentence, when the mirror for people could not be written; the claim itself stands.
+    """
+
+    def __init__(self, engine: KvEngine, notice: Callable[[str], None], mount: str = MOUNT) -> None:
+        self._engine = engine
+        self._notice = notice
+        self._mount = mount
+
+    def read(self, path: PathRef) -> Claim | None:
+        found = self._engine.read(self._mount, claim_name(path))
+        if found is None or found.data is None:
+            return None
+        where = f"the claim of {path}"
+        claim = parsed(where, found.data, lambda data: _claim(data, found.number))
+        if claim.path != path:
+            raise Reject(f"{where} is about {claim.path}: somebody moved it; restore its previous version")
+        return claim
+
+    def create(self, claim: Claim) -> Claim:
+        try:
+            return self._write(claim, 0)
+        except Conflict:
+            return self._write(claim, self._deleted_revision(claim.path))
+
+    def update(self, claim: Claim) -> Claim:
+        if claim.revision < 1:
+            raise Conflict(f"the claim of {claim.path} was never read; read it first")
+        return self._write(claim, claim.revision)
+
+    def _deleted_revision(self, path: PathRef) -> int:
+        """The revision of a document that people deleted: creating goes on after it. Raises Conflict for a claim."""
+        found = self._engine.read(self._mount, claim_name(path))
+        if found is None or found.data is not None:
+            raise Conflict(f"{path} is claimed already; read its claim")
+        return found.number
+
+    def _write(self, claim: Claim, revision: int) -> Claim:
+        try:
+            written = self._engine.write(self._mount, claim_name(claim.path), _document(claim), revision)
+        except Conflict:
+            raise Conflict(f"the claim of {claim.path} changed since it was read; read it again") from None
+        self._mirror(claim)
+        return replace(claim, revision=written.number)
+
+    def _mirror(self, claim: Claim) -> None:
+        entries = {
+            "managed-by": "lockstep",  # what makes other operators leave the path alone
+            "lockstep-owner": claim.owner,
+            "lockstep-cluster": claim.cluster,
+            "lockstep-origin": claim.origin,
+            "lockstep-state": claim.state,
+            "lockstep-epoch": str(claim.epoch),
+        }
+        cut = {key: value[:_METADATA_VALUE] for key, value in entries.items()}
+        try:
+            self._engine.merge_custom_metadata(claim.path.mount, claim.path.path, cut)
+        except StepFailure as failure:
+            # The claim is written and is the truth; failing here would only repeat a step that has nothing to do.
+            self._notice(f"the owner of {claim.path} is not shown in its custom_metadata: {failure.reason}")
+
+
+def _document(claim: Claim) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "mount": claim.path.mount,
+        "path": claim.path.path,
+        "owner": claim.owner,
+        "cluster": claim.cluster,
+        "uid": claim.uid,
+        "origin": claim.origin,
+        "epoch": claim.epoch,
+        "state": claim.state,
+        "on_removal": claim.on_removal,
+        "properties": list(claim.properties),
+        "deleted": list(claim.deleted),
+    }
+
+
+def _claim(data: Mapping[str, Any], revision: int) -> Claim:
+    return Claim(
+        path=PathRef(mount=text(data, "mount"), path=text(data, "path")),
+        owner=text(data, "owner"),
+        cluster=text(data, "cluster"),
+        uid=text(data, "uid"),
+        origin=_one_of(data, "origin", _ORIGINS),
+        epoch=number(data, "epoch"),
+        state=_one_of(data, "state", _STATES),
+        on_removal=_one_of(data, "on_removal", _REMOVALS),
+        properties=texts(data, "properties"),
+        deleted=numbers(data, "deleted"),
+        revision=revision,
+    )
+
+
+def _one_of(data: Mapping[str, Any], key: str, known: tuple[_Word, ...]) -> _Word:
+    value = text(data, key)
+    for word in known:
+        if value == word:
+            return word
+    raise ValueError(key)

@@ -1,0 +1,57 @@
+"""Requests in one step's identity."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from infra.stores.vault.http import Answer, HttpClient
+from infra.stores.vault.refusals import refusal
+from infra.stores.vault.token_keeper import TokenKeeper
+
+
+class VaultClient:
+    """An HTTP client that carries one identity's token. `identity` names the policy that grants it, for messages."""
+
+    def __init__(self, http: HttpClient, keeper: TokenKeeper, identity: str) -> None:
+        self._http = http
+        self._keeper = keeper
+        self.identity = identity
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        kind: str,
+        body: Mapping[str, Any] | None = None,
+        absent_ok: bool = False,
+        refused_ok: bool = False,
+        content_type: str = "application/json",
+    ) -> Answer:
+        """One request; a dead token is replaced once. `absent_ok` lets a 404 through as an answer,
+        `refused_ok` a 400.
+
+        Raises Conflict, Unavailable or Reject for a refusal (see refusals).
+        """
+        token = self._keeper.value()
+        answer = self._http.request(method, path, token=token, kind=kind, body=body, content_type=content_type)
+        if answer.status == 403 and self._keeper.expired(token):
+            token = self._keeper.value()
+            answer = self._http.request(method, path, token=token, kind=kind, body=body, content_type=content_type)
+        if answer.status < 400 or (answer.status == 404 and absent_ok and not _routeless(answer)):
+            return answer
+        if answer.status == 400 and refused_ok:
+            return answer
+        raise refusal(answer, path, self.identity)
+
+    def maintain(self) -> None:
+        """Renew the token if it is time to."""
+        self._keeper.maintain()
+
+    def close(self) -> None:
+        """Revoke the token that we logged in ourselves."""
+        self._keeper.close()
+
+
+def _routeless(answer: Answer) -> bool:
+    """Whether a 404 means that there is no such mount, rather than nothing at the path."""
+    return any("no handler for route" in error for error in answer.errors)

@@ -1,0 +1,60 @@
+"""Strict reading of the JSON documents that Lockstep keeps at the authority."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, TypeVar
+
+from functions._failures import Reject
+
+SCHEMA = 1
+MOUNT = "lockstep"  # the KV version 2 mount of claims, tombstones and anchors
+
+_Parsed = TypeVar("_Parsed")
+
+
+def parsed(where: str, data: Mapping[str, Any], parse: Callable[[Mapping[str, Any]], _Parsed]) -> _Parsed:
+    """What `parse` makes of a document. Raises Reject for one that somebody spoilt, or that a newer release wrote."""
+    schema = data.get("schema")
+    if not isinstance(schema, int) or isinstance(schema, bool):
+        raise Reject(f"{where} is not a document of Lockstep; restore its previous version")
+    if schema > SCHEMA:
+        raise Reject(f"{where} was written by a newer release (schema {schema}); update this one")
+    try:
+        return parse(data)
+    except (KeyError, TypeError, ValueError) as error:
+        raise Reject(f"{where} is malformed ({type(error).__name__}); restore its previous version") from error
+
+
+def text(data: Mapping[str, Any], key: str) -> str:
+    value = data[key]
+    if not isinstance(value, str):
+        raise TypeError(key)
+    return value
+
+
+def number(data: Mapping[str, Any], key: str) -> int:
+    value = data[key]
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(key)
+    return value
+
+
+def texts(data: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    values = data[key]
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise TypeError(key)
+    return tuple(values)
+
+
+def numbers(data: Mapping[str, Any], key: str) -> tuple[int, ...]:
+    values = data[key]
+    if not isinstance(values, list) or not all(isinstance(value, int) for value in values):
+        raise TypeError(key)
+    return tuple(values)
+
+
+def time(data: Mapping[str, Any], key: str) -> datetime:
+    value = datetime.fromisoformat(text(data, key))
+    if value.tzinfo is None:
+        raise ValueError(key)
+    return value

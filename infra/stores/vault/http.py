@@ -1,0 +1,185 @@
+"""One thin HTTP client to the authority: kept-alive connections, TLS, bounds; what an answer means is others' work."""
+
+import json
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlsplit
+
+import urllib3
+from urllib3.exceptions import HTTPError, ProtocolError
+
+from functions._failures import Unavailable
+from functions._values import SecretValue
+from infra.stores.vault.settings import InvalidSettings, VaultSettings
+
+OnCall = Callable[[str, str], None]
+
+DEPENDENCY = "authority"
+_CONNECTIONS = 16
+_READS = frozenset({"GET", "LIST"})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A response. `body` is the decoded JSON object ({} when there is none) and may hold values: it has no repr."""
+
+    status: int
+    body: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    retry_after: float | None = None
+
+    @property
+    def errors(self) -> tuple[str, ...]:
+        """The authority's own error texts: the only part of a body that may be shown."""
+        errors = self.body.get("errors")
+        return tuple(str(error)[:300] for error in errors) if isinstance(errors, list) else ()
+
+
+def _uncounted(method: str, kind: str) -> None:
+    """The hook that counts nothing."""
+
+
+class HttpClient:
+    """Requests to one authority. Thread-safe. `on_call(method, kind)` runs before every request that is sent."""
+
+    def __init__(self, settings: VaultSettings, on_call: OnCall = _uncounted) -> None:
+        self.settings = settings
+        self._on_call = on_call
+        self._pool = _pool(settings)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        kind: str,
+        token: SecretValue | None = None,
+        body: Mapping[str, Any] | None = None,
+        content_type: str = "application/json",
+    ) -> Answer:
+        """Send one request to `/v1/<path>`; any status is an answer.
+
+        Raises Unavailable when there is no usable answer: refused, timed out, too large, a redirect, not JSON.
+        """
+        headers = {"X-Vault-Request": "true"}
+        if token is not None:
+            headers["X-Vault-Token"] = token.reveal().decode("latin-1")
+        if self.settings.namespace:
+            headers["X-Vault-Namespace"] = self.settings.namespace
+        payload = None
+        if body is not None:
+            headers["Content-Type"] = content_type
+            payload = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+        return self._decode(*self._send(method, path, kind, headers, payload))
+
+    def close(self) -> None:
+        self._pool.close()
+
+    def _send(
+        self, method: str, path: str, kind: str, headers: Mapping[str, str], payload: bytes | None
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        try:
+            return self._send_once(method, path, kind, headers, payload)
+        except ProtocolError as error:
+            if method not in _READS:
+                raise self._unreachable(error) from None
+            return self._send_again(method, path, kind, headers, payload)
+        except HTTPError as error:
+            raise self._unreachable(error) from None
+
+    def _send_again(
+        self, method: str, path: str, kind: str, headers: Mapping[str, str], payload: bytes | None
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        # A kept-alive connection that the server closed meanwhile; a read may simply be sent again.
+        try:
+            return self._send_once(method, path, kind, headers, payload)
+        except HTTPError as error:
+            raise self._unreachable(error) from None
+
+    def _send_once(
+        self, method: str, path: str, kind: str, headers: Mapping[str, str], payload: bytes | None
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        self._on_call(method, kind)
+        response = self._pool.urlopen(
+            method,
+            f"/v1/{path}",
+            body=payload,
+            headers=headers,
+            retries=False,
+            redirect=False,
+            preload_content=False,
+            decode_content=False,
+        )
+        limit = self.settings.max_response
+        raw = response.read(limit + 1)
+        if len(raw) > limit:
+            response.close()
+            raise Unavailable(DEPENDENCY, f"the answer of {self.settings.address} is larger than {limit} bytes")
+        response.release_conn()
+        return response.status, response.headers, raw
+
+    def _decode(self, status: int, headers: Mapping[str, str], raw: bytes) -> Answer:
+        if 300 <= status < 400:
+            reason = (
+                f"{self.settings.address} redirects elsewhere; set the address to the active node or its load balancer"
+            )
+            raise Unavailable(DEPENDENCY, reason)
+        after = _seconds(headers.get("Retry-After"))
+        if not raw.strip():
+            return Answer(status, retry_after=after)
+        try:
+            body = json.loads(raw, parse_float=Decimal)
+        except (ValueError, RecursionError):
+            body = None  # the decoding error holds the document: it goes no further
+        if isinstance(body, dict):
+            return Answer(status, body, after)
+        if status >= 400:
+            return Answer(status, retry_after=after)  # a proxy's error page
+        reason = f"{self.settings.address} does not answer with JSON objects; is it a Vault or OpenBao?"
+        raise Unavailable(DEPENDENCY, reason)
+
+    def _unreachable(self, error: Exception) -> Unavailable:
+        # The type only: an exception's text may echo whatever the other side sent.
+        cause = type(getattr(error, "reason", None) or error).__name__
+        reason = (
+            f"cannot reach {self.settings.address} ({cause}); check that it runs and that its address and CA are right"
+        )
+        return Unavailable(DEPENDENCY, reason)
+
+
+def _pool(settings: VaultSettings) -> urllib3.HTTPConnectionPool:
+    parts = urlsplit(settings.address)
+    timeout = urllib3.Timeout(connect=settings.connect_timeout, read=settings.read_timeout)
+    if parts.scheme == "http":
+        return urllib3.HTTPConnectionPool(parts.hostname or "", parts.port, timeout=timeout, maxsize=_CONNECTIONS)
+    return urllib3.HTTPSConnectionPool(
+        parts.hostname or "",
+        parts.port,
+        timeout=timeout,
+        maxsize=_CONNECTIONS,
+        ssl_context=_tls(settings),
+        server_hostname=settings.tls_server_name or None,
+        assert_hostname=False if settings.skip_verify else (settings.tls_server_name or None),
+    )
+
+
+def _tls(settings: VaultSettings) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=settings.ca_cert or None, capath=settings.ca_path or None)
+        if settings.client_cert:
+            context.load_cert_chain(settings.client_cert, settings.client_key)
+    except OSError as error:  # includes ssl.SSLError
+        raise InvalidSettings(f"the CA or client certificate cannot be loaded: {type(error).__name__}") from error
+    if settings.skip_verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        # One warning per request would drown the host's own notice that verification is off.
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+    return context
+
+
+def _seconds(text: str | None) -> float | None:
+    """Retry-After in seconds; its date form is not used by these servers and is left out."""
+    return float(text) if text is not None and text.isdigit() else None

@@ -1,0 +1,116 @@
+"""`Tombstones` as documents `lockstep/tombstones/<id>`."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from events.references import ManifestRef, PathRef, SecretRef, Version
+from functions._failures import Conflict, Reject
+from functions._ports import Tombstone
+from infra.stores.vault.documents import MOUNT, SCHEMA, parsed, text, texts, time
+from infra.stores.vault.kv import KvEngine
+
+_DIRECTORY = "tombstones"
+_ID = re.compile(r"[A-Za-z0-9][-A-Za-z0-9_.]{0,127}")
+_POLICIES: tuple[Literal["delete-target", "release-path", "delete-path", "delete-properties"], ...] = (
+    "delete-target",
+    "release-path",
+    "delete-path",
+    "delete-properties",
+)
+
+
+class VaultTombstones:
+    """A revision is the document's version, and removing deletes exactly that version, which is compare-and-set.
+
+    The emptied document is then forgotten. A tombstone set in that instant is lost with it, which only means that
+    the absence is noticed once more and waits its grace again: never that something is retracted too early.
+    """
+
+    def __init__(self, engine: KvEngine, mount: str = MOUNT) -> None:
+        self._engine = engine
+        self._mount = mount
+
+    def list(self) -> tuple[Tombstone, ...]:
+        ids = [name for name in self._engine.list(self._mount, _DIRECTORY) if _ID.fullmatch(name)]
+        found = (self.read(tombstone_id) for tombstone_id in sorted(ids))
+        return tuple(tombstone for tombstone in found if tombstone is not None)
+
+    def read(self, tombstone_id: str) -> Tombstone | None:
+        found = self._engine.read(self._mount, _name(tombstone_id))
+        if found is None or found.data is None:
+            return None
+        where = f"the tombstone {tombstone_id}"
+        tombstone = parsed(where, found.data, lambda data: _tombstone(data, found.number))
+        if tombstone.id != tombstone_id:
+            raise Reject(f"{where} is about {tombstone.id}: somebody moved it; delete it")
+        return tombstone
+
+    def create(self, tombstone: Tombstone) -> None:
+        name = _name(tombstone.id)
+        try:
+            self._engine.write(self._mount, name, _document(tombstone), 0)
+        except Conflict:
+            found = self._engine.read(self._mount, name)
+            if found is not None and found.data is None:  # removed, but not yet forgotten
+                self._engine.write(self._mount, name, _document(tombstone), found.number)
+
+    def remove(self, tombstone: Tombstone) -> None:
+        name = _name(tombstone.id)
+        self._engine.delete(self._mount, name, (tombstone.revision,))
+        left = self._engine.metadata(self._mount, name)
+        if left is None:
+            return
+        if left.newest != tombstone.revision:
+            raise Conflict(f"the tombstone {tombstone.id} changed since it was read; read it again")
+        self._engine.delete_metadata(self._mount, name)
+
+
+def _name(tombstone_id: str) -> str:
+    if not _ID.fullmatch(tombstone_id):
+        raise Reject("not the id of a tombstone; ids are letters, digits, '-', '_' and '.'")
+    return f"{_DIRECTORY}/{tombstone_id}"
+
+
+def _document(tombstone: Tombstone) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "id": tombstone.id,
+        "manifest": str(tombstone.manifest),
+        "target": tombstone.target.model_dump(),
+        "policy": tombstone.policy,
+        "noticed": tombstone.noticed.isoformat(),
+        "due": tombstone.due.isoformat(),
+        "properties": list(tombstone.properties),
+        "base": tombstone.base.model_dump(mode="json") if tombstone.base else None,
+        "owner": tombstone.owner,
+    }
+
+
+def _tombstone(data: Mapping[str, Any], revision: int) -> Tombstone:
+    base = data["base"]
+    return Tombstone(
+        id=text(data, "id"),
+        manifest=ManifestRef.parse(text(data, "manifest")),
+        target=_target(data["target"]),
+        policy=_policy(text(data, "policy")),
+        noticed=time(data, "noticed"),
+        due=time(data, "due"),
+        properties=texts(data, "properties"),
+        base=Version.model_validate(base) if base is not None else None,
+        owner=text(data, "owner"),
+        revision=revision,
+    )
+
+
+def _target(data: object) -> SecretRef | PathRef:
+    if isinstance(data, dict) and "mount" in data:
+        return PathRef.model_validate(data)
+    return SecretRef.model_validate(data)
+
+
+def _policy(value: str) -> Literal["delete-target", "release-path", "delete-path", "delete-properties"]:
+    for policy in _POLICIES:
+        if value == policy:
+            return policy
+    raise ValueError("policy")
