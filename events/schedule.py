@@ -18,6 +18,17 @@ class ScheduleRef(Reference):
         return f"schedules/{self.name}"
 
 
+class ShardRef(Reference):
+    """One shard of a schedule, `schedules/<name>/<shard>`: a tick of one shard never overtakes another's."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$")]
+    shard: Annotated[int, Field(ge=0)]
+
+    @property
+    def subject(self) -> str:
+        return f"schedules/{self.name}/{self.shard}"
+
+
 class ScheduleTicked(Event):
     """A schedule came due. `shard` of `shards` tells a sweep which part of the wiring to look at."""
 
@@ -30,8 +41,8 @@ class ScheduleTicked(Event):
     shards: Annotated[int, Field(ge=1, le=4096)] = 1
 
     @property
-    def about(self) -> ScheduleRef:
-        return self.schedule
+    def about(self) -> ShardRef:
+        return ShardRef(name=self.schedule.name, shard=self.shard)
 
     @property
     def state(self) -> str:

@@ -17,6 +17,7 @@ SELF_SERVICE: tuple[tuple[str, str], ...] = (
     ("auth/token/lookup-self", "read"),
     ("auth/token/renew-self", "update"),
     ("auth/token/revoke-self", "update"),
+    ("sys/capabilities-self", "update"),  # what `lockstep check` compares with this rendering
 )
 
 
@@ -55,12 +56,23 @@ def policy_name(step: str) -> str:
 
 def render(step: Step, wired: WiredPaths, mounts: Mounts | None = None) -> Policy:
     """The policy of one step: what its capabilities need at the authority, and nothing else."""
+    rules, notices = _rules(step, wired, mounts)
+    return Policy(policy_name(step.name), policy_text(step.does, rules), notices)
+
+
+def grants(step: Step, wired: WiredPaths, mounts: Mounts | None = None) -> dict[str, frozenset[str]]:
+    """What that policy grants, by path pattern: for whoever compares it with what the authority allows."""
+    rules, _ = _rules(step, wired, mounts)
+    return {path: frozenset(_with_broader(path, rules)) for path in rules}
+
+
+def _rules(step: Step, wired: WiredPaths, mounts: Mounts | None) -> tuple[Rules, tuple[str, ...]]:
     rules: Rules = defaultdict(set)
     for path, capability in SELF_SERVICE:
         rules[path].add(capability)
     notices = _grant_values(step, wired, rules)
     _grant_documents(step.needs, mounts or Mounts(), rules)
-    return Policy(policy_name(step.name), policy_text(step.does, rules), notices)
+    return rules, notices
 
 
 def policy_text(comment: str, rules: Rules) -> str:

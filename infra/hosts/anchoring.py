@@ -40,6 +40,13 @@ class AnchoredLedger:
                     f"the authority's anchor covers {known.sequence} ledger entries and the ledger has {sequence}: "
                     "it was cut or replaced; keep both and run `lockstep audit verify`"
                 )
+            # A replaced ledger that has grown longer must not be vouched for either.
+            entry = next(self._table.entries(known.sequence, known.sequence), None)
+            if entry is None or entry.hash.hex() != known.digest:
+                raise Reject(
+                    f"ledger entry {known.sequence} is not the one that the authority anchored: the ledger was "
+                    "rewritten or replaced; keep it and run `lockstep audit verify`"
+                )
         signature = self._signer.sign(self.message(sequence, digest))
         moment = self._now()
         written = self._anchors.write(

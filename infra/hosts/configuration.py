@@ -27,7 +27,7 @@ class Sweep(_Section):
     """How often everything wired is compared by metadata: each shard once per interval."""
 
     interval_seconds: Annotated[float, Field(gt=0)] = 600.0
-    shards: Annotated[int, Field(ge=1, le=4096)] = 1
+    shards: Annotated[int | None, Field(ge=1, le=4096)] = None  # None: one per 200 wired manifests
 
 
 class Anchor(_Section):

@@ -10,11 +10,11 @@ from events.schedule import ScheduleRef, ScheduleTicked
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """A named schedule: every shard ticks once per `interval` seconds, evenly spread."""
+    """A named schedule: every shard ticks once per `interval` seconds, evenly spread; how many may change."""
 
     name: str
     interval: float
-    shards: int = 1
+    shards: Callable[[], int] = lambda: 1
 
 
 class Ticker:
@@ -34,6 +34,7 @@ class Ticker:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"schedule-{schedule.name}", daemon=True)
         self._next = 0
+        self._turn = threading.Lock()
 
     def start(self) -> None:
         self._thread.start()
@@ -44,21 +45,28 @@ class Ticker:
         if self._thread.is_alive():
             self._thread.join()
 
+    def round(self) -> None:
+        """Tick every shard once, now."""
+        for _ in range(self._schedule.shards()):
+            self.tick()
+
     def tick(self) -> None:
         """Tick the next shard now."""
-        shard = self._next
-        self._next = (self._next + 1) % self._schedule.shards
+        shards = self._schedule.shards()
+        with self._turn:
+            shard = self._next % shards
+            self._next = shard + 1
         self._emit(
             ScheduleTicked(
                 schedule=ScheduleRef(name=self._schedule.name),
                 at=self._now(),
                 shard=shard,
-                shards=self._schedule.shards,
+                shards=shards,
             )
         )
 
     def _run(self) -> None:
         # waits on the machine's monotonic clock, so a wall clock set back neither stops nor floods the sweeps
-        while not self._stopping.wait(self._schedule.interval / self._schedule.shards):
+        while not self._stopping.wait(self._schedule.interval / self._schedule.shards()):
             if self._wanted():
                 self.tick()

@@ -61,6 +61,13 @@ class LocalAuthority:
         return self._external
 
     @property
+    def allowed_servers(self) -> tuple[str, ...] | None:
+        """Servers that a store manifest may name; None where `server` is ignored."""
+        if self._external is None:
+            return None
+        return (self._external.address, *self._configuration.authority.allowed_servers)
+
+    @property
     def embedded(self) -> bool:
         return self._embedded is not None
 

@@ -24,6 +24,7 @@ from infra.hosts.admitting import admission
 from infra.hosts.anchoring import AnchoredLedger
 from infra.hosts.answering import StepAnswerer
 from infra.hosts.configuration import Configuration, load
+from infra.hosts.guarded_wiring import GuardedWiring
 from infra.hosts.local.authority import LocalAuthority
 from infra.hosts.local.database import LocalDatabase
 from infra.hosts.local.feeds import SecretFeed, Teller, WiringFeed
@@ -43,9 +44,9 @@ from infra.stores.vault.client import VaultClient
 from infra.stores.vault.kv import KvEngine
 from infra.stores.vault.transit import TransitSigner
 from infra.wiring.access import FileAccess
-from infra.wiring.directory import WiringDirectory
 
 _log = logging.getLogger("lockstep")
+MANIFESTS_PER_SHARD = 200
 MAINTENANCE = 15.0  # seconds between renewals of idle tokens and prunings
 
 
@@ -68,7 +69,7 @@ class Parts:
     database: LocalDatabase
     publications: LocalPublications
     suspensions: LocalSuspensions
-    wiring: WiringDirectory
+    wiring: GuardedWiring
     access: FileAccess
     broker: Broker
     lookups: Lookups
@@ -92,6 +93,7 @@ class Instance:
         self._state = self._root / "state"
         self._stopping: list[Callable[[], object]] = []
         self._maintenance = threading.Event()
+        self._sweeper: Ticker | None = None
         self.lock = InstanceLock(self._state)
         self.parts: Parts
 
@@ -119,8 +121,6 @@ class Instance:
         calls: Counter[str] = Counter()
         database = LocalDatabase(self._state / "local.db")
         self._stopping.append(database.close)
-        wiring = WiringDirectory(self._root / "wiring", _conventions(configuration))
-        wiring.reload()
         authority = LocalAuthority(
             self._root,
             configuration,
@@ -130,6 +130,8 @@ class Instance:
         )
         self._stopping.append(authority.stop)
         authority.start()
+        wiring = GuardedWiring(self._root / "wiring", _conventions(configuration), authority.allowed_servers)
+        wiring.reload()
         publications, suspensions = LocalPublications(database), LocalSuspensions(database)
         shared = Shared(
             secrets=directory_secrets(self._root, configuration),
@@ -254,9 +256,12 @@ class Instance:
         )
 
         def on_change(paths: frozenset[Path]) -> None:
-            if any(path.name == "access.yaml" for path in paths) and (problem := parts.access.reload()):
-                parts.notices.append(problem)
-            if wiring_feed.refresh() or any(path.name == "access.yaml" for path in paths):
+            rewired = wiring_feed.refresh() > 0
+            if any(path.name == "access.yaml" for path in paths):
+                if problem := parts.access.reload():
+                    _noticing(parts.notices)(problem)
+                self._sweep_now()  # what was denied may be allowed now
+            if rewired:
                 watch.relist()
 
         wiring_feed.refresh()
@@ -269,13 +274,13 @@ class Instance:
     def _start_schedules(self, configuration: Configuration) -> None:
         emit = self.parts.emit("schedule")
         ready = self.parts.authority.gate.ready
-        for schedule in (
-            Schedule("sweep", configuration.sweep.interval_seconds, configuration.sweep.shards),
-            Schedule("anchor", configuration.anchor.interval_seconds),
-        ):
-            ticker = Ticker(schedule, _tolerant(emit), _now, wanted=ready)
+        sweep = Schedule("sweep", configuration.sweep.interval_seconds, self._shards)
+        anchor = Schedule("anchor", configuration.anchor.interval_seconds)
+        self._sweeper = Ticker(sweep, _tolerant(emit), _now, wanted=ready)
+        for ticker in (self._sweeper, Ticker(anchor, _tolerant(emit), _now, wanted=ready)):
             ticker.start()
             self._stopping.append(ticker.stop)
+        self._sweep_now()  # what happened while we were down
         thread = threading.Thread(target=self._maintain, name="maintenance", daemon=True)
         thread.start()
 
@@ -284,6 +289,15 @@ class Instance:
             thread.join()
 
         self._stopping.append(end)
+
+    def _shards(self) -> int:
+        """How many parts a sweep has: one event's handling should stay short however much is wired."""
+        wanted = self.parts.configuration.sweep.shards
+        return wanted or min(4096, 1 + len(self.parts.wiring.snapshot().generations()) // MANIFESTS_PER_SHARD)
+
+    def _sweep_now(self) -> None:
+        if self._sweeper is not None:
+            self._sweeper.round()
 
     def _maintain(self) -> None:
         retention = Retention(days=self.parts.configuration.delivery.retention_hours / 24)

@@ -22,8 +22,11 @@ class Listening:
     tls: Tls | None = None
 
 
-def run(root: Path, options: Options, listening: Listening, ready: Callable[[str], None]) -> None:
-    """Everything of one ROOT, until told to stop. `ready` gets one line when events are accepted.
+def run(
+    root: Path, options: Options, listening: Listening, ready: Callable[[str], None], notice: Callable[[str], None]
+) -> None:
+    """Everything of one ROOT, until told to stop. `ready` gets one line when events are accepted, `notice` what an
+    operator should know.
 
     Raises what `Instance.start` raises, and ListenError.
     """
@@ -42,6 +45,8 @@ def run(root: Path, options: Options, listening: Listening, ready: Callable[[str
         scheme = "https" if listening.tls else "http"
         url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/lockstep/default"
         instance.lock.describe(ingress=url)
+        for text in instance.parts.notices:
+            notice(text)
         asyncio.run(_serve(servers, lambda: ready(_line(instance, url))))
     finally:
         instance.stop()

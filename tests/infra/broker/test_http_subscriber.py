@@ -17,6 +17,11 @@ Response = tuple[int, dict[str, str], bytes]
 REPLY = {"ce-specversion": "1.0", "ce-id": "r", "ce-source": "/r", "ce-type": "t.two", "ce-subject": "s/1"}
 
 
+class _Quiet(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Clients that go away early are part of the tests."""
+
+
 class Server:
     """Answers POST with what `respond` says, GET with `health`; remembers requests and connections."""
 
@@ -54,7 +59,7 @@ class Server:
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class' name
                 return
 
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.http = _Quiet(("127.0.0.1", 0), Handler)
         self.uri = f"http://127.0.0.1:{self.http.server_address[1]}"
         self._thread = threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.01})
         self._thread.start()

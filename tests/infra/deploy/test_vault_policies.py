@@ -29,6 +29,7 @@ def test_a_step_without_needs_gets_only_its_own_token() -> None:
         "auth/token/lookup-self": ["read"],
         "auth/token/renew-self": ["update"],
         "auth/token/revoke-self": ["update"],
+        "sys/capabilities-self": ["update"],
     }
 
 

@@ -1,0 +1,456 @@
+"""A running `lockstep up` for tests: real processes on a ROOT of the test's own, always stopped at the end.
+
+with Installation(tmp_path / "root").running() as up:
+    up.wire("temporal", push_secret(...), external_secret(...))
+    up.put("platform-data", "postgres", {"password": b"one"})
+    up.wait_for(lambda: up.values("temporal", "postgres") == {"password": b"one"}, "the first value")
+"""
+
+import contextlib
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from events.references import ManifestRef, SecretRef, Version
+from functions._manifests.conventions import ConventionPolicy
+from infra.hosts.cli.client import ControlClient
+from infra.hosts.configuration import load
+from infra.hosts.local.database import LocalDatabase
+from infra.hosts.local.publications import LocalPublications
+from infra.hosts.local.suspensions import LocalSuspensions
+from infra.hosts.serving import reachable
+from infra.hosts.views.pipeline import Lookups, PathState, pipeline
+from infra.hosts.wiring import directory_secrets
+from infra.wiring.access import FileAccess
+from infra.wiring.directory import WiringDirectory
+from tests.infra.stores import directory_producers as producers
+
+PATIENCE = 30.0  # seconds that anything may take on a loaded machine; usual are fractions of one
+_POLL = 0.02
+_READY = re.compile(r"^lockstep ready: ingress (http://\S+), (embedded OpenBao|authority) (\S+),", re.MULTILINE)
+_LOCKSTEP = (str(Path(sys.executable).with_name("lockstep")), "up")
+
+Document = Mapping[str, Any]
+
+
+class NotReadyError(AssertionError):
+    """It ended, or said nothing, instead of becoming ready."""
+
+
+def wait_for(condition: Callable[[], object], what: str, patience: float = PATIENCE) -> None:
+    """Poll until it holds. Raises AssertionError naming what did not come."""
+    end = time.monotonic() + patience
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError(f"waited {patience:g} s in vain for {what}")
+        time.sleep(_POLL)
+
+
+@dataclass
+class Installation:
+    """One ROOT, and how `lockstep up` is started on it. `environment` is added to a clean one.
+
+    `program` replaces the command `lockstep up`, for a host that a test makes misbehave.
+    """
+
+    root: Path
+    environment: dict[str, str] = field(default_factory=dict)
+    program: Sequence[str] = _LOCKSTEP
+    options: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        for folder in ("wiring", "namespaces"):
+            (self.root / folder).mkdir(parents=True, exist_ok=True)
+
+    # --- what people and operators lay out ----------------------------------------------------------------------
+
+    def configure(self, **sections: Any) -> None:
+        """Write lockstep.yaml."""
+        head = {"apiVersion": "lockstep.dev/v1alpha1", "kind": "Configuration"}
+        (self.root / "lockstep.yaml").write_text(yaml.safe_dump({**head, **sections}))
+
+    def allow(self, **namespaces: Document) -> None:
+        """Write access.yaml; `_` in names stands for `-`."""
+        spec = {"namespaces": {name.replace("_", "-"): dict(rules) for name, rules in namespaces.items()}}
+        document = {"apiVersion": "lockstep.dev/v1alpha1", "kind": "AccessPolicy", "spec": spec}
+        self._replace(self.root / "access.yaml", yaml.safe_dump(document))
+
+    def wire(self, name: str, *documents: Document | str) -> None:
+        """Write wiring/<name>.yaml as editors do: whole, by a rename."""
+        texts = [each if isinstance(each, str) else yaml.safe_dump(each, sort_keys=False) for each in documents]
+        self._replace(self.root / "wiring" / f"{name}.yaml", "---\n".join(texts))
+
+    def unwire(self, name: str) -> None:
+        (self.root / "wiring" / f"{name}.yaml").unlink()
+
+    def put(
+        self, namespace: str, name: str, data: Mapping[str, bytes], labels: Mapping[str, str] | None = None
+    ) -> None:
+        """Lay out a Secret as a kubelet does: one swap of `..data`."""
+        producers.swap(self.root, SecretRef(namespace=namespace, name=name), data, labels)
+
+    def remove(self, namespace: str, name: str) -> None:
+        producers.remove(self.root, SecretRef(namespace=namespace, name=name))
+
+    def values(self, namespace: str, name: str) -> dict[str, bytes] | None:
+        """What a workload that mounts the Secret sees; None where there is none, or it is just being swapped."""
+        try:
+            return producers.values(self.root, SecretRef(namespace=namespace, name=name)) or None
+        except FileNotFoundError:
+            return None
+
+    @staticmethod
+    def _replace(path: Path, text: str) -> None:
+        temporary = path.with_name(f".{path.name}.new")
+        temporary.write_text(text)
+        temporary.replace(path)
+
+    # --- what the installation says of itself -------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def lookups(self) -> Iterator[Lookups]:
+        """The view behind `status`, from the files alone: it holds whether or not anything runs."""
+        configuration = load(self.root / "lockstep.yaml")
+        database = LocalDatabase(self.root / "state" / "local.db")
+        conventions = configuration.conventions
+        policy = ConventionPolicy(default=conventions.mode, namespaces=tuple(conventions.namespaces.items()))
+        wiring = WiringDirectory(self.root / "wiring", policy)
+        wiring.reload()
+        secrets = directory_secrets(self.root, configuration)
+        try:
+            yield Lookups(
+                wiring=wiring, publications=LocalPublications(database), sources=secrets, targets=secrets,
+                suspensions=LocalSuspensions(database), access=FileAccess(self.root / "access.yaml"),
+                newest=_nobody_asked,
+            )  # fmt: skip
+        finally:
+            database.close()
+
+    def states(self) -> dict[str, PathState]:
+        """Every wired path as `status` shows it."""
+        with self.lookups() as lookups:
+            return {str(state.path): state for state in pipeline(lookups)}
+
+    def state(self, path: str) -> PathState:
+        return self.states()[path]
+
+    def in_step(self, path: str) -> bool:
+        state = self.states().get(path)
+        return state is not None and state.in_step
+
+    def problem(self, kind: str, namespace: str, name: str) -> str:
+        """Why a manifest may not act; "" where it may."""
+        with self.lookups() as lookups:
+            return lookups.wiring.problem(ManifestRef(kind=kind, namespace=namespace, name=name)) or ""
+
+    def query(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """Read the broker's database beside the running broker."""
+        path = self.root / "state" / "broker.db"
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as connection:
+            return connection.execute(sql, parameters).fetchall()
+
+    def dead_letters(self, about: str = "") -> list[tuple[str, str, int, str]]:
+        """(step, subject, code, reason) of every open dead letter whose subject or reason holds `about`."""
+        rows = self.query(
+            "SELECT d.route, e.subject, d.code, d.reason FROM dead_letter d JOIN event e ON e.seq = d.event "
+            "WHERE d.closed IS NULL ORDER BY d.n"
+        )
+        return [row for row in rows if about in str(row[1]) or about in str(row[3])]
+
+    def events(self, type_: str, about: str = "") -> int:
+        """How many events of a type about this subject were accepted."""
+        ending = f"%{about}"
+        return int(self.query("SELECT count(*) FROM event WHERE type = ? AND subject LIKE ?", type_, ending)[0][0])
+
+    def unfinished(self) -> int:
+        """Deliveries that are neither done nor given up."""
+        return int(self.query("SELECT count(*) FROM delivery WHERE finished IS NULL")[0][0])
+
+    # --- running it ---------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def running(self, patience: float = PATIENCE) -> Iterator["Running"]:
+        """Start it, wait until it is ready, and stop it whatever happens."""
+        instance = Running(self)
+        try:
+            instance.start(patience)
+            yield instance
+        finally:
+            instance.end()
+
+
+class Running:
+    """The process of an installation; `start`, `stop`, `kill` and `restart` as often as a test likes."""
+
+    def __init__(self, installation: Installation) -> None:
+        self.at = installation
+        self.root = installation.root
+        self.url = ""
+        self.authority = ""
+        self._process: subprocess.Popen[bytes] | None = None
+        self._output = installation.root.with_name(f"{installation.root.name}.output")
+        self._offset = 0
+
+    # --- its life -----------------------------------------------------------------------------------------------
+
+    def start(self, patience: float = PATIENCE) -> None:
+        """Start and wait for the ready line. Raises NotReadyError with what it said instead."""
+        self.spawn()
+        self.wait_ready(patience)
+
+    def spawn(self) -> None:
+        """Start without waiting."""
+        keep = ("PATH", "HOME", "LANG", "TMPDIR", "COVERAGE_PROCESS_START")
+        environment = {name: os.environ[name] for name in keep if name in os.environ}
+        environment |= {"PYTHONPATH": str(Path(__file__).parent.parent), "PYTHONWARNINGS": "error"}
+        command = [*self.at.program, "--root", str(self.root), "--listen", "127.0.0.1:0", *self.at.options]
+        with self._output.open("ab") as output:
+            self._offset = output.tell()
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                env={**environment, **self.at.environment},
+            )  # fmt: skip
+
+    def wait_ready(self, patience: float = PATIENCE) -> None:
+        end = time.monotonic() + patience
+        while (found := _READY.search(self.output())) is None:
+            if self.returncode() is not None or time.monotonic() > end:
+                status = self.returncode()
+                self.end()
+                raise NotReadyError(f"not ready (status {status}): {self.output()[-3000:]}")
+            time.sleep(_POLL)
+        self.url, self.authority = found[1], found[3]
+
+    def stop(self, patience: float = PATIENCE) -> int:
+        """SIGTERM; its exit status."""
+        self.signal(signal.SIGTERM)
+        return self.wait(patience)
+
+    def kill(self) -> None:
+        """kill -9, and wait until it and its OpenBao are gone."""
+        self.signal(signal.SIGKILL)
+        self.wait()
+
+    def restart(self) -> None:
+        self.start()
+
+    def signal(self, number: int) -> None:
+        self._running().send_signal(number)
+
+    def wait(self, patience: float = PATIENCE) -> int:
+        return self._running().wait(patience)
+
+    def end(self) -> None:
+        """Make sure that nothing runs."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(15)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+
+    def returncode(self) -> int | None:
+        return self._running().poll()
+
+    def alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int:
+        return self._running().pid
+
+    def output(self) -> str:
+        """What it printed since its last start, both streams."""
+        with self._output.open("rb") as file:
+            file.seek(self._offset)
+            return file.read().decode(errors="replace")
+
+    @property
+    def output_file(self) -> Path:
+        """Everything it ever printed."""
+        return self._output
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            raise AssertionError("it was not started")
+        return self._process
+
+    # --- speaking with it ---------------------------------------------------------------------------------------
+
+    def wait_for(self, condition: Callable[[], object], what: str, patience: float = PATIENCE) -> None:
+        """As `wait_for`, telling what the instance knows where it waits in vain."""
+        try:
+            wait_for(condition, what, patience)
+        except AssertionError as failure:
+            raise AssertionError(f"{failure}\n{self.diagnosis()}") from None
+
+    def wait_idle(self, patience: float = PATIENCE) -> None:
+        """Until the broker has delivered or given up everything that it took."""
+        self.wait_for(lambda: self.at.unfinished() == 0, "an idle broker", patience)
+
+    def diagnosis(self) -> str:
+        states = [f"{path}: {state.wrong or [c.wrong for c in state.consumers]}" for path, state in self._not_in_step()]
+        dead = [str(letter) for letter in self.at.dead_letters()]
+        return "\n".join(["not in step:", *states, "dead letters:", *dead, "output:", self.output()[-3000:]])
+
+    def _not_in_step(self) -> list[tuple[str, PathState]]:
+        return [(path, state) for path, state in self.at.states().items() if not state.in_step]
+
+    def request(
+        self, method: str, path: str, *, body: bytes = b"", headers: Mapping[str, str] | None = None
+    ) -> "Response":
+        """One HTTP request over TCP."""
+        host = self.url.removeprefix("http://").split("/")[0]
+        connection = http.client.HTTPConnection(host, timeout=PATIENCE)
+        return _exchange(connection, method, path, body, headers or {})
+
+    def send(self, type_: str, data: Any = None, *, subject: str = "", token: str = "", **attributes: str) -> "Response":
+        """POST a CloudEvent in binary mode to the ingress over TCP."""
+        headers = event_headers(type_, subject, attributes)
+        if token:
+            headers["authorization"] = f"Bearer {token}"
+        return self.request("POST", "/lockstep/default", body=json.dumps(data or {}).encode(), headers=headers)
+
+    def operate(self, type_: str, data: Any = None, *, subject: str = "", **attributes: str) -> "Response":
+        """POST a CloudEvent over the Unix socket: as the operator."""
+        headers = event_headers(type_, subject, attributes)
+        body = json.dumps(data or {}).encode()
+        return self.ask("POST", "/lockstep/default", body=body, headers=headers)
+
+    def ask(self, method: str, path: str, *, body: bytes = b"", headers: Mapping[str, str] | None = None) -> "Response":
+        """One HTTP request over the Unix socket."""
+        return _exchange(_UnixConnection(self.socket), method, path, body, headers or {})
+
+    @property
+    def socket(self) -> Path:
+        return self.root / "state" / "lockstep.sock"
+
+    @property
+    def control(self) -> ControlClient:
+        """What the command line uses."""
+        return ControlClient(self.root)
+
+    def metrics(self) -> dict[str, float]:
+        """Samples by name with their labels, as the page has them."""
+        answer = self.request("GET", "/metrics")
+        assert answer.status == 200, answer
+        lines = (line.rpartition(" ") for line in answer.text.splitlines() if not line.startswith("#"))
+        return {name: float(value) for name, _, value in lines}
+
+    def metric(self, name: str) -> float:
+        return self.metrics().get(f"lockstep_{name}", 0.0)
+
+    def ready(self) -> bool:
+        return self.request("GET", "/health/readiness").status == 200
+
+
+@dataclass(frozen=True)
+class Response:
+    """An HTTP answer; header names are in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: Path) -> None:
+        super().__init__("lockstep", timeout=PATIENCE)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        with reachable(self._path) as short:
+            self.sock.connect(short)
+
+
+def _exchange(
+    connection: http.client.HTTPConnection, method: str, path: str, body: bytes, headers: Mapping[str, str]
+) -> Response:
+    try:
+        connection.request(method, path, body=body or None, headers=dict(headers))
+        answer = connection.getresponse()
+        return Response(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
+    finally:
+        connection.close()
+
+
+def event_headers(type_: str, subject: str, attributes: Mapping[str, str]) -> dict[str, str]:
+    """Binary mode: a fresh id unless `attributes` has one; without subject where it is ""."""
+    given = {"id": os.urandom(8).hex(), "source": "/tests", "specversion": "1.0", **attributes}
+    if subject:
+        given["subject"] = subject
+    headers = {f"ce-{name}": value for name, value in given.items()}
+    return {**headers, "ce-type": type_, "content-type": "application/json"}
+
+
+def _nobody_asked(_: object) -> Version | None:
+    return None
+
+
+# --- manifests ----------------------------------------------------------------------------------------------------
+
+
+def store(name: str = "vault-backend", mount: str = "secret") -> Document:
+    """A ClusterSecretStore."""
+    vault = {"server": "https://vault.vault.svc:8200", "path": mount, "version": "v2"}
+    return {
+        "apiVersion": "external-secrets.io/v1", "kind": "ClusterSecretStore", "metadata": {"name": name},
+        "spec": {"provider": {"vault": vault}},
+    }  # fmt: skip
+
+
+def push_secret(
+    name: str, source: str, path: str, keys: Sequence[str] | Mapping[str, str] = ("password",), **spec: Any
+) -> Document:
+    """A PushSecret: `source` is namespace/secret; `keys` go to properties of the same, or of the given, names."""
+    namespace, _, secret = source.partition("/")
+    pairs = keys if isinstance(keys, Mapping) else {key: key for key in keys}
+    data = [
+        {"match": {"secretKey": key, "remoteRef": {"remoteKey": path, "property": property_}}}
+        for key, property_ in pairs.items()
+    ]
+    return {
+        "apiVersion": "external-secrets.io/v1alpha1", "kind": "PushSecret",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {
+            "secretStoreRefs": [{"name": "vault-backend", "kind": "ClusterSecretStore"}],
+            "selector": {"secret": {"name": secret}}, "data": data, **spec,
+        },
+    }  # fmt: skip
+
+
+def external_secret(target: str, path: str, **spec: Any) -> Document:
+    """An ExternalSecret that extracts a path into namespace/secret; `spec` replaces parts of it."""
+    namespace, _, name = target.partition("/")
+    return {
+        "apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {
+            "secretStoreRef": {"name": "vault-backend", "kind": "ClusterSecretStore"},
+            "dataFrom": [{"extract": {"key": path}}], **spec,
+        },
+    }  # fmt: skip
