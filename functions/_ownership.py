@@ -3,7 +3,8 @@
 from dataclasses import replace
 from typing import Literal
 
-from events.references import PathRef
+from events.errors import EventError
+from events.references import ManifestRef, PathRef
 from functions._manifests.push_secret import PushSecret
 from functions._ports import Claim, Ports
 
@@ -26,6 +27,20 @@ def new_claim(push: PushSecret, path: PathRef, properties: tuple[str, ...], port
 def owned_by(claim: Claim, push: PushSecret, ports: Ports) -> bool:
     """Whether the claim names this PushSecret of this cluster. A recreated one (another uid) is another owner."""
     return (claim.owner, claim.cluster, claim.uid) == (str(push.ref), ports.settings.cluster, push.uid)
+
+
+def left_behind(claim: Claim, push: PushSecret, ports: Ports) -> bool:
+    """Whether the owner was a PushSecret of the same namespace that the wiring no longer has: it was renamed in Git.
+
+    Only where the wiring is known as a whole; a manifest that cannot be read at the moment still owns its path.
+    """
+    if claim.cluster != ports.settings.cluster or not ports.wiring.complete():
+        return False
+    try:
+        owner = ManifestRef.parse(claim.owner)
+    except EventError:
+        return False
+    return owner.namespace == push.namespace and ports.wiring.push_secret(owner) is None
 
 
 def taken_over(claim: Claim, push: PushSecret, properties: tuple[str, ...], ports: Ports) -> Claim:

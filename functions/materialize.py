@@ -7,9 +7,10 @@ comes twice, late or beside another finds out from the target itself that there 
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
+from events.errors import EventError
 from events.event import Event
 from events.orders import MaterializeRequested
-from events.references import PathRef, Version
+from events.references import ManifestRef, PathRef, Version
 from events.secret import SecretDrifted, SecretMaterialized, SecretPublished
 from events.wiring import WiringChanged
 from functions._capability import Capability
@@ -20,6 +21,7 @@ from functions._manifests.reserved import REFUSED_TYPES, reserved_metadata
 from functions._marks import CREATION_POLICY
 from functions._orders import expiry
 from functions._ports import Ports, Secret, SecretContent
+from functions._refresh import settled_for_good
 from functions._step import Step
 from functions._values import SecretValue
 from functions._vouched import VouchedReads
@@ -84,7 +86,8 @@ def _materialize(
     if ports.suspensions.reason(consumer.target, consumer.ref):
         return
     target = ports.targets.read(consumer.target)
-    if target is not None and _settled_for_good(consumer, event, target):
+    rewired = isinstance(event, WiringChanged)
+    if target is not None and settled_for_good(consumer, target, rewired=rewired):
         return
     composed = compose(consumer, reads, ports)
     if isinstance(composed, Waiting):
@@ -101,17 +104,6 @@ def _materialize(
     raise Retry(f"{consumer.target} changes faster than it can be compared and set")
 
 
-def _settled_for_good(consumer: ExternalSecret, event: Event, target: Secret) -> bool:
-    """Whether the refresh policy leaves this target as it is (ESO: OnChange, CreatedOnce, interval 0)."""
-    if not target.stamp or target.owner != str(consumer.ref):
-        return False
-    if consumer.spec.refresh_policy == "CreatedOnce":
-        return True
-    if consumer.spec.refresh_policy == "OnChange":
-        return not isinstance(event, WiringChanged)
-    return consumer.spec.refresh_interval == 0
-
-
 def _bring(
     consumer: ExternalSecret, target: Secret | None, composed: Composed, ports: Ports
 ) -> SecretMaterialized | None:
@@ -121,7 +113,7 @@ def _bring(
             return None  # Merge only ever adds to a Secret that somebody else makes; the sweep looks again
         state = ports.targets.create(consumer.target, _content(consumer, None, composed))
         return _materialized(consumer, composed, state, "created")
-    _refuse_foreign(consumer, target)
+    _refuse_foreign(consumer, target, ports)
     if _goes_back(target.stamp, composed):
         return None
     content = _content(consumer, target, composed)
@@ -135,16 +127,28 @@ def _bring(
     return _materialized(consumer, composed, state, "updated")
 
 
-def _refuse_foreign(consumer: ExternalSecret, target: Secret) -> None:
+def _refuse_foreign(consumer: ExternalSecret, target: Secret, ports: Ports) -> None:
     policy = consumer.spec.target.creation_policy
     if target.owner == str(consumer.ref) or policy in ("Merge", "CreateOrMerge"):
         return
     if not target.owner and target.drifted:
         return  # ours, swapped by somebody together with the marks that said so
+    if _left_behind(target, ports):
+        return
     raise Reject(
         f"{consumer.ref}: Secret {consumer.target} exists and is managed by {target.owner or 'somebody else'}; "
         "choose another target.name, use creationPolicy Merge, or delete that Secret"
     )
+
+
+def _left_behind(target: Secret, ports: Ports) -> bool:
+    """Whether its owner is an ExternalSecret that the wiring no longer has: it was renamed in Git."""
+    try:
+        owner = ManifestRef.parse(target.owner)
+    except EventError:
+        return False
+    same_namespace = owner.namespace == target.ref.namespace
+    return same_namespace and ports.wiring.complete() and ports.wiring.external_secret(owner) is None
 
 
 def _goes_back(stamp: Mapping[str, Version], composed: Composed) -> bool:

@@ -19,7 +19,7 @@ from functions._capability import Capability
 from functions._failures import Conflict, Reject, Retry
 from functions._manifests.push_secret import PushEntry, PushSecret
 from functions._orders import expiry, refuse_expired
-from functions._ownership import new_claim, owned_by, refreshed, taken_over
+from functions._ownership import left_behind, new_claim, owned_by, refreshed, taken_over
 from functions._ports import Claim, Ports, Publication, StoredSecret
 from functions._sourcing import Sourced, sourced
 from functions._step import Step
@@ -135,7 +135,7 @@ def _foreign_owner(
         return _conflict(task, stored, "", f"{task.path} existed before anybody claimed it; see `lockstep adopt`")
     if claim.origin != "producer" and claim.state == "active":
         return _conflict(task, stored, claim.owner, f"{task.path} belongs to {claim.origin}; publish never writes it")
-    if claim.state == "active" and not owned_by(claim, task.push, ports):
+    if claim.state == "active" and not owned_by(claim, task.push, ports) and not left_behind(claim, task.push, ports):
         holder = f"{claim.owner} of cluster {claim.cluster}"
         return _conflict(task, stored, holder, f"{task.path} belongs to {holder}; see `lockstep adopt`")
     return None
@@ -212,6 +212,8 @@ def _confirm(task: Task, version: Version, source: Sourced, ports: Ports) -> Non
 
 def _desired(task: Task, claim: Claim, stored: StoredSecret | None, source: Sourced) -> dict[str, SecretValue]:
     """The whole path: what the source asks, and what it asked before and nobody retracted yet."""
+    if not all(entry.property for entry in task.entries):
+        return dict(source.content)  # pushed without property, the source's object is the whole document
     before = stored.data if stored is not None and stored.data is not None else {}
     kept = {name: value for name, value in before.items() if name in claim.properties}
     if task.push.spec.update_policy == "IfNotExists":

@@ -18,6 +18,7 @@ from functions._manifests.external_secret import ExternalSecret
 from functions._manifests.push_secret import PushSecret
 from functions._orders import expiry
 from functions._ports import PathHead, Ports, Tombstone
+from functions._refresh import settled_for_good
 from functions._retraction import held_back
 from functions._step import Step
 
@@ -102,6 +103,8 @@ def _sweep_consumer(consumer: ExternalSecret, heads: dict[PathRef, PathHead | No
     if ports.wiring.problem(consumer.ref) or ports.suspensions.reason(consumer.target, consumer.ref):
         return
     target = ports.targets.head(consumer.target)
+    if target is not None and settled_for_good(consumer, target, rewired=False):
+        return
     wanted = _wanted(consumer, heads, ports)
     if wanted is None:
         if (

@@ -46,8 +46,11 @@ _STOPPING = "the broker is not running; send the event again when it is"
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How the broker does. `running`: it accepts and delivers. `stalled_for` is the age of the oldest pending event in seconds; `held` counts, by
-    Trigger, deliveries waiting for their subscriber or Trigger; `full`: the last write failed for want of space."""
+    """How the broker does.
+
+    `running`: it accepts and delivers. `stalled_for` is the age of the oldest pending event in seconds. `held` counts,
+    by Trigger, deliveries that wait for their subscriber or Trigger. `full`: the last write failed for want of space.
+    """
 
     running: bool
     pending: int

@@ -28,7 +28,7 @@ _SELECT = f"SELECT {_COLUMNS} FROM dead_letter d JOIN event e ON e.seq = d.event
 class DeadLetter:
     """A delivery that was given up. Times are microseconds since the epoch.
 
-    `outcome` is `replayed` or `dropped` once `closer` closed it, else None.
+    `outcome` is `replayed`, `dropped` or `superseded` (by a newer event) once `closer` closed it, else None.
     """
 
     n: int

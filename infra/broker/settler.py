@@ -20,6 +20,11 @@ MAX_REASON = 400
 MAX_ERROR_DATA = 576  # bytes: 768 as base64, the most that Knative's MT broker survives
 _FULL_PAUSE = 0.5  # seconds between attempts to write down an outcome on a full disk
 
+_SUPERSEDE = (
+    "UPDATE dead_letter SET closed = ?, outcome = 'superseded', closer = 'broker' WHERE closed IS NULL AND route = ?"
+    " AND event < ? AND EXISTS (SELECT 1 FROM event e WHERE e.seq = dead_letter.event AND e.type = ? AND e.subject = ?)"
+)
+
 Reply = tuple[Stamped, tuple[str, ...]]
 Accepted = tuple[int, Reply]
 
@@ -41,6 +46,7 @@ class Settler:
         """End a delivery and accept its replies in the same transaction: no reply is lost between the two."""
 
         def work(transaction: Transaction) -> list[Accepted]:
+            _supersede_dead_letters(transaction, delivery, delivery.route, outcome.at)
             if not delivery.echo:
                 finish(transaction, delivery.sequence, delivery.route, outcome)
             return [(store_event(transaction, stamped, routes), (stamped, routes)) for stamped, routes in replies]
@@ -74,6 +80,7 @@ class Settler:
         def work(transaction: Transaction) -> None:
             sequence = note(transaction, delivery.sequence, route.name, outcome)
             finish(transaction, delivery.sequence, route.name, outcome, sequence)
+            _supersede_dead_letters(transaction, delivery, route.name, outcome.at)
             transaction.sql.execute(
                 "INSERT INTO dead_letter(event, route, at, destination, code, reason, attempts)"
                 " VALUES (?,?,?,?,?,?,?)",
@@ -112,6 +119,14 @@ class Settler:
             self._timers.after(_FULL_PAUSE, lambda: self._writer.post(work, then, failed))
 
         self._writer.post(work, then, failed)
+
+
+def _supersede_dead_letters(transaction: Transaction, delivery: Delivery, route: str, at: int) -> None:
+    """Close dead letters of older events of the same type and subject: a step reads the newest state, so to replay
+    them could add nothing. Thus there is at most one open dead letter per step and thing, however often it is tried.
+    """
+    if delivery.group is not None:
+        transaction.sql.execute(_SUPERSEDE, (at, route, delivery.sequence, *delivery.group))
 
 
 def tidy(reason: str) -> str:

@@ -78,10 +78,11 @@ class Whereabouts:
             ]
         return tuple(sorted(found, key=lambda one: (one.event, one.route)))
 
-    def newest(self, subjects: Iterable[str], types: Sequence[str] = ()) -> dict[str, Said]:
-        """The newest event about each subject (of these types, where some are given)."""
+    def newest(self, subjects: Iterable[str], types: Sequence[str] = (), by: str = "") -> dict[str, Said]:
+        """The newest event about each subject: of these types, by principals whose names begin so."""
         condition = f" AND type IN ({', '.join('?' * len(types))})" if types else ""
-        # `principal` tells who said it: what a step said is what it did
+        condition += " AND substr(principal, 1, ?) = ?" if by else ""
+        rest = (*types, len(by), by) if by else tuple(types)
         statement = (
             f"SELECT seq, accepted, type, principal FROM event WHERE subject = ?{condition}"  # noqa: S608 - marks only
             " ORDER BY seq DESC LIMIT 1"
@@ -89,7 +90,7 @@ class Whereabouts:
         found: dict[str, Said] = {}
         with self._store.reading() as sql:
             for subject in subjects:
-                row = sql.execute(statement, (subject, *types)).fetchone()
+                row = sql.execute(statement, (subject, *rest)).fetchone()
                 if row is not None:
                     found[subject] = Said(*row)
         return found

@@ -3,7 +3,7 @@
 import pytest
 
 from events.orders import MaterializeRequested
-from events.references import SecretRef, Version
+from events.references import ManifestRef, SecretRef, Version
 from events.secret import SecretDrifted, SecretMaterialized, SecretPublished
 from functions import materialize
 from functions._failures import Reject, Retry, Unavailable
@@ -289,3 +289,14 @@ def test_a_problem_of_the_wiring_is_a_rejection(world: World) -> None:
     order = MaterializeRequested(consumer=ref, secret=manifest.target, expires=world.clock.now(), reason="asked")
     with pytest.raises(Reject, match="cycle"):
         list(materialize.handle(order, world.ports))
+
+
+def test_a_renamed_manifest_takes_its_target_along(world: World) -> None:
+    world.external(external_secret("temporal/old", PASSWORD, target={"name": "db"}))
+    change(world, b"one")
+    world.unwire(ManifestRef(kind="ExternalSecret", namespace="temporal", name="old"))
+    world.external(external_secret("temporal/new", PASSWORD, target={"name": "db"}))
+    world.settle()
+    change(world, b"two")
+    assert world.target(secret("temporal/db")) == {"password": b"two"}
+    assert world.dead == []

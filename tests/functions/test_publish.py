@@ -355,3 +355,36 @@ def test_a_refused_manifest_holds_up_no_good_one_on_the_same_source(world: World
     world.tick()
     world.settle()
     assert world.path(other) is None
+
+
+def test_a_renamed_push_secret_takes_its_path_along(world: World) -> None:
+    world.source(SOURCE, {"username": b"u", "password": b"p"})
+    world.settle()
+    world.unwire(next(iter(world.wiring.pushes)))
+    world.push(push_secret("renamed", str(SOURCE), ENTRIES))
+    world.settle()
+    [claim] = world.claims.all()
+    assert (claim.owner, claim.epoch) == ("PushSecret postgres/renamed", 2)
+    assert world.authority.count("write") == 1
+    assert not world.events(SecretConflicted)
+
+
+def test_a_rename_counts_only_while_the_whole_wiring_is_known(world: World) -> None:
+    world.source(SOURCE, {"username": b"u", "password": b"p"})
+    world.settle()
+    world.unwire(next(iter(world.wiring.pushes)))
+    world.wiring.whole = False
+    world.push(push_secret("renamed", str(SOURCE), ENTRIES))
+    world.settle()
+    [claim] = world.claims.all()
+    assert claim.owner == "PushSecret postgres/temporal"
+    assert world.events(SecretConflicted)
+
+
+def test_members_that_leave_a_whole_object_leave_the_path() -> None:
+    world = World()
+    world.push(push_secret("whole", str(SOURCE), {"all": PATH.path}))
+    for text in (b'{"host": "db", "port": 5432}', b'{"host": "db"}'):
+        world.source(SOURCE, {"all": text})
+        world.settle()
+    assert world.path(PATH) == {"host": b"db"}

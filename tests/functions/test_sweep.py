@@ -121,3 +121,15 @@ def test_a_pinned_consumer_is_not_ordered_again_and_again(world: World) -> None:
     world.tick()
     world.settle()
     assert len(world.events(MaterializeRequested)) == before
+
+
+@pytest.mark.parametrize("policy", ["CreatedOnce", "OnChange"])
+def test_what_is_made_once_is_not_ordered_again_and_again(world: World, policy: str) -> None:
+    world.external(external_secret("once/p", {"password": f"{PATH.path}#password"}, refreshPolicy=policy))
+    world.settle()
+    world.source(SOURCE, {"password": b"two"})
+    world.settle()
+    before = len(world.events(MaterializeRequested))
+    world.tick()
+    world.settle()
+    assert len(world.events(MaterializeRequested)) == before

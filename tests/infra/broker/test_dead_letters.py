@@ -100,7 +100,24 @@ def test_not_replayed_to_a_trigger_that_is_gone(tmp_path: Path) -> None:
 
 def test_listed_in_pages(tmp_path: Path) -> None:
     with running(tmp_path, {"sub": rejecting()}) as broker:
-        broker.accept_many([event(n) for n in range(5)], SOURCE).result(DEADLINE)
+        broker.accept_many([event(n, subject=f"s/{n}") for n in range(5)], SOURCE).result(DEADLINE)
         assert broker.wait_idle(DEADLINE)
         assert [letter.n for letter in broker.dead_letters.list(limit=2)] == [1, 2]
         assert [letter.n for letter in broker.dead_letters.list(after=3)] == [4, 5]
+
+
+def test_there_is_one_open_dead_letter_per_thing(tmp_path: Path) -> None:
+    sub = rejecting()
+    with running(tmp_path, {"sub": sub}) as broker:
+        for number in range(3):
+            broker.accept(event(number), SOURCE).result(DEADLINE)
+            assert broker.wait_idle(DEADLINE)
+        broker.accept(event("other", subject="s/2"), SOURCE).result(DEADLINE)
+        assert broker.wait_idle(DEADLINE)
+        assert [letter.id for letter in broker.dead_letters.list()] == ["2", "other"]
+        sub.behaviour = lambda _: DONE
+        broker.accept(event("mended"), SOURCE).result(DEADLINE)
+        assert broker.wait_idle(DEADLINE)
+        assert [letter.id for letter in broker.dead_letters.list()] == ["other"]
+        closed = broker.dead_letters.list(include_closed=True)[:3]
+        assert {letter.outcome for letter in closed} == {"superseded"}
