@@ -1,0 +1,218 @@
+"""`make demo`: the main job on real input, in a directory of its own, with a real OpenBao.
+
+A postgres-operator's Secrets change three times; every hop is shown as it happens, then a table says how long each
+consumer took, what it cost at the authority, and whether the ledger can be verified. No value is printed.
+"""
+
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from examples.postgres.kubelet import mount
+from infra.hosts.cli.client import ControlClient
+from infra.hosts.cli.output import table
+
+LOCKSTEP = Path(sys.executable).parent / "lockstep"
+SUFFIX = "platform-postgres.credentials.postgresql.acid.zalan.do"
+SHOWN = ("secret.changed", "secret.published", "secret.materialized")
+ROUNDS = 3
+PATIENCE = 20.0  # seconds for anything to happen
+# user -> the consumer Secrets that carry what becomes of its password
+CONSUMERS = {"temporal": "temporal/postgres", "backstage": "backstage/postgres-url"}
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One change and how it came to one consumer; milliseconds since the source's swap."""
+
+    number: int
+    user: str
+    version: int
+    published: float
+    consumer: str
+    materialized: float
+
+
+class Demo:
+    """One run in one ROOT."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.client = ControlClient(root)
+        self._stopping = threading.Event()
+
+    def lay_out(self) -> None:
+        """The wiring of this example, and the producer's Secrets as they are before the first change."""
+        shutil.copytree(Path(__file__).parent / "wiring", self.root / "wiring")
+        mount(
+            self.producer("platform-postgres-pooler"),
+            {"host": "platform-postgres-pooler.platform-data.svc", "port": "5432"},
+        )
+        for user in CONSUMERS:
+            self.rotate(user)
+
+    def producer(self, name: str) -> Path:
+        return self.root / "namespaces" / "platform-data" / name
+
+    def rotate(self, user: str) -> int:
+        """A new password, as the operator would set it; when it was there, in nanoseconds."""
+        return mount(self.producer(f"{user}.{SUFFIX}"), {"username": user, "password": secrets.token_urlsafe(24)})
+
+    def show_hops(self) -> None:
+        """Print the timeline as it grows."""
+        position = self.client.ask("events", limit=1)["position"]
+        while not self._stopping.is_set():
+            answer = self.client.ask("events", since=position, seconds=0.5)
+            position = answer["position"]
+            for line in answer["events"]:
+                if line["type"] in SHOWN and line["step"] != "retract":
+                    print(_hop(line), flush=True)
+
+    def wait_in_step(self) -> None:
+        end = time.monotonic() + PATIENCE
+        while not self.client.ask("wait", all=True, seconds=2.0)["done"]:
+            if time.monotonic() > end:
+                raise TimeoutError("the consumers did not get in step; see the timeline above")
+        while self.client.ask("status")["broker"]["pending"]:
+            if time.monotonic() > end:
+                raise TimeoutError("events are still under way; run `lockstep events`")
+            time.sleep(0.01)
+
+    def arrived(self, number: int, user: str, changed: int) -> Arrival:
+        """How the newest change of a user came to its consumer."""
+        consumer = CONSUMERS[user]
+        path = f"secret/platform-data/postgres/{user}"
+        events = [e for e in self.client.ask("events", limit=500)["events"] if e["outcome"] == "accepted"]
+        published = [e for e in events if e["type"] == "secret.published" and e["about"] == path][-1]
+        made = [e for e in events if e["type"] == "secret.materialized" and e["about"] == consumer][-1]
+        return Arrival(
+            number=number,
+            user=user,
+            version=published["versions"][path],
+            published=_nanoseconds(published["at"]) / 1e6 - changed / 1e6,
+            consumer=consumer,
+            materialized=_nanoseconds(made["at"]) / 1e6 - changed / 1e6,
+        )
+
+    def calls(self) -> dict[str, int]:
+        """Requests to the authority so far, by kind."""
+        _, page = self.client.send("GET", "/metrics", {}, b"")
+        lines = [line for line in page.decode().splitlines() if line.startswith("lockstep_authority_calls_total{")]
+        return {line.split('"')[1]: int(float(line.rsplit(" ", 1)[1])) for line in lines}
+
+    def run(self) -> None:
+        """Three changes, one after the other; then the table and the proof."""
+        self.wait_in_step()
+        thread = threading.Thread(target=self.show_hops, daemon=True)
+        thread.start()
+        before, arrivals = self.calls(), []
+        for number in range(1, ROUNDS + 1):
+            print(f"\nchange {number}: the operator sets new passwords", flush=True)
+            contents = {user: self.content(user) for user in CONSUMERS}
+            changed = {user: self.rotate(user) for user in CONSUMERS}
+            self.wait_moved(contents)
+            arrivals += [self.arrived(number, user, moment) for user, moment in changed.items()]
+        self._stopping.set()
+        thread.join()
+        _report(arrivals, before, self.calls())
+
+    def wait_moved(self, before: dict[str, str]) -> None:
+        """Until every consumer has another content than before, and all of it is on record."""
+        end = time.monotonic() + PATIENCE
+        for user, content in before.items():
+            while self.content(user) == content:
+                if time.monotonic() > end:
+                    raise TimeoutError(f"{CONSUMERS[user]} did not follow; run `lockstep explain {CONSUMERS[user]}`")
+                time.sleep(0.01)
+        self.wait_in_step()
+
+    def content(self, user: str) -> str:
+        """Which content a consumer's Secret leads to: a name, not a value."""
+        return os.readlink(self.root / "namespaces" / CONSUMERS[user] / "..data")
+
+
+def _hop(line: dict[str, Any]) -> str:
+    versions = ",".join(str(number) for number in line["versions"].values())
+    what = f"{line['type']:<20} {line['about']}" + (f"  version {versions}" if versions else "")
+    if line["outcome"] == "accepted":
+        return f"  {line['at'][11:23]}  {what}"
+    return f"  {line['at'][11:23]}    {line['step']} {line['outcome']} in {line['tookMs']} ms"
+
+
+def _nanoseconds(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp() * 1e9
+
+
+def _report(arrivals: list[Arrival], before: dict[str, int], after: dict[str, int]) -> None:
+    header = ("change", "secret", "version", "published", "consumer", "materialized")
+    rows = [
+        (
+            str(a.number),
+            f"postgres/{a.user}",
+            str(a.version),
+            f"{a.published:.1f} ms",
+            a.consumer,
+            f"{a.materialized:.1f} ms",
+        )
+        for a in arrivals
+    ]
+    print("\n" + table(header, rows))
+    changes = len(arrivals)
+    spent = {kind: after[kind] - before.get(kind, 0) for kind in after if after[kind] > before.get(kind, 0)}
+    spent.pop("health", None)
+    listed = ", ".join(f"{count} {kind}" for kind, count in sorted(spent.items()))
+    print(f"\nauthority calls for {changes} changes: {sum(spent.values())} ({listed})")
+
+
+@contextmanager
+def running(root: Path, seal_key: Path) -> Iterator[None]:
+    """`lockstep up` on ROOT; stopped, and checked for status 0, at the end."""
+    command = [LOCKSTEP, "up", "--root", root, "--listen", "127.0.0.1:0", "--seal-key", seal_key]
+    environ = {name: text for name, text in os.environ.items() if not name.startswith(("VAULT_", "BAO_"))}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environ)  # noqa: S603  our own program
+    try:
+        line = process.stdout.readline() if process.stdout else ""
+        if not line:
+            raise RuntimeError("lockstep did not start; its own message is above")
+        print(line.rstrip())
+        yield
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+    if process.returncode != 0:
+        raise RuntimeError(f"lockstep ended with status {process.returncode}")
+
+
+def command(root: Path, *arguments: str) -> None:
+    """Show a command as a user would type it, and what it prints."""
+    print(f"\n$ lockstep {' '.join(arguments)}", flush=True)
+    subprocess.run([LOCKSTEP, *arguments, "--root", root], check=True)  # noqa: S603  our own program
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory(prefix="lockstep-demo-") as place:
+        root, keys = Path(place) / "root", Path(place) / "keys"
+        keys.mkdir(mode=0o700)
+        print(f"starting OpenBao, broker and steps in {root}", flush=True)
+        demo = Demo(root)
+        root.mkdir()
+        demo.lay_out()
+        with running(root, keys / "seal.key"):
+            demo.run()
+            command(root, "status")
+            command(root, "audit", "verify", "--anchor-now")
+
+
+if __name__ == "__main__":
+    main()
