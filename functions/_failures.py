@@ -3,13 +3,18 @@
 A host maps them to status codes; nothing else decides. Messages name references and next actions, never values.
 """
 
+import re
+
+# What no event, log line or terminal takes as text: control characters, those that reorder a line, half a character.
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]+")
+
 
 class StepFailure(Exception):
-    """Base of what a step may raise."""
+    """Base of what a step may raise. `reason` is one printable line, whatever a store or a file name put into it."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+        self.reason = _UNPRINTABLE.sub(" ", reason).strip()
+        super().__init__(self.reason)
 
 
 class Retry(StepFailure):

@@ -64,7 +64,7 @@ def _consumers(
     if isinstance(event, MaterializeRequested):
         consumer = ports.wiring.external_secret(event.consumer)
         return (consumer,) if consumer else ()
-    if event.manifest.kind == "ClusterSecretStore":
+    if event.manifest.kind == "ClusterSecretStore" and event.change == "changed":
         return tuple(c for c in ports.wiring.external_secrets() if c.store == event.manifest.name)
     consumer = ports.wiring.external_secret(event.manifest) if event.manifest.kind == "ExternalSecret" else None
     return (consumer,) if consumer else ()

@@ -77,7 +77,8 @@ def _rewired(event: WiringChanged, ports: Ports) -> tuple[PushSecret, ...]:
     if event.manifest.kind == "PushSecret":
         push = ports.wiring.push_secret(event.manifest)
         return (push,) if push else ()
-    if event.manifest.kind == "ClusterSecretStore":
+    # A store that is new drives nothing by itself: what it lets act is told of as changed.
+    if event.manifest.kind == "ClusterSecretStore" and event.change == "changed":
         return tuple(push for push in ports.wiring.push_secrets() if event.manifest.name in push.stores)
     return ()
 

@@ -21,8 +21,9 @@ class Shape(BaseModel):
     """A part of a manifest: immutable, compared by value, no field that it does not know."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True, validate_by_alias=True
-    )
+        frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True, validate_by_alias=True,
+        defer_build=True,  # a part is built within its manifest, and alone only where it is made alone
+    )  # fmt: skip
 
 
 def parse_duration(text: object) -> float:

@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 
-from functions._templates.compiling import compiled
 from functions._templates.errors import TemplateError
-from functions._templates.evaluator import evaluate
 from functions._templates.limits import DEFAULT, Budget, Limits
-from functions._templates.values import StringMap
 from functions._values import SecretValue
+
+# The engine is imported where there is a template: most manifests have none, and it is a tenth of a cold start.
 
 
 def check(text: str) -> tuple[str, ...]:
@@ -15,6 +14,8 @@ def check(text: str) -> tuple[str, ...]:
 
     Syntax, functions that are unknown or refused, and numbers of arguments. Missing keys show only with the data.
     """
+    from functions._templates.compiling import compiled
+
     return compiled(text)[1]
 
 
@@ -23,6 +24,10 @@ def render(text: str, values: Mapping[str, SecretValue], limits: Limits = DEFAUL
 
     Raises TemplateError: what `check` finds, a missing key, a function that cannot do its work, a limit exceeded.
     """
+    from functions._templates.compiling import compiled
+    from functions._templates.evaluator import evaluate
+    from functions._templates.values import StringMap
+
     nodes, problems = compiled(text)
     if problems:
         raise TemplateError("; ".join(problems[:5]))
