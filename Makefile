@@ -25,10 +25,10 @@ check: $(VENV)/.installed ## Format, lint, types, import rules, generated files
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m infra.deploy.generate --check
+	$(BIN)/python -m infra.hosts.rendering --check
 
 generate: $(VENV)/.installed ## Render documentation and manifests from the code
-	$(BIN)/python -m infra.deploy.generate
+	$(BIN)/python -m infra.hosts.rendering
 
 test: $(VENV)/.installed ## The whole suite
 	$(BIN)/pytest -n auto

@@ -24,18 +24,10 @@ from typing import Any
 
 import yaml
 
-from events.references import ManifestRef, SecretRef, Version
-from functions._manifests.conventions import ConventionPolicy
+from events.references import SecretRef
 from infra.hosts.cli.client import ControlClient
-from infra.hosts.configuration import load
-from infra.hosts.local.database import LocalDatabase
-from infra.hosts.local.publications import LocalPublications
-from infra.hosts.local.suspensions import LocalSuspensions
+from infra.hosts.cli.failures import CommandError, Exit
 from infra.hosts.serving import reachable
-from infra.hosts.views.pipeline import Lookups, PathState, pipeline
-from infra.hosts.wiring import directory_secrets
-from infra.wiring.access import FileAccess
-from infra.wiring.directory import WiringDirectory
 from tests.infra.stores import directory_producers as producers
 
 PATIENCE = 30.0  # seconds that anything may take on a loaded machine; usual are fractions of one
@@ -118,43 +110,7 @@ class Installation:
         temporary.write_text(text)
         temporary.replace(path)
 
-    # --- what the installation says of itself -------------------------------------------------------------------
-
-    @contextlib.contextmanager
-    def lookups(self) -> Iterator[Lookups]:
-        """The view behind `status`, from the files alone: it holds whether or not anything runs."""
-        configuration = load(self.root / "lockstep.yaml")
-        database = LocalDatabase(self.root / "state" / "local.db")
-        conventions = configuration.conventions
-        policy = ConventionPolicy(default=conventions.mode, namespaces=tuple(conventions.namespaces.items()))
-        wiring = WiringDirectory(self.root / "wiring", policy)
-        wiring.reload()
-        secrets = directory_secrets(self.root, configuration)
-        try:
-            yield Lookups(
-                wiring=wiring, publications=LocalPublications(database), sources=secrets, targets=secrets,
-                suspensions=LocalSuspensions(database), access=FileAccess(self.root / "access.yaml"),
-                newest=_nobody_asked,
-            )  # fmt: skip
-        finally:
-            database.close()
-
-    def states(self) -> dict[str, PathState]:
-        """Every wired path as `status` shows it."""
-        with self.lookups() as lookups:
-            return {str(state.path): state for state in pipeline(lookups)}
-
-    def state(self, path: str) -> PathState:
-        return self.states()[path]
-
-    def in_step(self, path: str) -> bool:
-        state = self.states().get(path)
-        return state is not None and state.in_step
-
-    def problem(self, kind: str, namespace: str, name: str) -> str:
-        """Why a manifest may not act; "" where it may."""
-        with self.lookups() as lookups:
-            return lookups.wiring.problem(ManifestRef(kind=kind, namespace=namespace, name=name)) or ""
+    # --- what the broker's database says, whether or not it runs --------------------------------------------------
 
     def query(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Read the broker's database beside the running broker."""
@@ -289,7 +245,7 @@ class Running:
             raise AssertionError("it was not started")
         return self._process
 
-    # --- speaking with it ---------------------------------------------------------------------------------------
+    # --- waiting ------------------------------------------------------------------------------------------------
 
     def wait_for(self, condition: Callable[[], object], what: str, patience: float = PATIENCE) -> None:
         """As `wait_for`, telling what the instance knows where it waits in vain."""
@@ -303,12 +259,48 @@ class Running:
         self.wait_for(lambda: self.at.unfinished() == 0, "an idle broker", patience)
 
     def diagnosis(self) -> str:
-        states = [f"{path}: {state.wrong or [c.wrong for c in state.consumers]}" for path, state in self._not_in_step()]
+        states = ["nothing runs"]
+        if self.alive():
+            with contextlib.suppress(CommandError):
+                states = [f"{one['path']}: {_wrong(one)}" for one in self.status()["secrets"] if not one["inStep"]]
         dead = [str(letter) for letter in self.at.dead_letters()]
         return "\n".join(["not in step:", *states, "dead letters:", *dead, "output:", self.output()[-3000:]])
 
-    def _not_in_step(self) -> list[tuple[str, PathState]]:
-        return [(path, state) for path, state in self.at.states().items() if not state.in_step]
+    # --- what it says of itself ---------------------------------------------------------------------------------
+
+    def status(self) -> Any:
+        """The document of `lockstep status -o json`."""
+        return self.control.ask("status")
+
+    def secret(self, path: str) -> Any:
+        """What `status` says of one path (mount/path); None where nothing wires it."""
+        try:
+            (found,) = self.control.ask("status", names=[path])["secrets"]
+        except CommandError as error:
+            if error.exit_code != Exit.NOT_FOUND:
+                raise
+            return None
+        return found
+
+    def in_step(self, path: str) -> bool:
+        found = self.secret(path)
+        return bool(found and found["inStep"])
+
+    def version(self, path: str) -> int:
+        """The confirmed version's number; 0 where there is none."""
+        found = self.secret(path)
+        return int(found["version"]["number"]) if found and found["version"] else 0
+
+    def wrong(self, path: str) -> str:
+        """Everything that `status` says is wrong with a path and its consumers."""
+        return _wrong(self.secret(path) or {})
+
+    def problem(self, manifest: str) -> str:
+        """Why a manifest (`Kind namespace/name`) may not act, with file and line; "" where it may."""
+        problems = self.status()["wiring"]["problems"]
+        return "".join(f"{p['file']}:{p['line']}: {p['message']}" for p in problems if p["manifest"] == manifest)
+
+    # --- speaking with it ---------------------------------------------------------------------------------------
 
     def request(
         self, method: str, path: str, *, body: bytes = b"", headers: Mapping[str, str] | None = None
@@ -352,7 +344,7 @@ class Running:
         return {name: float(value) for name, _, value in lines}
 
     def metric(self, name: str) -> float:
-        return self.metrics().get(f"lockstep_{name}", 0.0)
+        return self.metrics()[f"lockstep_{name}"]
 
     def ready(self) -> bool:
         return self.request("GET", "/health/readiness").status == 200
@@ -407,16 +399,19 @@ def event_headers(type_: str, subject: str, attributes: Mapping[str, str]) -> di
     return {**headers, "ce-type": type_, "content-type": "application/json"}
 
 
-def _nobody_asked(_: object) -> Version | None:
-    return None
+def _wrong(secret: Any) -> str:
+    wrong = [secret.get("wrong", ""), *(one["wrong"] for one in secret.get("consumers", ()))]
+    return "; ".join(one for one in wrong if one)
 
 
 # --- manifests ----------------------------------------------------------------------------------------------------
 
 
-def store(name: str = "vault-backend", mount: str = "secret") -> Document:
-    """A ClusterSecretStore."""
-    vault = {"server": "https://vault.vault.svc:8200", "path": mount, "version": "v2"}
+def store(
+    name: str = "vault-backend", mount: str = "secret", server: str = "https://vault.vault.svc:8200"
+) -> Document:
+    """A ClusterSecretStore. At an existing authority `server` must be its address; the embedded one ignores it."""
+    vault = {"server": server, "path": mount, "version": "v2"}
     return {
         "apiVersion": "external-secrets.io/v1", "kind": "ClusterSecretStore", "metadata": {"name": name},
         "spec": {"provider": {"vault": vault}},

@@ -52,6 +52,8 @@ class Admission:
         """Raises RefusedError: 401 to somebody unknown, 403 to somebody who may not."""
         if principal.kind == "anonymous":
             self._check_anonymous(event)
+        elif principal.kind == "operator" and event.type not in self.reserved:
+            pass  # whoever runs it may send what anybody on the loopback may
         elif not any(rule.covers(event.subject) for rule in self._rules(str(principal), event.type)):
             raise RefusedError(403, f"{principal} may not send {event.type[:80]} about this subject")
         reason = self.expiry(event, now)

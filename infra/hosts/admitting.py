@@ -13,7 +13,7 @@ from events.secret import SecretChanged, SecretDrifted
 from events.wiring import WiringChanged
 from functions import STEPS
 from infra.broker.admission import Admission, Rule
-from infra.hosts.configuration import Principal
+from infra.hosts.configuration import UNSAYABLE, Principal
 
 # What each source of ours reports. A source says hints only; steps read the stores.
 SOURCES: dict[str, tuple[str, ...]] = {
@@ -26,11 +26,10 @@ SOURCES: dict[str, tuple[str, ...]] = {
 
 def admission(principals: Iterable[Principal] = ()) -> Admission:
     """The whole table: steps, sources, local operators, and the named senders of lockstep.yaml."""
-    hints = frozenset(event.TYPE for event in EVENTS if event.CATEGORY is Category.HINT)
+    hints = frozenset(event.TYPE for event in EVENTS if event.CATEGORY is Category.HINT) - UNSAYABLE
     return Admission(
         rules=(*_step_rules(), *_source_rules(), *_operator_rules(), *_token_rules(principals)),
-        # Wiring is what a checkout says, so nobody may say it for the checkout.
-        hints=hints - {WiringChanged.TYPE},
+        hints=hints,
         reserved=frozenset(BY_TYPE),
         expiry=expired,
     )
@@ -62,8 +61,7 @@ def _source_rules() -> Iterable[Rule]:
 
 
 def _operator_rules() -> Iterable[Rule]:
-    allowed = [event.TYPE for event in EVENTS if event.CATEGORY in (Category.ORDER, Category.HINT)]
-    return [Rule("operator:*", kind) for kind in allowed]
+    return [Rule("operator:*", event.TYPE) for event in EVENTS if event.TYPE not in UNSAYABLE]
 
 
 def _token_rules(principals: Iterable[Principal]) -> Iterable[Rule]:

@@ -3,10 +3,13 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from functions._failures import Reject
+from functions._failures import Reject, Unavailable
+from infra.broker.errors import BrokerError
 from infra.broker.ledger import Ledger as LedgerTable
 from infra.stores.vault.anchors import Anchor, VaultAnchors
 from infra.stores.vault.transit import TransitSigner
+
+_PATIENCE = 30.0  # seconds for the broker's writer to record an anchor
 
 
 class AnchoredLedger:
@@ -28,10 +31,9 @@ class AnchoredLedger:
 
     def anchor(self) -> None:
         """Sign and anchor the head if it moved. Raises Conflict, Unavailable, and Reject where the anchor is ahead."""
-        sequence, digest = self._table.head()
-        if sequence == 0:
-            return
+        # In this order: whoever anchors at the same time may then be behind us, but never seems to be ahead.
         known = self._anchors.read()
+        sequence, digest = self._table.head()
         if known is not None and known.ledger == self._ledger_id:
             if known.sequence == sequence and known.digest == digest.hex():
                 return
@@ -47,6 +49,8 @@ class AnchoredLedger:
                     f"ledger entry {known.sequence} is not the one that the authority anchored: the ledger was "
                     "rewritten or replaced; keep it and run `lockstep audit verify`"
                 )
+        if sequence == 0:
+            return
         signature = self._signer.sign(self.message(sequence, digest))
         moment = self._now()
         written = self._anchors.write(
@@ -60,14 +64,18 @@ class AnchoredLedger:
                 revision=known.revision if known else 0,
             )
         )
-        self._table.record_anchor(
+        recorded = self._table.record_anchor(
             sequence,
             digest,
             signature.text,
             signature.key_version,
             written.revision,
             at=int(moment.timestamp() * 1_000_000),
-        ).result(timeout=30)
+        )
+        try:
+            recorded.result(timeout=_PATIENCE)
+        except (BrokerError, TimeoutError) as failure:
+            raise Unavailable("ledger", f"the anchor cannot be recorded beside the ledger: {failure}") from None
 
     def message(self, sequence: int, digest: bytes) -> bytes:
         """What is signed: which ledger, how long, and its last hash."""

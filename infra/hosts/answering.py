@@ -15,6 +15,7 @@ from functions._failures import Conflict, Reject, Retry
 from functions._ports import Ports
 from functions._step import Step
 from infra.broker.subscriber import Answer
+from infra.hosts.defects import place_of
 
 MAX_REASON = 512  # error bodies stay short: Knative's MT broker fails on long ones (reference/events.md 1)
 Observer = Callable[[Event, Received], None]  # what a step emitted, and what it answered with that
@@ -58,9 +59,11 @@ class StepAnswerer:
         except (Reject, EventError) as failure:
             return Answer(422, reason=str(failure)[:MAX_REASON])
         except Exception as defect:  # noqa: BLE001  a defect must answer too; its text may quote data, its type cannot
-            where = _innermost(defect)
+            where = place_of(defect)
             _log.error("step %s failed on %s with %s at %s", self.step.name, event.type, type(defect).__name__, where)
             return Answer(500, reason=f"defect in step {self.step.name}: {type(defect).__name__} at {where}")
+        if undeclared := next((one for one in emitted if not isinstance(one, self.step.emits)), None):
+            return Answer(500, reason=f"defect in step {self.step.name}: it does not declare {undeclared.TYPE}")
         for one in emitted:
             self._observe(one, received)
         return Answer(200 if replies else 204, events=replies)
@@ -68,12 +71,3 @@ class StepAnswerer:
     def ready(self) -> bool:
         return self._ready()
 
-
-def _innermost(defect: Exception) -> str:
-    """`module:line` where it was raised: enough to find it, and no value in it."""
-    trace = defect.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    if trace is None:
-        return "an unknown place"
-    return f"{trace.tb_frame.f_globals.get('__name__', '?')}:{trace.tb_lineno}"

@@ -1,11 +1,22 @@
 """`ROOT/lockstep.yaml`: the few choices of an operator, all optional, each with its default here."""
 
+import hashlib
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic.alias_generators import to_camel
+
+from events.catalogue import EVENTS
+from events.event import Category
+from events.wiring import WiringChanged
+
+_DAY = 86_400.0
+_EMPTY = hashlib.sha256(b"").hexdigest()
+# What nobody may be allowed to send: facts are their step's own words, and wiring is what a checkout says.
+UNSAYABLE = frozenset({WiringChanged.TYPE, *(event.TYPE for event in EVENTS if event.CATEGORY is Category.FACT)})
 
 
 class ConfigurationError(ValueError):
@@ -13,27 +24,29 @@ class ConfigurationError(ValueError):
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True, allow_inf_nan=False
+    )
 
 
 class Retraction(_Section):
     """How deletions are held back (DESIGN, "Deletion")."""
 
-    grace_seconds: Annotated[float, Field(ge=0)] = 3600.0
+    grace_seconds: Annotated[float, Field(ge=0, le=3660 * _DAY)] = 3600.0
     limit: Annotated[int, Field(ge=0)] = 10
 
 
 class Sweep(_Section):
     """How often everything wired is compared by metadata: each shard once per interval."""
 
-    interval_seconds: Annotated[float, Field(gt=0)] = 600.0
+    interval_seconds: Annotated[float, Field(gt=0, le=31 * _DAY)] = 600.0
     shards: Annotated[int | None, Field(ge=1, le=4096)] = None  # None: one per 200 wired manifests
 
 
 class Anchor(_Section):
     """How often the ledger's head is signed and anchored at the authority."""
 
-    interval_seconds: Annotated[float, Field(gt=0)] = 60.0
+    interval_seconds: Annotated[float, Field(gt=0, le=31 * _DAY)] = 60.0
 
 
 class Delivery(_Section):
@@ -41,28 +54,47 @@ class Delivery(_Section):
 
     workers: Annotated[int, Field(ge=1, le=256)] = 16
     retry: Annotated[int, Field(ge=0, le=100)] = 10
-    backoff_seconds: Annotated[float, Field(gt=0)] = 0.2
-    backoff_cap_seconds: Annotated[float, Field(gt=0)] = 30.0
-    timeout_seconds: Annotated[float, Field(gt=0)] = 30.0
+    backoff_seconds: Annotated[float, Field(ge=0.001, le=3600)] = 0.2
+    backoff_cap_seconds: Annotated[float, Field(ge=0.001, le=_DAY)] = 30.0
+    timeout_seconds: Annotated[float, Field(ge=0.1, le=3600)] = 30.0
     pending_limit: Annotated[int, Field(ge=1)] = 100_000
-    retention_hours: Annotated[float, Field(gt=0)] = 24 * 7
+    retention_hours: Annotated[float, Field(gt=0, le=24 * 3660)] = 24 * 7
 
 
 class Ownership(_Section):
     """Whom a namespace's files belong to: numeric ids, as a kubelet's fsGroup does."""
 
-    uid: int | None = None
-    gid: int | None = None
+    uid: Annotated[int | None, Field(ge=0, lt=2**32 - 1)] = None
+    gid: Annotated[int | None, Field(ge=0, lt=2**32 - 1)] = None
 
 
 class Principal(_Section):
-    """A named sender: a bearer token (its SHA-256, never itself) and what it may say about what."""
+    """A named sender: a bearer token (its SHA-256, never itself) and what it may say about what.
+
+    `types` may hold `*` (`com.example.*`), but must not cover a fact: those are for the steps alone to say.
+    """
 
     name: Annotated[str, Field(pattern=r"^[a-z][-a-z0-9]{0,62}$")]
     token_sha256: Annotated[str, Field(alias="tokenSHA256", pattern=r"^[0-9a-f]{64}$")]
     types: tuple[str, ...]
     subject_prefixes: tuple[str, ...] = ("",)
-    events_per_second: Annotated[float, Field(gt=0)] = 50.0
+    events_per_second: Annotated[float, Field(gt=0, le=1_000_000)] = 50.0
+
+    @field_validator("token_sha256")
+    @classmethod
+    def _of_something(cls, digest: str) -> str:
+        if digest == _EMPTY:
+            raise ValueError("is the digest of nothing; hash the token itself, without a newline")
+        return digest
+
+    @field_validator("types")
+    @classmethod
+    def _sayable(cls, types: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in types:
+            for fact in sorted(UNSAYABLE):
+                if pattern == fact or ("*" in pattern and fnmatchcase(fact, pattern)):
+                    raise ValueError(f"{pattern!r} covers {fact}, which only Lockstep itself says; name other types")
+        return types
 
 
 class Conventions(_Section):
@@ -95,6 +127,16 @@ class Configuration(_Section):
     ownership: dict[str, Ownership] = Field(default_factory=dict)
     principals: tuple[Principal, ...] = ()
 
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        for what, found in (
+            ("names", [one.name for one in self.principals]),
+            ("tokens", [one.token_sha256 for one in self.principals]),
+        ):
+            if len(set(found)) < len(found):
+                raise ValueError(f"principals: two of them have the same {what}; each has its own name and token")
+        return self
+
 
 def load(path: Path) -> Configuration:
     """The configuration of a file; the defaults where there is none. Raises ConfigurationError."""
@@ -102,11 +144,11 @@ def load(path: Path) -> Configuration:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return Configuration()
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ConfigurationError(f"{path}: cannot be read ({type(error).__name__}); mend or remove it") from None
     try:
         document: Any = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" line {mark.line + 1}" if mark else ""
         raise ConfigurationError(f"{path}{where}: not YAML; mend or remove it") from None
@@ -117,4 +159,5 @@ def load(path: Path) -> Configuration:
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]
         setting = ".".join(str(part) for part in problem["loc"]) or "the document"
-        raise ConfigurationError(f"{path}: {setting}: {problem['msg']}") from None
+        message = problem["msg"].removeprefix("Value error, ")
+        raise ConfigurationError(f"{path}: {setting}: {message}") from None

@@ -2,11 +2,25 @@
 
 import threading
 import time
+from dataclasses import replace
 
 from infra.stores.vault.health import Health, health
 from infra.stores.vault.http import HttpClient
+from infra.stores.vault.settings import VaultSettings
 
 _FRESH = 0.5  # seconds that an answer about the authority's health is reused
+_PATIENCE = 1.5  # seconds: who asks whether it serves cannot wait as long as who has work for it
+_LARGEST = 64 * 1024  # bytes of an answer about health
+
+
+def impatient(settings: VaultSettings) -> VaultSettings:
+    """The settings of a client that only asks for the authority's health."""
+    return replace(
+        settings,
+        connect_timeout=min(settings.connect_timeout, _PATIENCE),
+        read_timeout=min(settings.read_timeout, _PATIENCE),
+        max_response=_LARGEST,
+    )
 
 
 class AuthorityGate:
@@ -15,7 +29,7 @@ class AuthorityGate:
     def __init__(self, http: HttpClient) -> None:
         self._http = http
         self._guard = threading.Lock()
-        self._asked = 0.0
+        self._asked = float("-inf")  # a machine's monotonic clock may begin at zero
         self._health = Health(False, False, True, False, "", "the authority was not asked yet")
 
     def health(self) -> Health:

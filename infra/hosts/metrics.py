@@ -90,12 +90,17 @@ def render(metric: Metric, samples: Iterable[Sample]) -> Iterable[str]:
     yield from _head(metric)
     for labels, value in samples:
         text = ",".join(f'{name}="{_escaped(labels[name])}"' for name in metric.labels)
-        yield f"{metric.name}{{{text}}} {value:g}" if text else f"{metric.name} {value:g}"
+        yield f"{metric.name}{{{text}}} {_number(value)}" if text else f"{metric.name} {_number(value)}"
 
 
 def _head(metric: Metric) -> Iterable[str]:
     yield f"# HELP {metric.name} {metric.help}"
     yield f"# TYPE {metric.name} {metric.kind}"
+
+
+def _number(value: float) -> str:
+    """All its digits: a counter that is rounded stands still, and then jumps."""
+    return str(int(value)) if value == int(value) else repr(float(value))
 
 
 def _escaped(text: str) -> str:

@@ -1,11 +1,14 @@
 """Time for steps that own no timers: `schedule.ticked` for sweeps and anchors."""
 
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 from events.schedule import ScheduleRef, ScheduleTicked
+
+_log = logging.getLogger("lockstep.schedule")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ class Ticker:
     def stop(self) -> None:
         """Stop ticking; returns when no tick is under way."""
         self._stopping.set()
-        if self._thread.is_alive():
+        if self._thread.ident is not None:
             self._thread.join()
 
     def round(self) -> None:
@@ -67,6 +70,16 @@ class Ticker:
 
     def _run(self) -> None:
         # waits on the machine's monotonic clock, so a wall clock set back neither stops nor floods the sweeps
-        while not self._stopping.wait(self._schedule.interval / self._schedule.shards()):
-            if self._wanted():
-                self.tick()
+        while not self._stopping.wait(self._pause()):
+            try:
+                if self._wanted():
+                    self.tick()
+            except Exception as failure:  # noqa: BLE001  a schedule outlives whatever one tick runs into
+                _log.warning("a tick of %s failed with %s", self._schedule.name, type(failure).__name__)
+
+    def _pause(self) -> float:
+        try:
+            return self._schedule.interval / max(1, self._schedule.shards())
+        except Exception as failure:  # noqa: BLE001  as above: without knowing the shards, one tick covers all
+            _log.warning("the shards of %s are not known (%s)", self._schedule.name, type(failure).__name__)
+            return self._schedule.interval

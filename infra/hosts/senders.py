@@ -12,6 +12,8 @@ from infra.hosts import configuration
 from infra.hosts.asgi import Scope
 
 PEER = "uid:"  # how the server names a peer of the Unix socket
+# A request with one of these came through a proxy: who is at the other end of the connection did not write it.
+_PROXIED = frozenset({b"forwarded", b"x-forwarded-for", b"x-real-ip", b"via"})
 
 
 class Senders:
@@ -54,15 +56,20 @@ def _bearer(scope: Scope) -> bytes | None:
     for name, value in scope["headers"]:
         if name.lower() == b"authorization":
             kind, _, token = value.partition(b" ")
+            token = token.strip()
             if kind.lower() != b"bearer" or not token:
                 raise RefusedError(401, "only bearer tokens are understood")
-            return bytes(token.strip())
+            return bytes(token)
     return None
 
 
 def _loopback(scope: Scope) -> bool:
+    if any(name.lower() in _PROXIED for name, _ in scope["headers"]):
+        return False
     host = str((scope.get("client") or ("",))[0])
     try:
-        return ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
         return False
+    mapped = getattr(address, "ipv4_mapped", None)  # how a socket for both families names an IPv4 peer
+    return bool((mapped or address).is_loopback)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import ssl
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,9 +14,11 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from infra.hosts.defects import LastResort
 from infra.hosts.senders import PEER
 
 _LONGEST_SOCKET_PATH = 100  # bytes; the kernel's limit is 108
+_CREDENTIALS = struct.Struct("i2I")  # ucred: process, user and group, the latter two unsigned
 
 
 class ListenError(RuntimeError):
@@ -29,6 +32,20 @@ class Tls:
     certificate: Path
     key: Path
 
+    def context(self) -> ssl.SSLContext:
+        """TLS 1.2 or newer with the library's own choice of ciphers. Raises ListenError."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        try:
+            # An empty password: an encrypted key is an error, not a question on the terminal of a service.
+            context.load_cert_chain(self.certificate, self.key, password="")
+        except (OSError, ValueError) as error:  # includes ssl.SSLError
+            raise ListenError(
+                f"--tls-certificate {self.certificate} and --tls-key {self.key} cannot be used "
+                f"({type(error).__name__}); give a PEM chain and its own key without a password"
+            ) from None
+        return context
+
 
 class _PeerProtocol(HttpToolsProtocol):
     """HTTP over a Unix socket: the client is the peer's user id, as the kernel says."""
@@ -36,8 +53,8 @@ class _PeerProtocol(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         connection = transport.get_extra_info("socket")
-        raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-        pid, uid, _ = struct.unpack("3i", raw)
+        raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        pid, uid, _ = _CREDENTIALS.unpack(raw)
         self.client = (f"{PEER}{uid}", pid)
 
 
@@ -51,6 +68,8 @@ class _Server(uvicorn.Server):
 
 def tcp_socket(listen: str, tls: Tls | None) -> socket.socket:
     """A bound socket for `HOST:PORT` (port 0: any). Raises ListenError, also for plain HTTP beyond the loopback."""
+    if tls is not None:
+        tls.context()  # before anything is started, so that a wrong file is said at once
     host, separator, port = listen.rpartition(":")
     host = host.strip("[]")
     if not separator or not port.isdecimal() or int(port) > 65535:
@@ -59,8 +78,9 @@ def tcp_socket(listen: str, tls: Tls | None) -> socket.socket:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host or "127.0.0.1", int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-    except OSError as error:
-        raise ListenError(f"--listen {listen!r}: {error.strerror or error}") from None
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or "no such host"
+        raise ListenError(f"--listen {listen!r}: {reason}; give HOST:PORT, such as 127.0.0.1:8080") from None
     if tls is None and not str(address[0]).startswith("127.") and address[0] != "::1":
         raise ListenError(f"--listen {listen!r} is not the loopback: that needs --tls-certificate and --tls-key")
     made = socket.socket(family, kind, protocol)
@@ -74,15 +94,21 @@ def tcp_socket(listen: str, tls: Tls | None) -> socket.socket:
 
 
 def unix_socket(path: Path) -> socket.socket:
-    """A bound Unix socket, 0600, replacing a stale one; the caller holds the lock of its directory."""
-    path.unlink(missing_ok=True)
+    """A bound Unix socket, 0600, replacing a stale one; the caller holds the lock of its directory.
+
+    Raises ListenError.
+    """
     made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    with reachable(path) as short:
-        before = os.umask(0o177)
-        try:
+    try:
+        path.unlink(missing_ok=True)
+        # Linux takes the mode from the socket. A umask would be the whole process's, and its threads write files.
+        os.fchmod(made.fileno(), 0o600)
+        with reachable(path) as short:
             made.bind(short)
-        finally:
-            os.umask(before)
+            Path(short).chmod(0o600)
+    except OSError as error:
+        made.close()
+        raise ListenError(f"{path}: {error.strerror}; see who owns its directory, and whether the disk is full") from None
     return made
 
 
@@ -103,7 +129,7 @@ class Servers:
     """One ASGI application on several sockets."""
 
     def __init__(self, app: Any, drain_seconds: int = 10) -> None:
-        self._app = app
+        self._app = LastResort(app)
         self._drain = drain_seconds
         self._servers: list[tuple[uvicorn.Server, socket.socket]] = []
 
@@ -129,8 +155,7 @@ class Servers:
             limit_concurrency=512,
             timeout_keep_alive=75,
             timeout_graceful_shutdown=self._drain,
-            ssl_certfile=tls.certificate if tls else None,
-            ssl_keyfile=tls.key if tls else None,
+            ssl_context_factory=(lambda *_: tls.context()) if tls else None,
         )
         self._servers.append((_Server(config), bound))
 
@@ -140,7 +165,7 @@ class Servers:
         while not all(server.started for server, _ in self._servers):
             done = [task for task in tasks if task.done()]
             for task in done:
-                task.result()
+                _raise_failure(task)
             if done:
                 raise ListenError("the server ended while it started")
             await asyncio.sleep(0.005)
@@ -151,3 +176,16 @@ class Servers:
         """Accept no more; running requests may end within the drain time."""
         for server, _ in self._servers:
             server.should_exit = True
+
+    def close(self) -> None:
+        """Close the sockets of servers that never ran, or did not stop by themselves."""
+        for _, bound in self._servers:
+            bound.close()
+
+
+def _raise_failure(task: asyncio.Task[None]) -> None:
+    try:
+        task.result()
+    except OSError as error:
+        # Two may bind one address as long as neither listens: the second one learns of it only here.
+        raise ListenError(f"cannot listen: {error.strerror}; give another address, or port 0 for any") from None

@@ -12,6 +12,7 @@ class HttpSink:
 
     def __init__(self, address: str, timeout: float = 10.0) -> None:
         self._address = address
+        self._shown = urllib3.util.parse_url(address)._replace(auth=None, query=None, fragment=None).url
         self._pool = urllib3.PoolManager(num_pools=1, maxsize=16, timeout=timeout, retries=False)
 
     def send(self, events: tuple[CloudEvent, ...]) -> None:
@@ -21,9 +22,11 @@ class HttpSink:
             try:
                 answer = self._pool.request("POST", self._address, headers=dict(headers), body=body, redirect=False)
             except urllib3.exceptions.HTTPError as error:
-                raise Retry(f"the sink {self._address} is not reachable ({type(error).__name__})") from None
+                raise Retry(f"the sink {self._shown} is not reachable ({type(error).__name__})") from None
             if not 200 <= answer.status < 300:
-                raise Retry(f"the sink {self._address} answered {answer.status} to {event.type}")
+                wait = answer.headers.get("retry-after", "")
+                after = float(wait) if wait.isdecimal() else None
+                raise Retry(f"the sink {self._shown} answered {answer.status} to {event.type}", after)
 
 
 class NoSink:

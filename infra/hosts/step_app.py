@@ -5,9 +5,9 @@ import json
 from collections.abc import Callable
 from typing import Protocol
 
-from events.cloudevent import MAX_EVENT_BYTES, CloudEvent
+from events.cloudevent import CloudEvent
 from events.errors import EventError
-from events.http_binding import decode, encode_binary
+from events.http_binding import MAX_BODY_BYTES, decode, encode_binary
 from functions._failures import Retry
 from infra.broker.subscriber import Answer
 from infra.hosts.answering import StepAnswerer
@@ -15,7 +15,15 @@ from infra.hosts.asgi import Receive, Scope, Send
 from infra.hosts.metrics import CONTENT_TYPE, PROPAGATION, Histogram
 
 _TIMEOUT = 30.0
-_MOST_BYTES = 2 * MAX_EVENT_BYTES
+_LONGEST_PROBLEM = 700  # bytes; Knative's MT broker fails on error bodies of more than 768 (reference/events.md 1)
+
+
+class _UnusableBodyError(Exception):
+    """The body is too large, or was never completed."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.answer = Answer(status, reason=reason)
 
 
 class Sink(Protocol):
@@ -53,7 +61,11 @@ class StepApp:
             await self._event(scope, receive, send)
 
     async def _event(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = await _body(receive)
+        try:
+            body = await _body(receive)
+        except _UnusableBodyError as unusable:
+            await _problem(send, unusable.answer)
+            return
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
         try:
             event = decode(headers, body)
@@ -86,10 +98,13 @@ async def _body(receive: Receive) -> bytes:
     size = 0
     while True:
         message = await receive()
+        if message["type"] != "http.request":
+            raise _UnusableBodyError(400, "the connection closed before the event was complete")
         part: bytes = message.get("body", b"")
         size += len(part)
-        if size <= _MOST_BYTES:
-            parts.append(part)
+        if size > MAX_BODY_BYTES:
+            raise _UnusableBodyError(413, "the event is larger than is taken; send a reference, not the data")
+        parts.append(part)
         if not message.get("more_body", False):
             return b"".join(parts)
 
@@ -98,8 +113,19 @@ async def _problem(send: Send, answer: Answer) -> None:
     headers = [("content-type", "application/problem+json")]
     if answer.retry_after is not None:
         headers.append(("retry-after", str(max(1, round(answer.retry_after)))))
-    body = json.dumps({"status": answer.status, "detail": answer.reason[:400]}).encode()
-    await _respond(send, answer.status, body, headers)
+    if answer.status == 405:
+        headers.append(("allow", "POST, OPTIONS"))
+    await _respond(send, answer.status, _problem_body(answer), headers)
+
+
+def _problem_body(answer: Answer) -> bytes:
+    """JSON that is short however its text is escaped."""
+    detail = answer.reason
+    while True:
+        body = json.dumps({"status": answer.status, "detail": detail}, ensure_ascii=False).encode(errors="replace")
+        if len(body) <= _LONGEST_PROBLEM:
+            return body
+        detail = detail[: len(detail) * 3 // 4]
 
 
 async def _respond(send: Send, status: int, body: bytes, headers: list[tuple[str, str]] | None = None) -> None:

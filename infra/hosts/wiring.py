@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from functions._manifests.conventions import ConventionPolicy
 from functions._ports import Access, Ledger, Ports, Publications, Settings, Suspensions, Wiring
 from functions._step import Step
 from functions._values import SecretValue
@@ -109,6 +110,12 @@ def directory_secrets(root: Path, configuration: Configuration) -> DirectorySecr
     """The projection below ROOT/namespaces, with the owners that lockstep.yaml names."""
     owners = {namespace: Owner(uid=owner.uid, gid=owner.gid) for namespace, owner in configuration.ownership.items()}
     return DirectorySecrets(root, owners=owners)
+
+
+def convention_policy(configuration: Configuration) -> ConventionPolicy:
+    """Where the path conventions are enforced."""
+    conventions = configuration.conventions
+    return ConventionPolicy(default=conventions.mode, namespaces=tuple(conventions.namespaces.items()))
 
 
 def step_settings(configuration: Configuration) -> Settings:

@@ -32,11 +32,11 @@ class ControlClient:
         self._path = root.absolute() / "state" / SOCKET
         self._timeout = timeout
 
-    def ask(self, name: str, **arguments: Any) -> Any:
+    def ask(self, name: str, /, **arguments: Any) -> Any:
         """A question that changes nothing. Raises CommandError."""
         return self._request("GET", name, arguments)
 
-    def tell(self, name: str, **arguments: Any) -> Any:
+    def tell(self, name: str, /, **arguments: Any) -> Any:
         """An intervention. Raises CommandError."""
         return self._request("POST", name, arguments)
 

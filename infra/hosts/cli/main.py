@@ -7,7 +7,25 @@ import click
 # command -> module; imported when it is called, so that each starts in a fraction of the time
 COMMANDS = {
     "up": "infra.hosts.cli.up",
+    "status": "infra.hosts.cli.status",
+    "explain": "infra.hosts.cli.explain",
+    "events": "infra.hosts.cli.events",
+    "diff": "infra.hosts.cli.diff",
+    "reconcile": "infra.hosts.cli.reconcile",
+    "wait": "infra.hosts.cli.wait",
+    "suspend": "infra.hosts.cli.suspend",
+    "resume": "infra.hosts.cli.resume",
+    "adopt": "infra.hosts.cli.adopt",
+    "completion": "infra.hosts.cli.completion",
     "serve": "infra.hosts.cli.serve",
+    "emit": "infra.hosts.cli.emit",
+    "dead-letters": "infra.hosts.cli.dead_letters",
+    "audit": "infra.hosts.cli.audit",
+    "check": "infra.hosts.cli.check",
+    "steps": "infra.hosts.cli.steps",
+    "lint": "infra.hosts.cli.lint",
+    "decide": "infra.hosts.cli.decide",
+    "version": "infra.hosts.cli.version",
 }
 
 

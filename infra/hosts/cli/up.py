@@ -9,6 +9,7 @@ import click
 from infra.broker.errors import BrokerError
 from infra.hosts.cli.failures import CommandError, Exit
 from infra.hosts.cli.options import root_option
+from infra.hosts.cli.output import note
 from infra.hosts.configuration import ConfigurationError
 from infra.hosts.local.database import LocalDatabaseError
 from infra.hosts.local.instance import Options
@@ -49,7 +50,7 @@ def command(
     tls = Tls(tls_certificate, tls_key) if tls_certificate and tls_key else None
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s", stream=sys.stderr)
     try:
-        run(root, Options(seal_key=seal_key, drain_seconds=drain), Listening(listen, tls), click.echo)
+        run(root, Options(seal_key=seal_key, drain_seconds=drain), Listening(listen, tls), click.echo, note)
     except (ListenError, ConfigurationError, AccessError, InvalidSettings) as failure:
         raise CommandError(str(failure), Exit.USAGE) from None
     except (AlreadyRunningError, OpenBaoError, LocalDatabaseError, BrokerError) as failure:

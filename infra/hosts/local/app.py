@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from infra.broker.errors import RefusedError
@@ -13,6 +14,8 @@ from infra.hosts.metrics import CONTENT_TYPE
 from infra.hosts.senders import Senders, peer_uid
 
 CONTROL = "/control/v1/"
+_LARGEST = 1024 * 1024  # bytes of a request's arguments
+_CONTROLLING = 32  # requests of the command line at the same time
 Control = Callable[[Parts, str, str, dict[str, Any], str], tuple[int, Any]]
 
 
@@ -24,6 +27,8 @@ class App:
         self._control = control
         self._senders = Senders(parts.configuration.principals)
         self._ingress = Ingress({("lockstep", "default"): parts.broker}, self._senders)
+        # Threads of their own: whoever follows or waits holds one, and must not hold up health and metrics.
+        self._controlling = ThreadPoolExecutor(_CONTROLLING, thread_name_prefix="control")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
@@ -53,24 +58,37 @@ class App:
         except RefusedError as refused:
             await _json(send, refused.status, {"error": refused.reason})
             return
-        try:
-            arguments = json.loads(await _body(receive) or b"{}")
-        except ValueError:
-            await _json(send, 400, {"error": "the body is a JSON object"})
+        body = await _body(receive)
+        if body is None:
+            return  # nobody is there any more, and half a request is none
+        arguments = _arguments(body)
+        if arguments is None:
+            await _json(send, 400, {"error": "the body is a JSON object of at most 1 MiB"})
             return
-        status, answer = await asyncio.to_thread(
-            self._control, self._parts, scope["method"], scope["path"].removeprefix(CONTROL), arguments, str(principal)
-        )
+        request = (self._parts, scope["method"], scope["path"].removeprefix(CONTROL), arguments, str(principal))
+        loop = asyncio.get_running_loop()
+        status, answer = await loop.run_in_executor(self._controlling, self._control, *request)
         await _json(send, status, answer)
 
 
-async def _body(receive: Receive) -> bytes:
-    parts: list[bytes] = []
+async def _body(receive: Receive) -> bytes | None:
+    """The body, cut off where it is too large; None where the connection ended within it."""
+    body = b""
     while True:
         message = await receive()
-        parts.append(message.get("body", b""))
-        if not message.get("more_body", False) or sum(map(len, parts)) > 1024 * 1024:
-            return b"".join(parts)
+        if message["type"] != "http.request":
+            return None
+        body += message.get("body", b"")
+        if not message.get("more_body", False) or len(body) > _LARGEST:
+            return body
+
+
+def _arguments(body: bytes) -> dict[str, Any] | None:
+    try:
+        found = json.loads(body or b"{}") if len(body) <= _LARGEST else None
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 async def _json(send: Send, status: int, answer: Any) -> None:

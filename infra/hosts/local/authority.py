@@ -5,10 +5,11 @@ from pathlib import Path
 
 from events.references import PathRef
 from functions import STEPS
+from functions._failures import StepFailure
 from functions._step import Step
 from infra.deploy.vault_policies import Mounts, WiredPaths, policy_name, render
 from infra.hosts.configuration import Authority, Configuration, ConfigurationError
-from infra.hosts.gate import AuthorityGate
+from infra.hosts.gate import AuthorityGate, impatient
 from infra.hosts.openbao.embedded import EmbeddedOpenBao
 from infra.hosts.wiring import external_authenticator, external_authority, vault_client
 from infra.stores.vault.auth import AppRoleAuth
@@ -42,7 +43,7 @@ class LocalAuthority:
         """Raises OpenBaoError where the embedded one cannot run; an existing one may be down for now."""
         if self._embedded is not None:
             self._embedded.start()
-        self.gate = AuthorityGate(self._http())
+        self.gate = AuthorityGate(self._keep(HttpClient(impatient(self.settings), self._on_call)))
 
     def stop(self) -> None:
         for client in self._clients:
@@ -75,6 +76,11 @@ class LocalAuthority:
     def development_seal(self) -> bool:
         return self._embedded is not None and self._embedded.development_seal
 
+    @property
+    def seal_path(self) -> Path | None:
+        """Where the embedded authority's seal key is; None for an existing authority."""
+        return self._embedded.seal_path if self._embedded else None
+
     def client(self, step: Step) -> VaultClient:
         """A client in the step's own name; at an existing authority all steps share the given identity."""
         http = self._http()
@@ -87,11 +93,16 @@ class LocalAuthority:
         return client
 
     def maintain(self) -> None:
-        """Renew the tokens of idle clients in time."""
-        for client in self._clients:
-            client.maintain()
-        if self._embedded is not None:
-            self._embedded.warden.maintain()
+        """Renew the tokens of idle clients in time. Raises what one of them failed with, when all were tried."""
+        failed: StepFailure | None = None
+        kept = [*self._clients, *([self._embedded.warden] if self._embedded is not None else [])]
+        for one in kept:
+            try:
+                one.maintain()
+            except StepFailure as failure:  # one identity's trouble is not the others'
+                failed = failure
+        if failed is not None:
+            raise failed
 
     def apply_policies(self, index: Index, retiring: Iterable[PathRef]) -> None:
         """Bind every step's policy to what is wired now; an existing authority's policies are its owner's."""
@@ -108,7 +119,9 @@ class LocalAuthority:
         self._embedded.warden.apply(policies)
 
     def _http(self) -> HttpClient:
-        http = HttpClient(self.settings, self._on_call)
+        return self._keep(HttpClient(self.settings, self._on_call))
+
+    def _keep(self, http: HttpClient) -> HttpClient:
         self._https.append(http)
         return http
 

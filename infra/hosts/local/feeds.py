@@ -1,7 +1,7 @@
 """What the machine's sources report, as events: manifests that changed, Secrets that changed or drifted."""
 
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 
 from events.envelope import issue
 from events.event import Event
@@ -18,6 +18,10 @@ from infra.stores.directory.secrets import DirectorySecrets
 from infra.wiring.directory import WiringDirectory
 
 ACCEPT_TIMEOUT = 30.0  # seconds for the broker to make an event durable
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 class Teller:
@@ -61,16 +65,23 @@ class WiringFeed:
         events = 0
         for ref, manifest in now.items():
             if ref not in before or before[ref] != manifest:
-                self._tell(_changed(manifest, before.get(ref)))
+                self._tell(self._numbered(_changed(manifest, before.get(ref))))
                 self._known.remember(manifest)
                 self._told[ref] = manifest
                 events += 1
         for ref in before.keys() - now.keys():
-            self._tell(_removed(before[ref]))
+            self._tell(self._numbered(_removed(before[ref])))
             self._known.forget(ref)
             del self._told[ref]
             events += 1
         return events
+
+    def _numbered(self, event: WiringChanged) -> WiringChanged:
+        """A manifest that is put back as it was is another change, and so another fact with another id.
+
+        The number moves on with what is remembered: news that is told again after a crash keeps its id.
+        """
+        return event.model_copy(update={"generation": f"{event.generation}.{self._known.serial()}"})
 
     def _named(self) -> Iterable[KnownManifest]:
         index = self._wiring.snapshot()
@@ -108,12 +119,15 @@ class SecretFeed:
     """Tells which wired Secrets changed. A target that somebody touched is drift; anything else is a source."""
 
     def __init__(
-        self, wiring: WiringDirectory, secrets: DirectorySecrets, publications: LocalPublications, tell: Teller
-    ) -> None:
+        self, wiring: WiringDirectory, secrets: DirectorySecrets, publications: LocalPublications, tell: Teller,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:  # fmt: skip
         self._wiring = wiring
         self._secrets = secrets
         self._publications = publications
         self._tell = tell
+        self._now = now
+        self._seen: dict[SecretRef, str] = {}  # the state that each Secret was last told at
 
     def interested(self, ref: SecretRef) -> bool:
         """Whether the wiring names this Secret, or might select it by label."""
@@ -145,11 +159,20 @@ class SecretFeed:
 
     def told(self, event: SecretChanged) -> None:
         """Hand one observation to the broker, as what it is."""
+        seen = event.seen or self._vanished(event.secret)
         if self._wiring.consumer_of_target(event.secret):
-            self._tell(SecretDrifted(secret=event.secret, seen=event.seen))
+            self._tell(SecretDrifted(secret=event.secret, seen=seen))
         if self._producers(event.secret) or not event.present:
-            seen = event.seen if event.present else f"after-{self.known(event.secret) or 'unknown'}"
             self._tell(event.model_copy(update={"seen": seen}))
+        if event.present and event.seen:
+            self._seen[event.secret] = event.seen
+        else:
+            self._seen.pop(event.secret, None)
+
+    def _vanished(self, ref: SecretRef) -> str:
+        """The state identity of having none: which state went away, so that each disappearance is its own fact."""
+        before = self._seen.get(ref) or self.known(ref)
+        return f"after-{before}" if before else f"at-{self._now().isoformat()}"
 
     def _producers(self, ref: SecretRef) -> tuple[PushSecret, ...]:
         index = self._wiring.snapshot()

@@ -12,7 +12,6 @@ from pathlib import Path
 from events.references import PathRef, Version
 from events.schedule import ScheduleTicked
 from functions import STEPS
-from functions._manifests.conventions import ConventionPolicy
 from infra.broker.broker import Broker
 from infra.broker.chaos import Chaos
 from infra.broker.limits import Limit, Limits
@@ -23,7 +22,7 @@ from infra.deploy.triggers import triggers
 from infra.hosts.admitting import admission
 from infra.hosts.anchoring import AnchoredLedger
 from infra.hosts.answering import StepAnswerer
-from infra.hosts.configuration import Configuration, load
+from infra.hosts.configuration import Configuration, ConfigurationError, load
 from infra.hosts.guarded_wiring import GuardedWiring
 from infra.hosts.local.authority import LocalAuthority
 from infra.hosts.local.database import LocalDatabase
@@ -33,9 +32,10 @@ from infra.hosts.local.manifests import KnownManifests
 from infra.hosts.local.publications import LocalPublications
 from infra.hosts.local.suspensions import LocalSuspensions
 from infra.hosts.metrics import Histogram
+from infra.hosts.openbao.private_files import write_private
 from infra.hosts.schedules import Schedule, Ticker
 from infra.hosts.views.pipeline import Lookups
-from infra.hosts.wiring import Shared, directory_secrets, step_ports, step_settings
+from infra.hosts.wiring import Shared, convention_policy, directory_secrets, step_ports, step_settings
 from infra.sources.directory_watch import DirectoryWatch
 from infra.sources.tree_watch import TreeWatch
 from infra.stores.vault.anchors import VaultAnchors
@@ -79,6 +79,7 @@ class Parts:
     calls: Counter[str] = field(default_factory=Counter)
     notices: list[str] = field(default_factory=list)
     propagation: Histogram = field(default_factory=Histogram)
+    watches: list[DirectoryWatch | TreeWatch] = field(default_factory=list)
 
     def emit(self, source: str) -> Teller:
         return self.tell[source]
@@ -101,11 +102,13 @@ class Instance:
 
     def start(self) -> None:
         """Raises AlreadyRunningError, ConfigurationError, AccessError, OpenBaoError, StoreError; leaves nothing up."""
-        for folder, mode in ((self._root, 0o755), (self._state, 0o700)):
-            folder.mkdir(mode=mode, parents=True, exist_ok=True)
-        self._state.chmod(0o700)
-        for folder in (self._root / "wiring", self._root / "namespaces"):
-            folder.mkdir(exist_ok=True)
+        try:
+            self._lay_out()
+        except OSError as error:
+            raise ConfigurationError(
+                f"{error.filename or self._root} cannot be used ({error.strerror}); give another --root, "
+                "or see who owns it"
+            ) from None
         self.lock.acquire()
         self._stopping.append(self.lock.release)
         try:
@@ -113,6 +116,13 @@ class Instance:
         except BaseException:
             self.stop()
             raise
+
+    def _lay_out(self) -> None:
+        for folder, mode in ((self._root, 0o755), (self._state, 0o700)):
+            folder.mkdir(mode=mode, parents=True, exist_ok=True)
+        self._state.chmod(0o700)
+        for folder in (self._root / "wiring", self._root / "namespaces"):
+            folder.mkdir(exist_ok=True)
 
     def _start(self) -> None:
         configuration = load(self._root / "lockstep.yaml")
@@ -130,7 +140,7 @@ class Instance:
         )
         self._stopping.append(authority.stop)
         authority.start()
-        wiring = GuardedWiring(self._root / "wiring", _conventions(configuration), authority.allowed_servers)
+        wiring = GuardedWiring(self._root / "wiring", convention_policy(configuration), authority.allowed_servers)
         wiring.reload()
         publications, suspensions = LocalPublications(database), LocalSuspensions(database)
         shared = Shared(
@@ -256,16 +266,18 @@ class Instance:
         )
 
         def on_change(paths: frozenset[Path]) -> None:
-            rewired = wiring_feed.refresh() > 0
-            if any(path.name == "access.yaml" for path in paths):
-                if problem := parts.access.reload():
-                    _noticing(parts.notices)(problem)
-                self._sweep_now()  # what was denied may be allowed now
-            if rewired:
+            # The policy first: what it denies now must not wait until the authority lets policies be bound.
+            policy = any(path.name == "access.yaml" for path in paths)
+            if policy and (problem := parts.access.reload()):
+                _noticing(parts.notices)(problem)
+            if wiring_feed.refresh() > 0:
                 watch.relist()
+            if policy:
+                self._sweep_now()  # what was denied may be allowed now
 
         wiring_feed.refresh()
         manifests = TreeWatch([self._root / "wiring", self._root / "access.yaml"], on_change, name="wiring-watch")
+        parts.watches += [watch, manifests]
         for part in (watch, manifests):
             part.start()
             self._stopping.append(part.stop)
@@ -301,12 +313,13 @@ class Instance:
 
     def _maintain(self) -> None:
         retention = Retention(days=self.parts.configuration.delivery.retention_hours / 24)
+        upkeep = (self.parts.authority.maintain, lambda: self.parts.broker.pruner.prune(retention))
         while not self._maintenance.wait(MAINTENANCE):
-            try:
-                self.parts.authority.maintain()
-                self.parts.broker.pruner.prune(retention)
-            except Exception as failure:  # noqa: BLE001  whatever it is, the next round tries again, and it is shown
-                _log.warning("maintenance failed and will be tried again: %s", type(failure).__name__)
+            for keep in upkeep:  # a sealed authority must not keep the database from being pruned
+                try:
+                    keep()
+                except Exception as failure:  # noqa: BLE001  the next round tries again, and it is shown
+                    _log.warning("maintenance failed and will be tried again: %s", type(failure).__name__)
 
     # --- stopping -----------------------------------------------------------------------------------------------
 
@@ -327,19 +340,12 @@ def ledger_id(state: Path) -> str:
     """Which ledger this is; a new one for a state directory set up anew."""
     path = state / "ledger.id"
     if not path.exists():
-        temporary = state / ".ledger.id.new"
-        temporary.write_text(secrets.token_hex(8), encoding="ascii")
-        temporary.replace(path)
+        write_private(path, secrets.token_hex(8).encode())
     return path.read_text(encoding="ascii").strip()
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def _conventions(configuration: Configuration) -> ConventionPolicy:
-    conventions = configuration.conventions
-    return ConventionPolicy(default=conventions.mode, namespaces=tuple(conventions.namespaces.items()))
 
 
 def _with_delivery(configuration: Configuration) -> tuple[Trigger, ...]:

@@ -24,12 +24,14 @@ class InstanceLock:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            pid = os.pread(handle, 20, 0).decode("ascii", "replace").strip() or "unknown"
             os.close(handle)
-            pid = (self.read() or {}).get("pid", "unknown")
             raise AlreadyRunningError(
                 f"{self._state.parent} is in use by process {pid}; stop that one, or give another --root"
             ) from None
         self._handle = handle
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)  # instance.json comes later, and may be of one that was killed
 
     def describe(self, **facts: Any) -> None:
         """Say where the instance is to be reached. Never secrets."""
@@ -47,7 +49,8 @@ class InstanceLock:
         return found if isinstance(found, dict) else None
 
     def release(self) -> None:
-        (self._state / "instance.json").unlink(missing_ok=True)
+        """Let go; nothing where it is not held."""
         if self._handle is not None:
+            (self._state / "instance.json").unlink(missing_ok=True)
             os.close(self._handle)
             self._handle = None

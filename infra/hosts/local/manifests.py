@@ -4,7 +4,9 @@ import json
 from dataclasses import dataclass
 
 from events.references import ManifestRef, PathRef, SecretRef
-from infra.hosts.local.database import LocalDatabase
+from infra.hosts.local.database import COUNT, LocalDatabase
+
+_SERIAL = "manifest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,7 @@ class KnownManifests:
         self._database = database
 
     def all(self) -> dict[ManifestRef, KnownManifest]:
-        rows = self._database.connection().execute("SELECT ref, generation, secrets, paths FROM manifest").fetchall()
+        rows = self._database.rows("SELECT ref, generation, secrets, paths FROM manifest")
         known = (
             KnownManifest(
                 ref=ManifestRef.parse(ref),
@@ -37,14 +39,23 @@ class KnownManifests:
         return {manifest.ref: manifest for manifest in known}
 
     def remember(self, manifest: KnownManifest) -> None:
-        self._database.connection().execute(
-            "INSERT OR REPLACE INTO manifest (ref, generation, secrets, paths) VALUES (?, ?, ?, ?)",
-            (
-                str(manifest.ref), manifest.generation,
-                json.dumps([ref.model_dump() for ref in manifest.secrets]),
-                json.dumps([ref.model_dump() for ref in manifest.paths]),
-            ),
+        row = (
+            str(manifest.ref), manifest.generation,
+            json.dumps([ref.model_dump() for ref in manifest.secrets]),
+            json.dumps([ref.model_dump() for ref in manifest.paths]),
         )  # fmt: skip
+        with self._database.writing() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO manifest (ref, generation, secrets, paths) VALUES (?, ?, ?, ?)", row
+            )
+            connection.execute(COUNT, (_SERIAL,))
 
     def forget(self, ref: ManifestRef) -> None:
-        self._database.connection().execute("DELETE FROM manifest WHERE ref = ?", (str(ref),))
+        with self._database.writing() as connection:
+            connection.execute("DELETE FROM manifest WHERE ref = ?", (str(ref),))
+            connection.execute(COUNT, (_SERIAL,))
+
+    def serial(self) -> int:
+        """How many changes were told of. The next one is this and no other, also when it is told again."""
+        rows = self._database.rows("SELECT value FROM serial WHERE name = ?", _SERIAL)
+        return int(rows[0][0]) if rows else 0

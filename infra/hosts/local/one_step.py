@@ -7,7 +7,8 @@ import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from functions import BY_NAME
+from functions import NAMES
+from functions import step as step_named
 from functions._step import Step
 from infra.hosts.answering import StepAnswerer
 from infra.hosts.configuration import ConfigurationError, load
@@ -38,9 +39,9 @@ from infra.wiring.directory import WiringDirectory
 def chosen_step(environ: Mapping[str, str]) -> Step:
     """The step that LOCKSTEP_STEP names. Raises ConfigurationError listing them."""
     name = environ.get("LOCKSTEP_STEP", "")
-    if name not in BY_NAME:
-        raise ConfigurationError(f"LOCKSTEP_STEP is {name!r}; choose one of {', '.join(BY_NAME)}")
-    return BY_NAME[name]
+    if name not in NAMES:
+        raise ConfigurationError(f"LOCKSTEP_STEP is {name!r}; choose one of {', '.join(NAMES)}")
+    return step_named(name)
 
 
 def serve(root: Path, listen: str, ready: Callable[[str], None]) -> None:

@@ -10,6 +10,7 @@ from functions._ports import Publication
 from infra.hosts.local.database import LocalDatabase
 
 _COLUMNS = "path, mount, manifest, generation, number, created, id, sources"
+_SELECT_ONE = f"SELECT {_COLUMNS} FROM publication WHERE path = ?"  # noqa: S608  constant columns
 
 
 class LocalPublications:
@@ -19,18 +20,13 @@ class LocalPublications:
         self._database = database
 
     def read(self, path: PathRef) -> Publication | None:
-        row = (
-            self._database.connection()
-            .execute(f"SELECT {_COLUMNS} FROM publication WHERE path = ?", (str(path),))  # noqa: S608  constant columns
-            .fetchone()
-        )
-        return _publication(row) if row else None
+        found = self._database.rows(_SELECT_ONE, str(path))
+        return _publication(found[0]) if found else None
 
     def record(self, publication: Publication) -> None:
-        connection = self._database.connection()
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            known = self.read(publication.path)
+        with self._database.writing() as connection:
+            found = connection.execute(_SELECT_ONE, (str(publication.path),)).fetchone()
+            known = _publication(found) if found else None
             if known is None or (publication.version.number >= known.version.number and publication != known):
                 version = publication.version
                 connection.execute(
@@ -41,18 +37,15 @@ class LocalPublications:
                         json.dumps(dict(publication.sources), sort_keys=True),
                     ),
                 )  # fmt: skip
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise
-        connection.execute("COMMIT")
 
     def forget(self, path: PathRef) -> None:
-        self._database.connection().execute("DELETE FROM publication WHERE path = ?", (str(path),))
+        with self._database.writing() as connection:
+            connection.execute("DELETE FROM publication WHERE path = ?", (str(path),))
 
     def all(self) -> Iterator[Publication]:
         """Every confirmed version, ordered by path."""
         query = f"SELECT {_COLUMNS} FROM publication ORDER BY path"  # noqa: S608  constant columns
-        for row in self._database.connection().execute(query).fetchall():
+        for row in self._database.rows(query):
             yield _publication(row)
 
 

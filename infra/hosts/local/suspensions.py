@@ -1,10 +1,13 @@
 """`Suspensions` in the local database: what operators stopped, and why."""
 
+import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
 
 from events.references import ManifestRef, PathRef, SecretRef
-from infra.hosts.local.database import LocalDatabase
+from infra.hosts.local.database import COUNT, LocalDatabase
+
+_SERIAL = "suspension"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,43 +34,30 @@ class LocalSuspensions:
             else:
                 scopes |= {reference.namespace, f"{reference.namespace}/{reference.name}"}
         marks = ", ".join("?" * len(scopes))
-        row = (
-            self._database.connection()
-            .execute(f"SELECT scope, reason FROM suspension WHERE scope IN ({marks}) LIMIT 1", tuple(scopes))  # noqa: S608  only marks
-            .fetchone()
-        )
-        return f"{row[1]} (scope {row[0]})" if row else None
+        query = f"SELECT scope, reason FROM suspension WHERE scope IN ({marks}) ORDER BY scope LIMIT 1"  # noqa: S608  only marks
+        found = self._database.rows(query, *scopes)
+        return f"{found[0][1]} (scope {found[0][0]})" if found else None
 
     def suspend(self, suspension: Suspension) -> int:
         """Stop writing for a scope; the serial number of the change."""
-        return self._change(
-            "INSERT OR REPLACE INTO suspension (scope, reason, by, since) VALUES (?, ?, ?, ?)",
-            (suspension.scope, suspension.reason, suspension.by, suspension.since.isoformat()),
-        )
+        row = (suspension.scope, suspension.reason, suspension.by, suspension.since.isoformat())
+        with self._database.writing() as connection:
+            connection.execute("INSERT OR REPLACE INTO suspension (scope, reason, by, since) VALUES (?, ?, ?, ?)", row)
+            return _counted(connection)
 
     def resume(self, scope: str) -> int | None:
         """Release a scope; the serial number of the change, None where it was not suspended."""
-        if not any(found.scope == scope for found in self.all()):
-            return None
-        return self._change("DELETE FROM suspension WHERE scope = ?", (scope,))
+        with self._database.writing() as connection:
+            released = connection.execute("DELETE FROM suspension WHERE scope = ?", (scope,)).rowcount
+            return _counted(connection) if released else None
 
     def all(self) -> tuple[Suspension, ...]:
         """Everything suspended, ordered by scope."""
-        rows = self._database.connection().execute("SELECT scope, reason, by, since FROM suspension ORDER BY scope")
+        rows = self._database.rows("SELECT scope, reason, by, since FROM suspension ORDER BY scope")
         return tuple(Suspension(scope, reason, by, datetime.fromisoformat(since)) for scope, reason, by, since in rows)
 
-    def _change(self, statement: str, values: tuple[str, ...]) -> int:
-        connection = self._database.connection()
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            connection.execute(statement, values)
-            connection.execute(
-                "INSERT INTO serial (name, value) VALUES ('suspension', 1) "
-                "ON CONFLICT (name) DO UPDATE SET value = value + 1"
-            )
-            serial: int = connection.execute("SELECT value FROM serial WHERE name = 'suspension'").fetchone()[0]
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise
-        connection.execute("COMMIT")
-        return serial
+
+def _counted(connection: sqlite3.Connection) -> int:
+    connection.execute(COUNT, (_SERIAL,))
+    serial: int = connection.execute("SELECT value FROM serial WHERE name = ?", (_SERIAL,)).fetchone()[0]
+    return serial

@@ -110,6 +110,11 @@ class EmbeddedOpenBao:
         """Whether the seal key lies in the state directory, where it protects nothing."""
         return self._seal is None or self._seal.development
 
+    @property
+    def seal_path(self) -> Path | None:
+        """Where the seal key is, once started."""
+        return self._seal.path if self._seal else None
+
     def identity(self, step: str) -> Identity:
         """What a step logs in with."""
         return self._identities.ensure(policy_name(step))

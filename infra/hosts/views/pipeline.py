@@ -1,4 +1,4 @@
-"""Where every wired secret stands: source, authority, consumers, and the first hop that is not in step.
+"""Where every wired secret stands: source, authority, consumers, and what is not in step.
 
 All of it comes from the wiring, the confirmed versions and the metadata of Secrets; the authority is asked only
 about paths that have no producer here, so that `status` costs the same however much is wired, and answers while
@@ -6,34 +6,48 @@ the authority is sealed.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
 from typing import Literal
 
 from events.references import ManifestRef, PathRef, SecretRef, Version
 from functions._failures import Reject, StepFailure
 from functions._manifests.external_secret import ExternalSecret
 from functions._manifests.push_secret import PushSecret
-from functions._ports import Access, Publication, Publications, SourceSecrets, Suspensions, TargetSecrets, Wiring
+from functions._marks import DERIVED
+from functions._ports import (
+    Access,
+    Publication,
+    Publications,
+    SecretHead,
+    SourceSecrets,
+    Suspensions,
+    TargetSecrets,
+    Wiring,
+)
 
 Classification = Literal["internal secret", "internal configuration", "external secret", "derived"]
 CONFIGURATION_PREFIX = "platform-config/"
+_SHARED = ("Merge", "CreateOrMerge")
 
 
 @dataclass(frozen=True, slots=True)
 class ConsumerState:
-    """One ExternalSecret reading a path. `version` is the one its target carries."""
+    """One ExternalSecret reading a path. `version` is the one its target carries, `suspended` why it stands still."""
 
     manifest: ManifestRef
     target: SecretRef
     version: Version | None
     in_step: bool
     wrong: str = ""
+    suspended: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class PathState:
-    """One path, with its producer (None: the authority's own) and its consumers."""
+    """One path, with its producer (None: the authority's own) and its consumers.
+
+    `wrong` is about source and authority only; `in_step` covers the consumers too. `version` is the confirmed one.
+    """
 
     path: PathRef
     classification: Classification
@@ -44,6 +58,7 @@ class PathState:
     consumers: tuple[ConsumerState, ...]
     in_step: bool
     wrong: str = ""
+    suspended: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,58 +76,109 @@ class Lookups:
 
 def pipeline(lookups: Lookups) -> Iterator[PathState]:
     """The state of every wired path, ordered by path."""
-    paths: dict[PathRef, list[ExternalSecret]] = {}
-    for push in lookups.wiring.push_secrets():
-        for path in _entries(push, lookups):
-            paths.setdefault(path, [])
-    for consumer in lookups.wiring.external_secrets():
-        for path in _read_paths(consumer, lookups):
-            paths.setdefault(path, []).append(consumer)
-    for path in sorted(paths, key=str):
-        yield _path_state(path, lookups)
+    run = _Run(lookups)
+    for path in sorted(run.paths(), key=str):
+        yield run.state(path)
 
 
 def path_state(path: PathRef, lookups: Lookups) -> PathState:
     """The state of one path."""
-    return _path_state(path, lookups)
+    return _Run(lookups).state(path)
 
 
-def _entries(push: PushSecret, lookups: Lookups) -> tuple[PathRef, ...]:
+def entries(push: PushSecret, wiring: Wiring) -> tuple[PathRef, ...]:
+    """The paths of a PushSecret; none where it cannot be resolved, which its problem tells."""
     try:
-        return tuple(push.entries(lookups.wiring.mount))
-    except Reject:
-        return ()  # its problem is listed with the wiring's problems
-
-
-def _read_paths(consumer: ExternalSecret, lookups: Lookups) -> tuple[PathRef, ...]:
-    try:
-        return consumer.paths(lookups.wiring.mount)
+        return tuple(push.entries(wiring.mount))
     except Reject:
         return ()
 
 
-def _path_state(path: PathRef, lookups: Lookups) -> PathState:
-    producers = lookups.wiring.producers_of_path(path)
-    publication = lookups.publications.read(path)
-    producer = producers[0] if producers else None
-    wrong, version = "", publication.version if publication else None
-    sources: tuple[SecretRef, ...] = ()
-    if producer is not None:
-        sources, wrong = _producer_state(producer, path, publication, lookups)
-    else:
-        version, wrong = _own_version(path, publication, lookups)
-    consumers = tuple(_consumer_state(c, path, version, lookups) for c in lookups.wiring.consumers_of_path(path))
-    return PathState(
-        path=path,
-        classification=_classify(path, producer),
-        origin=str(producer.ref) if producer else "the authority",
-        producer=producer.ref if producer else None,
-        sources=sources,
-        version=version,
-        consumers=consumers,
-        in_step=not wrong and all(consumer.in_step for consumer in consumers),
-        wrong=wrong,
-    )
+def read_paths(consumer: ExternalSecret, wiring: Wiring) -> tuple[PathRef, ...]:
+    """The paths that an ExternalSecret names; none where it cannot be resolved, which its problem tells."""
+    try:
+        return consumer.paths(wiring.mount)
+    except Reject:
+        return ()
+
+
+@dataclass
+class _Run:
+    """One computation: each target is looked at once, however many paths it reads."""
+
+    lookups: Lookups
+    heads: dict[SecretRef, SecretHead | StepFailure | None] = field(default_factory=dict)
+
+    def paths(self) -> set[PathRef]:
+        wiring = self.lookups.wiring
+        found = {path for push in wiring.push_secrets() for path in entries(push, wiring)}
+        for consumer in wiring.external_secrets():
+            found.update(read_paths(consumer, wiring))
+            if any(part.find is not None for part in consumer.spec.data_from):
+                found.update(self._carried_paths(consumer))
+        return found
+
+    def _carried_paths(self, consumer: ExternalSecret) -> Iterator[PathRef]:
+        """What a search found when it was carried out last: the stamp says it without asking the authority."""
+        head = self.head(consumer.target)
+        if not isinstance(head, SecretHead) or head.owner != str(consumer.ref):
+            return
+        try:
+            mounts = {search.mount for search in consumer.finds(self.lookups.wiring.mount)}
+        except Reject:
+            return
+        for text in head.stamp:
+            for mount in mounts:
+                if text.startswith(f"{mount}/"):
+                    yield PathRef(mount=mount, path=text.removeprefix(f"{mount}/"))
+
+    def state(self, path: PathRef) -> PathState:
+        lookups = self.lookups
+        producers = lookups.wiring.producers_of_path(path)
+        publication = lookups.publications.read(path)
+        producer = producers[0] if producers else None
+        version = publication.version if publication else None
+        sources: tuple[SecretRef, ...] = ()
+        suspended = lookups.suspensions.reason(path)
+        if producer is not None:
+            suspended = lookups.suspensions.reason(path, producer.ref)
+            sources, wrong = _producer_state(producer, path, publication, lookups)
+        else:
+            version, wrong = _own_version(path, publication, lookups)
+        consumers = tuple(self._consumer(each, path, version) for each in lookups.wiring.consumers_of_path(path))
+        return PathState(
+            path=path,
+            classification=_classify(path, producer),
+            origin=str(producer.ref) if producer else "the authority",
+            producer=producer.ref if producer else None,
+            sources=sources,
+            version=version,
+            consumers=consumers,
+            in_step=not wrong and all(consumer.in_step for consumer in consumers),
+            wrong=wrong,
+            suspended=suspended or "",
+        )
+
+    def head(self, ref: SecretRef) -> SecretHead | StepFailure | None:
+        if ref not in self.heads:
+            try:
+                self.heads[ref] = self.lookups.targets.head(ref)
+            except StepFailure as failure:
+                self.heads[ref] = failure
+        return self.heads[ref]
+
+    def _consumer(self, consumer: ExternalSecret, path: PathRef, version: Version | None) -> ConsumerState:
+        head = self.head(consumer.target)
+        carried = head.stamp.get(str(path)) if isinstance(head, SecretHead) else None
+        wrong = _consumer_problem(consumer, path, version, head, self.lookups)
+        return ConsumerState(
+            manifest=consumer.ref,
+            target=consumer.target,
+            version=carried,
+            in_step=not wrong,
+            wrong=wrong,
+            suspended=self.lookups.suspensions.reason(consumer.target, consumer.ref) or "",
+        )
 
 
 def _classify(path: PathRef, producer: PushSecret | None) -> Classification:
@@ -120,26 +186,27 @@ def _classify(path: PathRef, producer: PushSecret | None) -> Classification:
         return "internal configuration"
     if producer is None:
         return "external secret"
-    return "derived" if producer.annotations.get("lockstep.dev/derived") == "true" else "internal secret"
+    return "derived" if producer.annotations.get(DERIVED) == "true" else "internal secret"
+
+
+# --- source and authority ---------------------------------------------------------------------------------------------
 
 
 def _producer_state(
     producer: PushSecret, path: PathRef, publication: Publication | None, lookups: Lookups
 ) -> tuple[tuple[SecretRef, ...], str]:
     """The source Secrets, and what is wrong between them and the authority."""
-    if problem := lookups.wiring.problem(producer.ref):
-        return (), problem
-    if not lookups.access.may_publish(producer.namespace, path):
-        return (), f"the access policy does not let namespace {producer.namespace} publish here"
     try:
-        states = _source_states(producer, lookups)
+        states = source_states(producer, lookups.sources)
     except StepFailure as failure:
-        return (), failure.reason
-    refs = tuple(states)
+        return named_sources(producer), failure.reason
+    refs = tuple(states) or named_sources(producer)
+    if problem := lookups.wiring.problem(producer.ref):
+        return refs, problem
+    if not lookups.access.may_publish(producer.namespace, path):
+        return refs, f"the access policy does not let namespace {producer.namespace} publish this path"
     if not states:
-        return refs, "the source Secret does not exist"
-    if suspended := lookups.suspensions.reason(path, producer.ref):
-        return refs, f"suspended: {suspended}"
+        return refs, "no source Secret exists"
     if publication is None:
         return refs, "not published yet"
     if dict(publication.sources) != {str(ref): state for ref, state in states.items()}:
@@ -149,15 +216,18 @@ def _producer_state(
     return refs, ""
 
 
-def _source_states(producer: PushSecret, lookups: Lookups) -> dict[SecretRef, str]:
+def named_sources(producer: PushSecret) -> tuple[SecretRef, ...]:
+    """The source that a PushSecret names, whether it exists or not."""
+    return (producer.source,) if producer.source else ()
+
+
+def source_states(producer: PushSecret, sources: SourceSecrets) -> dict[SecretRef, str]:
+    """The source Secrets that exist, and their states. Raises StepFailure for one that cannot be looked at."""
     selector = producer.spec.selector.secret
-    if selector.name is not None:
-        refs: tuple[SecretRef, ...] = (SecretRef(namespace=producer.namespace, name=selector.name),)
-    elif selector.selector is not None:
-        refs = lookups.sources.select(producer.namespace, selector.selector)
-    else:
-        refs = ()
-    return {ref: head.state for ref in refs if (head := lookups.sources.head(ref)) is not None}
+    refs = named_sources(producer)
+    if selector.selector is not None:
+        refs = sources.select(producer.namespace, selector.selector)
+    return {ref: head.state for ref in refs if (head := sources.head(ref)) is not None}
 
 
 def _own_version(path: PathRef, publication: Publication | None, lookups: Lookups) -> tuple[Version | None, str]:
@@ -170,29 +240,15 @@ def _own_version(path: PathRef, publication: Publication | None, lookups: Lookup
     return version, "" if version else "nothing is at this path, and nothing here publishes it"
 
 
-def _consumer_state(
-    consumer: ExternalSecret, path: PathRef, version: Version | None, lookups: Lookups
-) -> ConsumerState:
-    carried, wrong = _carried(consumer, path, lookups)
-    if not wrong:
-        wrong = _consumer_problem(consumer, path, version, carried, lookups)
-    return ConsumerState(manifest=consumer.ref, target=consumer.target, version=carried, in_step=not wrong, wrong=wrong)
-
-
-def _carried(consumer: ExternalSecret, path: PathRef, lookups: Lookups) -> tuple[Version | None, str]:
-    try:
-        head = lookups.targets.head(consumer.target)
-    except StepFailure as failure:
-        return None, failure.reason
-    if head is None:
-        return None, ""
-    if head.drifted:
-        return head.stamp.get(str(path)), "the target was changed by somebody else"
-    return head.stamp.get(str(path)), ""
+# --- consumers --------------------------------------------------------------------------------------------------------
 
 
 def _consumer_problem(
-    consumer: ExternalSecret, path: PathRef, version: Version | None, carried: Version | None, lookups: Lookups
+    consumer: ExternalSecret,
+    path: PathRef,
+    version: Version | None,
+    head: SecretHead | StepFailure | None,
+    lookups: Lookups,
 ) -> str:
     if problem := lookups.wiring.problem(consumer.ref):
         return problem
@@ -200,31 +256,39 @@ def _consumer_problem(
         return f"the access policy does not let namespace {consumer.namespace} read this path"
     if consumer.spec.target.creation_policy == "None":
         return ""
+    if isinstance(head, StepFailure):
+        return head.reason
     if version is None:
         return "nothing to materialize yet"
-    if suspended := lookups.suspensions.reason(consumer.target, consumer.ref):
-        return f"suspended: {suspended}"
-    if carried is None:
-        return "not materialized yet"
+    if head is not None and head.drifted:
+        return "the target was changed by somebody else"
+    if head is None or str(path) not in head.stamp:
+        return _not_carried(consumer, head)
+    carried = head.stamp[str(path)]
     if _follows(consumer, path, lookups) and version.newer_than(carried):
         return f"carries version {carried}, the authority holds {version}"
     return ""
 
 
+def _not_carried(consumer: ExternalSecret, head: SecretHead | None) -> str:
+    policy = consumer.spec.target.creation_policy
+    if head is None:
+        return f"waits for somebody to make Secret {consumer.target}" if policy == "Merge" else "not materialized yet"
+    if head.owner != str(consumer.ref) and policy not in _SHARED:
+        return f"Secret {consumer.target} exists and is managed by {head.owner or 'somebody else'}"
+    return "not materialized yet"
+
+
 def _follows(consumer: ExternalSecret, path: PathRef, lookups: Lookups) -> bool:
     """Whether the consumer is meant to move with the path: not pinned, not made once only."""
-    spec = consumer.spec
+    spec, mount = consumer.spec, lookups.wiring.mount
     if spec.refresh_policy != "Periodic" or spec.refresh_interval == 0:
         return False
-    return not any(
-        item.remote_ref.version and consumer.data_path(item, lookups.wiring.mount) == path for item in spec.data
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class LastStep:
-    """The newest thing that happened about a subject."""
-
-    step: str
-    at: datetime
-    outcome: str
+    pinned = {consumer.data_path(item, mount) for item in spec.data if item.remote_ref.version}
+    pinned |= {
+        found
+        for part in spec.data_from
+        if part.extract is not None and part.extract.version
+        if (found := consumer.extract_path(part, mount)) is not None
+    }
+    return path not in pinned

@@ -1,4 +1,4 @@
-"""Everything that is rendered from the code: `python -m infra.deploy.generate [--check]`.
+"""Everything that is rendered from the code: `python -m infra.hosts.rendering [--check]`.
 
 `make generate` writes the files; `make check` fails where a file differs from what the code says.
 """
@@ -6,10 +6,18 @@
 import sys
 from pathlib import Path
 
-from infra.deploy import catalogue, template_reference, trigger_manifests
+from infra.deploy import catalogue, metric_table, step_table, template_reference, trigger_manifests
+from infra.hosts.metrics import METRICS
 from infra.wiring.lint import page
 
-RENDERERS = (catalogue.render, template_reference.render, page.render, trigger_manifests.render)
+RENDERERS = (
+    catalogue.render,
+    step_table.render,
+    template_reference.render,
+    page.render,
+    trigger_manifests.render,
+    lambda: metric_table.render(METRICS),
+)
 
 
 def rendered() -> dict[str, str]:

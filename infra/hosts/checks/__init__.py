@@ -1,0 +1,23 @@
+"""What `lockstep check` looks at: is everything reachable, allowed, and safe. Looking changes nothing."""
+
+from collections.abc import Iterator
+
+from infra.hosts.checks.authority import authority_checks
+from infra.hosts.checks.machine import machine_checks
+from infra.hosts.checks.permissions import permission_checks
+from infra.hosts.checks.pipeline import pipeline_checks
+from infra.hosts.checks.result import Check
+from infra.hosts.checks.wiring import wiring_checks
+from infra.hosts.local.instance import Parts
+
+__all__ = ["Check", "checks"]
+
+
+def checks(parts: Parts) -> Iterator[Check]:
+    """Everything, in the order in which one would mend it."""
+    health = parts.authority.gate.health()  # once: an authority that does not answer is waited for in vain
+    yield from machine_checks(parts)
+    yield from authority_checks(parts, health)
+    yield from permission_checks(parts, serves=health.serves)
+    yield from wiring_checks(parts)
+    yield from pipeline_checks(parts, serves=health.serves)

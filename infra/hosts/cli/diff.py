@@ -1,0 +1,61 @@
+"""`lockstep diff`: what would change if the steps ran now."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from infra.hosts.cli.client import ControlClient
+from infra.hosts.cli.failures import Exit
+from infra.hosts.cli.options import namespace_options, output_option, root_option
+from infra.hosts.cli.output import document, escaped, note, say
+from infra.hosts.cli.readable import number, remark
+
+_SIGNS = (("added", "+"), ("changed", "~"), ("removed", "-"))
+
+
+@click.command("diff")
+@root_option
+@namespace_options
+@click.argument("names", nargs=-1, metavar="[NAMESPACE/NAME | MOUNT/PATH]...")
+@output_option("json", "yaml")
+@click.pass_context
+def command(
+    context: click.Context, root: Path, namespace: str | None, all_namespaces: bool, names: tuple[str, ...],
+    output: str | None,
+) -> None:  # fmt: skip
+    """Show what publish, materialize and retract would write now, by key names; never a value, never a hash.
+
+    The steps themselves are run, over stores that they can read and not write. Without names, retractions that are
+    due are shown too.
+
+    \b
+    lockstep diff
+    lockstep diff temporal/postgres
+    lockstep diff -n platform-data -o json
+
+    Exit code 1: something would change, or is kept from it.
+    """
+    if not names:
+        note("comparing everything that is wired ...")
+    found = ControlClient(root, timeout=600.0).ask(
+        "diff", names=list(names) or None, namespace=None if all_namespaces else namespace
+    )
+    say(document(found, output) if output else _page(found))
+    context.exit(Exit.FINDINGS if found["changes"] or found["blocked"] else Exit.OK)
+
+
+def _page(found: dict[str, Any]) -> str:
+    lines = [line for one in found["changes"] for line in _change(one)]
+    for one in found["blocked"]:
+        lines.append(remark(f"{one['step']} {one['about']}: {one['kind']}: {one['reason']}", "!  "))
+    return "\n".join(lines) if lines else "nothing would change"
+
+
+def _change(one: dict[str, Any]) -> list[str]:
+    base = f" (holds version {number(one['base'])})" if one["base"] else ""
+    noted = f": {one['note']}" if one["note"] else ""
+    lines = [remark(f"{one['step']}: {one['action']} {one['kind']} {one['target']}{base}{noted}", "")]
+    for member, sign in _SIGNS:
+        lines += [f"  {sign} {escaped(key)}" for key in one[member]]
+    return lines

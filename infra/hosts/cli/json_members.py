@@ -1,0 +1,254 @@
+"""What `-o json` documents hold: the promise to programs, which tests hold against what commands really print."""
+
+_VERSION = "version at the authority: its number"
+_CREATED = "when the authority made it (RFC 3339, UTC)"
+
+
+def _version(member: str, says: str) -> tuple[tuple[str, str], ...]:
+    return (
+        (member, f"{says}; null for none"),
+        (f"{member}.number", _VERSION),
+        (f"{member}.created", _CREATED),
+    )
+
+
+def _trouble(member: str) -> tuple[tuple[str, str], ...]:
+    return (
+        (member, "the newest delivery that did not go through; null for none"),
+        (f"{member}.step", "the step"),
+        (f"{member}.state", "pending, retried, held (until the authority serves), or dead letter"),
+        (f"{member}.reason", "why the last attempt failed"),
+        (f"{member}.attempts", "attempts made"),
+        (f"{member}.nextAttempt", "when it is tried again; null where that waits for something else"),
+        (f"{member}.deadLetter", "number of the dead letter; null for none"),
+    )
+
+
+def _last_step(member: str) -> tuple[tuple[str, str], ...]:
+    return (
+        (member, "the newest thing that a step said of it; null where nothing is kept"),
+        (f"{member}.step", "the step"),
+        (f"{member}.event", "the type of event, without `dev.lockstep.`"),
+        (f"{member}.at", "when"),
+    )
+
+
+def _hop(member: str) -> tuple[tuple[str, str], ...]:
+    return (
+        (f"{member}.hop", "source, publish, authority, materialize, or consumer"),
+        (f"{member}.state", "ok, broken, or waiting (for a hop before it, or its turn)"),
+        (f"{member}.subject", "the Secret, manifest or path"),
+        (f"{member}.says", "what is so, and why"),
+        *_trouble(f"{member}.trouble"),
+        (f"{member}.mend", "commands or deeds that mend it, in order"),
+    )
+
+
+STATUS = (
+    ("at", "when this was looked at"),
+    ("root", "the installation"),
+    ("inStep", "whether all that is shown is in step, and no manifest is kept from acting"),
+    ("secrets", "wired paths, ordered"),
+    ("secrets[].path", "MOUNT/PATH at the authority"),
+    ("secrets[].class", "internal secret, internal configuration, external secret, or derived"),
+    ("secrets[].origin", "the PushSecret that writes it, or `the authority`"),
+    ("secrets[].sources", "source Secrets, NAMESPACE/NAME"),
+    *_version("secrets[].version", "the version that its origin confirmed"),
+    ("secrets[].inStep", "source, authority and all consumers are in step"),
+    ("secrets[].wrong", "what is wrong between source and authority; empty for nothing"),
+    ("secrets[].suspended", "why writing it is suspended; empty where it is not"),
+    *_trouble("secrets[].trouble"),
+    *_last_step("secrets[].lastStep"),
+    ("secrets[].consumers", "ExternalSecrets that read it"),
+    ("secrets[].consumers[].secret", "the target Secret, NAMESPACE/NAME"),
+    ("secrets[].consumers[].manifest", "the ExternalSecret"),
+    *_version("secrets[].consumers[].version", "the version that the target carries"),
+    ("secrets[].consumers[].inStep", "whether that is the one it should"),
+    ("secrets[].consumers[].wrong", "what is wrong; empty for nothing"),
+    ("secrets[].consumers[].suspended", "why writing it is suspended"),
+    *_trouble("secrets[].consumers[].trouble"),
+    *_last_step("secrets[].consumers[].lastStep"),
+    ("authority.address", "where it is"),
+    ("authority.embedded", "whether it is the embedded OpenBao"),
+    ("authority.serves", "reachable, initialized and unsealed"),
+    ("authority.reachable", "whether it answers"),
+    ("authority.sealed", "whether it is sealed; null where it does not answer"),
+    ("authority.version", "its version"),
+    ("authority.developmentSeal", "whether the seal key lies beside the data"),
+    ("authority.reason", "why it does not serve, and what to do"),
+    ("access.policy", "present or absent"),
+    ("access.problem", "what is wrong with access.yaml"),
+    ("broker.pending", "events that are not through all their steps"),
+    ("broker.stalledSeconds", "age of the oldest of them"),
+    ("broker.held", "deliveries that wait for their step, by step"),
+    ("broker.deadLetters", "open dead letters"),
+    ("broker.full", "whether the disk is full"),
+    ("ledger.entries", "its length"),
+    ("ledger.anchored", "entries covered by the newest anchor"),
+    ("ledger.lag", "entries that are not"),
+    ("suspensions", "what operators stopped"),
+    ("suspensions[].scope", "`*`, NAMESPACE, NAMESPACE/NAME or MOUNT/PATH"),
+    ("suspensions[].reason", "why"),
+    ("suspensions[].by", "who"),
+    ("suspensions[].since", "when"),
+    ("tombstones.known", "whether they could be read"),
+    ("tombstones.total", "things noticed as gone; null where not known"),
+    ("tombstones.due", "how many may be retracted now, of the first 200"),
+    ("tombstones.held", "why none is retracted"),
+    ("tombstones.items", "the first 200"),
+    ("tombstones.items[].target", "what would be retracted"),
+    ("tombstones.items[].policy", "how"),
+    ("tombstones.items[].manifest", "the manifest that asked for it before"),
+    ("tombstones.items[].noticed", "when its absence was noticed"),
+    ("tombstones.items[].due", "when it may be retracted"),
+    ("wiring.complete", "whether all manifests could be read; otherwise nothing is retracted"),
+    ("wiring.pushSecrets", "how many"),
+    ("wiring.externalSecrets", "how many"),
+    ("wiring.stores", "how many"),
+    ("wiring.findings", "what could not be read"),
+    ("wiring.findings[].file", "below ROOT"),
+    ("wiring.findings[].line", "from 1"),
+    ("wiring.findings[].rule", "the rule's id (docs/rules.md)"),
+    ("wiring.findings[].severity", "error, warning or notice"),
+    ("wiring.findings[].message", "what is wrong"),
+    ("wiring.findings[].mend", "what to do"),
+    ("wiring.problems", "manifests that may not act"),
+    ("wiring.problems[].manifest", "KIND NAMESPACE/NAME"),
+    ("wiring.problems[].file", "below ROOT"),
+    ("wiring.problems[].line", "from 1"),
+    ("wiring.problems[].message", "why"),
+    ("wiring.warnings", "conventions that are not kept where they are not enforced"),
+    ("wiring.warnings[].manifest", "KIND NAMESPACE/NAME"),
+    ("wiring.warnings[].message", "what is not kept"),
+    ("notices", "what an operator should know of this installation"),
+)
+
+EXPLAIN = (
+    ("name", "as it was asked"),
+    ("inStep", "whether every hop is ok"),
+    ("ways", "one for each path"),
+    ("ways[].path", "MOUNT/PATH"),
+    ("ways[].hops", "from the source to the authority"),
+    *_hop("ways[].hops[]"),
+    ("ways[].branches", "from the authority to each consumer"),
+    ("ways[].branches[].consumer", "the ExternalSecret"),
+    ("ways[].branches[].hops", "materialize and consumer"),
+    *_hop("ways[].branches[].hops[]"),
+    ("firstBroken", "the first hop that is broken, else the first that waits; null for none"),
+    *_hop("firstBroken"),
+    ("problems", "manifests that lead nowhere"),
+    ("problems[].manifest", "KIND NAMESPACE/NAME"),
+    ("problems[].file", "below ROOT"),
+    ("problems[].line", "from 1"),
+    ("problems[].message", "why"),
+    ("heldProbeSeconds", "how often, at least, it is asked whether the authority serves"),
+)
+
+EVENTS = (
+    ("position", "where the next `--since` goes on"),
+    ("events", "lines, in order; with --follow each is a document of its own"),
+    ("events[].sequence", "position of the line"),
+    ("events[].at", "when"),
+    ("events[].step", "the step that handled it; for `accepted`, who said it"),
+    ("events[].outcome", "accepted, delivered, retried, held, superseded, dead-lettered, replayed, or dropped"),
+    ("events[].event", "position at which the event was accepted"),
+    ("events[].type", "the type, without `dev.lockstep.`"),
+    ("events[].subject", "the CloudEvents subject"),
+    ("events[].about", "the same as people name it"),
+    ("events[].versions", "version numbers that the event names, by path"),
+    ("events[].tookMs", "milliseconds of the attempt; null for `accepted`"),
+    ("events[].attempts", "attempts made"),
+    ("events[].status", "HTTP status of the answer; 0 for none"),
+    ("events[].reason", "why it failed"),
+    ("events[].id", "the CloudEvents id"),
+    ("events[].correlation", "id of the first event of the chain"),
+    ("events[].principal", "who sent it"),
+    ("events[].repeated", "whether this id was accepted before"),
+)
+
+DIFF = (
+    ("changes", "writes that the steps would make, in order"),
+    ("changes[].step", "the step"),
+    ("changes[].action", "claim, take over, release, write, create, update, delete, or delete versions"),
+    ("changes[].target", "MOUNT/PATH or NAMESPACE/NAME"),
+    ("changes[].kind", "path or secret"),
+    *_version("changes[].base", "of a path: the version that it holds"),
+    ("changes[].added", "names of keys"),
+    ("changes[].changed", "names of keys"),
+    ("changes[].removed", "names of keys"),
+    ("changes[].note", "what else there is to say"),
+    ("blocked", "what keeps steps from acting"),
+    ("blocked[].step", "the step"),
+    ("blocked[].about", "the CloudEvents subject"),
+    ("blocked[].kind", "reject, retry, conflict, held, or suspended"),
+    ("blocked[].reason", "why, and what to do"),
+    ("looked.paths", "paths that were compared"),
+    ("looked.tombstones", "whether retractions were looked at"),
+)
+
+RECONCILE = (
+    ("orders", "orders that were given"),
+    ("orders[].sequence", "position in the timeline"),
+    ("orders[].type", "publish.requested or materialize.requested"),
+    ("orders[].about", "the CloudEvents subject"),
+    ("skipped", "what may not act now"),
+    ("skipped[].about", "the CloudEvents subject"),
+    ("skipped[].name", "the manifest or path"),
+    ("skipped[].reason", "why"),
+)
+
+SUSPEND = (
+    ("scope", "what is suspended"),
+    ("covers", "how many paths that are wired now it stops, wholly or in part"),
+    ("suspensions", "with --list: as in `status`"),
+)
+
+RESUME = (
+    ("scope", "what was released"),
+    ("covers", "how many paths that are wired now it stopped"),
+    ("orders", "how many orders to look again were given"),
+)
+
+ADOPT = (
+    ("plan.path", "MOUNT/PATH"),
+    ("plan.by", "the PushSecret"),
+    ("plan.owner", "the claim; null where nobody holds one"),
+    ("plan.owner.owner", "who holds it"),
+    ("plan.owner.cluster", "of which cluster"),
+    ("plan.owner.origin", "producer, rotation, or authority"),
+    ("plan.owner.state", "active, released, or retired"),
+    ("plan.owner.epoch", "how often it changed hands"),
+    ("plan.owner.properties", "keys that it wrote"),
+    ("plan.epoch", "that the takeover is ordered against"),
+    *_version("plan.base", "that the takeover is ordered against"),
+    ("plan.held", "whether the PushSecret is the owner already"),
+    ("plan.keys.added", "keys that only the source has"),
+    ("plan.keys.differ", "keys whose values differ"),
+    ("plan.keys.same", "keys whose values are the same"),
+    ("plan.keys.dropped", "keys that only the path has: they make it refuse"),
+    ("plan.refused", "why it would be refused; empty where it would not"),
+    ("outcome", "null with --dry-run, or where it was refused before it was ordered"),
+    ("outcome.state", "delivered, or dead-lettered"),
+    ("outcome.reason", "why it was refused"),
+    ("outcome.attempts", "attempts made"),
+    ("outcome.correlation", "for `lockstep events --correlation`"),
+    ("outcome.claimed", "the new claim"),
+    ("outcome.claimed.owner", "the PushSecret"),
+    ("outcome.claimed.epoch", "its epoch"),
+    ("outcome.claimed.by", "who ordered it"),
+    ("outcome.published", "what was published then"),
+    ("outcome.published.number", _VERSION),
+    ("outcome.published.created", _CREATED),
+    ("outcome.published.outcome", "written, or unchanged"),
+)
+
+DOCUMENTS = {
+    "status": STATUS,
+    "explain": EXPLAIN,
+    "events": EVENTS,
+    "diff": DIFF,
+    "reconcile": RECONCILE,
+    "suspend": SUSPEND,
+    "resume": RESUME,
+    "adopt": ADOPT,
+}

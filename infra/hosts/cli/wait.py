@@ -1,0 +1,48 @@
+"""`lockstep wait`: until something is in step, or carries a version."""
+
+import re
+from pathlib import Path
+
+import click
+
+from infra.hosts.cli.failures import CommandError, Exit
+from infra.hosts.cli.options import namespace_options, root_option
+from infra.hosts.cli.output import say
+from infra.hosts.cli.waiting import chosen, duration, wait_for
+
+
+@click.command("wait")
+@root_option
+@namespace_options
+@click.argument("names", nargs=-1, metavar="[NAMESPACE/NAME | MOUNT/PATH]...")
+@click.option("--all", "everything", is_flag=True, help="Everything that is wired.")
+@click.option("--for", "condition", default="in-step", show_default=True, metavar="in-step|version=N")
+@click.option("--timeout", default="60s", show_default=True, metavar="DURATION")
+def command(
+    root: Path, namespace: str | None, all_namespaces: bool, names: tuple[str, ...], everything: bool,
+    condition: str, timeout: str,
+) -> None:  # fmt: skip
+    """Wait until all of it is in step (and, with version=N, path and consumers carry at least version N).
+
+    \b
+    lockstep wait --all
+    lockstep wait temporal/postgres --for version=3 --timeout 10s
+
+    Exit code 124: not within the timeout.
+    """
+    wait_for(
+        root,
+        chosen(names, everything or all_namespaces, namespace),
+        timeout=duration(timeout),
+        version=_version(condition),
+    )
+    say("in step" if condition == "in-step" else f"in step, at {condition}")
+
+
+def _version(condition: str) -> int:
+    if condition == "in-step":
+        return 0
+    match = re.fullmatch(r"version=([1-9][0-9]{0,14})", condition)
+    if match is None:
+        raise CommandError(f"--for {condition!r}: give in-step or version=N", Exit.USAGE)
+    return int(match[1])

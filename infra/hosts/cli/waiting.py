@@ -1,0 +1,72 @@
+"""Waiting for what is chosen to come in step, with progress that no pipe gets."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from infra.hosts.cli.client import ControlClient
+from infra.hosts.cli.failures import CommandError, Exit
+from infra.hosts.cli.output import escaped, note
+
+_POLL = 2.0  # seconds of one question
+_QUIET = 1.0  # seconds until progress is told
+
+
+def wait_for(
+    root: Path, chosen: dict[str, Any], *, timeout: float, version: int = 0, through: list[int] | None = None
+) -> dict[str, Any]:
+    """Ask until it is done. Raises CommandError 124 after `timeout` seconds, 1 where an order was given up."""
+    client, begin = ControlClient(root), time.monotonic()
+    told = ""
+    while True:
+        left = timeout - (time.monotonic() - begin)
+        answer: dict[str, Any] = client.ask(
+            "wait", seconds=max(0.0, min(_POLL, left)), version=version, through=through, **chosen
+        )
+        if answer["done"]:
+            return answer
+        if answer["givenUp"] and not answer["pendingOrders"]:
+            one = answer["givenUp"][0]
+            raise CommandError(
+                f"{one['step']} gave up: {escaped(one['reason'])}; mend it, then "
+                f"`lockstep dead-letters replay {one['deadLetter']}`",
+                Exit.FINDINGS,
+            )
+        first = _first(answer)
+        if left <= 0:
+            raise CommandError(f"after {timeout:g} s still {first}", Exit.TIMEOUT)
+        if time.monotonic() - begin > _QUIET and first != told:
+            told = first
+            note(f"waiting: {first}")
+
+
+def _first(answer: dict[str, Any]) -> str:
+    waiting = answer["waitingFor"]
+    if not waiting:
+        return f"{answer['pendingOrders']} orders are under way"
+    more = f" (and {len(waiting) - 1} more)" if len(waiting) > 1 else ""
+    name = str(waiting[0]["name"])
+    hint = name.partition(" ")[0]
+    return escaped(f"{name}: {waiting[0]['wrong']}{more}; `lockstep explain {hint}`")
+
+
+def duration(text: str) -> float:
+    """`60s`, `5m`, `1h`, or seconds. Raises CommandError."""
+    units = {"s": 1.0, "m": 60.0, "h": 3600.0}
+    plain, unit = (text[:-1], units[text[-1]]) if text[-1:] in units else (text, 1.0)
+    try:
+        seconds = float(plain) * unit
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < 1e9:
+        raise CommandError(f"--timeout {text!r}: give seconds, or 60s, 5m, 1h", Exit.USAGE)
+    return seconds
+
+
+def chosen(names: tuple[str, ...], everything: bool, namespace: str | None) -> dict[str, Any]:
+    """What a command is about, as a request says it. Raises CommandError where nothing or too much is said."""
+    if names and everything:
+        raise CommandError("give names or --all, not both", Exit.USAGE)
+    if not names and not everything and namespace is None:
+        raise CommandError("give NAMESPACE/NAME, -n NAMESPACE, or --all", Exit.USAGE)
+    return {"names": list(names) or None, "all": everything or None, "namespace": namespace}

@@ -1,0 +1,85 @@
+"""Arguments of requests, read strictly: what is missing or of another kind is told by name."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from events.references import PathRef, Version
+from functions import STEPS
+from functions._failures import StepFailure, Unavailable
+from functions._ports import Ports
+from infra.hosts.control.request import Arguments, ControlError
+from infra.hosts.local.instance import Parts
+from infra.hosts.views.pipeline import Lookups
+from infra.hosts.views.selection import Selection, UnknownName, select
+from infra.hosts.wiring import step_ports
+
+_STEPS = {step.name: step for step in STEPS}
+
+
+def text(arguments: Arguments, name: str) -> str:
+    """A required text. Raises ControlError 400."""
+    value = arguments.get(name)
+    if not isinstance(value, str) or not value:
+        raise ControlError(400, f"`{name}` is missing or no text")
+    return value
+
+
+def optional_text(arguments: Arguments, name: str) -> str | None:
+    """A text, or None. Raises ControlError 400."""
+    return None if arguments.get(name) is None else text(arguments, name)
+
+
+def whole(arguments: Arguments, name: str, default: int = 0) -> int:
+    """A number that is not negative. Raises ControlError 400."""
+    value = arguments.get(name, default)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ControlError(400, f"`{name}` is no number from 0 upwards")
+    return value
+
+
+def seconds(arguments: Arguments, name: str, most: float) -> float:
+    """A time to wait, at most `most` seconds: a request must not hold up the end of the process."""
+    value = arguments.get(name, 0)
+    if not isinstance(value, int | float) or isinstance(value, bool) or value < 0:
+        raise ControlError(400, f"`{name}` is no time in seconds")
+    return min(float(value), most)
+
+
+def texts(arguments: Arguments, name: str) -> tuple[str, ...]:
+    """A list of texts, empty where it is not given. Raises ControlError 400."""
+    value = arguments.get(name, [])
+    if not isinstance(value, list) or not all(isinstance(one, str) and one for one in value):
+        raise ControlError(400, f"`{name}` is no list of names")
+    return tuple(value)
+
+
+def lookups(parts: Parts) -> Lookups:
+    """What states are computed from; an authority that is known to be down is not asked path by path."""
+    gate, real = parts.authority.gate, parts.lookups.newest
+    failed: list[StepFailure] = [] if gate.ready() else [Unavailable("authority", gate.health().reason)]
+
+    def newest(path: PathRef) -> Version | None:
+        if failed:
+            raise failed[0]
+        try:
+            return real(path)
+        except Unavailable as failure:
+            if not gate.ready():
+                failed.append(failure)
+            raise
+
+    return replace(parts.lookups, newest=newest)
+
+
+def selections(arguments: Arguments, parts: Parts) -> tuple[Selection, ...]:
+    """What `names` (and `namespace`) stand for, in order. Raises ControlError 404 for an unknown one."""
+    namespace = optional_text(arguments, "namespace")
+    try:
+        return tuple(select(name, namespace, parts.lookups) for name in texts(arguments, "names"))
+    except UnknownName as unknown:
+        raise ControlError(404, str(unknown)) from None
+
+
+def ports_of(parts: Parts) -> Callable[[str], Ports]:
+    """A step's own ports, with its own identity at the authority."""
+    return lambda name: step_ports(_STEPS[name], parts.clients[name], parts.shared, None)

@@ -1,0 +1,109 @@
+"""GET explain: the way of a secret, the first hop that is broken, its cause, and what mends it."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from events.event import Event
+from events.references import ManifestRef
+from infra.hosts.control.arguments import lookups, optional_text, ports_of, text
+from infra.hosts.control.documents import Document, trouble
+from infra.hosts.control.request import Arguments, ControlError
+from infra.hosts.control.surroundings import places
+from infra.hosts.local.instance import Parts
+from infra.hosts.views.changes import Blocked
+from infra.hosts.views.explaining import Explainer, Setting
+from infra.hosts.views.hops import Hop, Way
+from infra.hosts.views.rehearsal import Rehearsal
+from infra.hosts.views.selection import Selection, UnknownName, select, states
+from infra.hosts.views.trouble import Troubles
+
+
+def explain(parts: Parts, arguments: Arguments, by: str) -> Document:
+    """`name` is a Secret, a manifest or a path; `namespace` completes a bare name."""
+    name = text(arguments, "name")
+    asked = lookups(parts)
+    try:
+        selection = select(name, optional_text(arguments, "namespace"), asked)
+    except UnknownName as unknown:
+        raise ControlError(404, str(unknown)) from None
+    explainer = Explainer(asked, Troubles(parts.broker), _setting(parts), _rehearsing(parts))
+    ways = [explainer.explain(state, selection.chosen(state)) for state in states(selection, asked)]
+    broken = next((hop for way in ways if (hop := way.first_broken())), None)
+    unresolved = _unresolved(parts, selection) if not ways else []
+    return {
+        "name": name,
+        "inStep": broken is None and not unresolved,
+        "ways": [_way(way) for way in ways],
+        "firstBroken": _hop(broken) if broken else None,
+        "problems": unresolved,
+        "heldProbeSeconds": parts.configuration.delivery.backoff_cap_seconds,
+    }
+
+
+def _unresolved(parts: Parts, selection: Selection) -> list[Document]:
+    """Manifests that lead nowhere, and why."""
+    where = places(parts.wiring.snapshot())
+    found = []
+    for ref in selection.manifests:
+        _, file, line = where.get(str(ref), (ref, "", 0))
+        message = parts.wiring.problem(ref) or "it names no path"
+        found.append({"manifest": str(ref), "file": file, "line": line, "message": message})
+    return found
+
+
+def _setting(parts: Parts) -> Setting:
+    health = parts.authority.gate.health()
+    where = places(parts.wiring.snapshot())
+
+    def place(ref: ManifestRef) -> str:
+        _, file, line = where.get(str(ref), (ref, "its file", 0))
+        return f"{file}:{line}"
+
+    return Setting(
+        root=str(parts.root),
+        authority=health.reason,
+        revive=_revive(parts, sealed=health.reachable and health.sealed),
+        expires=datetime.now(UTC) + timedelta(seconds=parts.shared.settings.order_lifetime),
+        where=place,
+    )
+
+
+def _revive(parts: Parts, *, sealed: bool) -> tuple[str, ...]:
+    """What brings the authority back."""
+    address = parts.authority.settings.address
+    if parts.authority.embedded:
+        log = parts.root / "state" / "openbao"
+        return ("it is started again by itself; if it stays away, restart `lockstep up`", f"see the log below {log}")
+    if sealed:
+        return (f"VAULT_ADDR={address} vault operator unseal",)
+    return (f"see why nothing answers at {address}: VAULT_ADDR={address} vault status",)
+
+
+def _rehearsing(parts: Parts) -> Callable[[Event], tuple[Blocked, ...]]:
+    def rehearse(event: Event) -> tuple[Blocked, ...]:
+        rehearsal = Rehearsal(ports_of(parts))
+        rehearsal.tell(event)
+        return tuple(rehearsal.blocked)
+
+    return rehearse
+
+
+def _way(way: Way) -> Document:
+    return {
+        "path": str(way.path),
+        "hops": [_hop(hop) for hop in way.hops],
+        "branches": [
+            {"consumer": str(branch.consumer), "hops": [_hop(hop) for hop in branch.hops]} for branch in way.branches
+        ],
+    }
+
+
+def _hop(hop: Hop) -> Document:
+    return {
+        "hop": hop.name,
+        "state": hop.state,
+        "subject": hop.subject,
+        "says": hop.says,
+        "trouble": trouble(hop.trouble),
+        "mend": list(hop.mend),
+    }

@@ -1,0 +1,133 @@
+"""What is around the secrets: authority, access, broker, ledger, tombstones, wiring, suspensions, notices."""
+
+from collections.abc import Iterator
+
+from events.references import ManifestRef
+from functions._failures import StepFailure
+from functions._ports import Tombstone
+from functions._retraction import held_back
+from infra.hosts.control.arguments import ports_of
+from infra.hosts.control.documents import Document, instant
+from infra.hosts.local.instance import Parts
+from infra.stores.vault.kv import KvEngine
+from infra.wiring.index import Index
+
+_MOST_TOMBSTONES = 200  # read for one answer; each is a request to the authority
+
+
+def authority(parts: Parts) -> Document:
+    """Whether it serves, as readiness asks it."""
+    health = parts.authority.gate.health()
+    return {
+        "address": parts.authority.settings.address,
+        "embedded": parts.authority.embedded,
+        "serves": health.serves,
+        "reachable": health.reachable,
+        "sealed": health.sealed if health.reachable else None,
+        "version": health.version,
+        "developmentSeal": parts.authority.development_seal,
+        "reason": health.reason,
+    }
+
+
+def access(parts: Parts) -> Document:
+    """Whether there is a policy, and what is wrong with its file."""
+    problem = parts.access.reload()
+    return {"policy": "absent" if parts.access.open else "present", "problem": problem or ""}
+
+
+def broker(parts: Parts) -> Document:
+    """What is under way, held, given up."""
+    health = parts.broker.health()
+    return {
+        "pending": health.pending,
+        "stalledSeconds": round(health.stalled_for, 3),
+        "held": dict(sorted(health.held.items())),
+        "deadLetters": health.dead_letters,
+        "full": health.full,
+    }
+
+
+def ledger(parts: Parts) -> Document:
+    """How long it is, and how much of it the authority does not vouch for yet."""
+    entries, _ = parts.broker.ledger.head()
+    anchors = parts.broker.ledger.anchors(limit=1)
+    anchored = anchors[-1].n if anchors else 0
+    return {"entries": entries, "anchored": anchored, "lag": max(0, entries - anchored)}
+
+
+def suspensions(parts: Parts) -> list[Document]:
+    """What operators stopped."""
+    return [
+        {"scope": one.scope, "reason": one.reason, "by": one.by, "since": instant(one.since)}
+        for one in parts.suspensions.all()
+    ]
+
+
+def tombstones(parts: Parts) -> Document:
+    """Noticed absences, how many are due, and why they are held; not known while the authority does not serve."""
+    unknown: Document = {"known": False, "total": None, "due": None, "held": "", "items": []}
+    if not parts.authority.gate.ready():
+        return unknown
+    ports, client = ports_of(parts)("sweep"), parts.clients["sweep"]
+    try:
+        names = sorted(KvEngine(client).list(parts.configuration.authority.claims_mount, "tombstones"))
+        found = [one for name in names[:_MOST_TOMBSTONES] if (one := ports.tombstones.read(name))]
+    except StepFailure as failure:
+        return {**unknown, "held": failure.reason}
+    now = ports.clock.now()
+    due = [one for one in found if one.due <= now]
+    return {
+        "known": True,
+        "total": len(names),
+        "due": len(due),
+        "held": held_back(due, ports),
+        "items": [_tombstone(one) for one in found],
+    }
+
+
+def _tombstone(one: Tombstone) -> Document:
+    return {
+        "target": str(one.target),
+        "policy": one.policy,
+        "manifest": str(one.manifest),
+        "noticed": instant(one.noticed),
+        "due": instant(one.due),
+    }
+
+
+def wiring(parts: Parts, namespace: str | None = None) -> Document:
+    """How much is wired, and what is wrong with it, with file and line."""
+    index = parts.wiring.snapshot()
+    return {
+        "complete": index.complete(),
+        "pushSecrets": sum(1 for _ in index.push_secrets()),
+        "externalSecrets": sum(1 for _ in index.external_secrets()),
+        "stores": len(index.stores),
+        "findings": [
+            {
+                "file": one.file, "line": one.line, "rule": one.rule.id, "severity": one.severity,
+                "message": one.message, "mend": one.mend,
+            }
+            for one in index.findings
+        ],
+        "problems": list(_problems(parts, index, namespace)),
+        "warnings": [
+            {"manifest": str(ref), "message": message}
+            for ref, message in index.warnings()
+            if namespace in (None, ref.namespace)
+        ],
+    }  # fmt: skip
+
+
+def _problems(parts: Parts, index: Index, namespace: str | None) -> Iterator[Document]:
+    for ref, file, line in sorted(places(index).values(), key=lambda place: str(place[0])):
+        problem = parts.wiring.problem(ref) if namespace in (None, ref.namespace) else None
+        if problem:
+            yield {"manifest": str(ref), "file": file, "line": line, "message": problem}
+
+
+def places(index: Index) -> dict[str, tuple[ManifestRef, str, int]]:
+    """Where each manifest stands, by its name."""
+    placed = [*(each.placed for each in index.pushes()), *(each.placed for each in index.externals())]
+    return {str(each.ref): (each.ref, each.file, each.line) for each in placed}

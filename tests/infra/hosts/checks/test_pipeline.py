@@ -1,0 +1,9 @@
+import pytest
+
+from infra.hosts.checks.pipeline import judged_tail
+
+
+@pytest.mark.parametrize(("age", "status"), [(0.0, "ok"), (190.0, "ok"), (191.0, "fail")])
+def test_entries_may_wait_three_intervals_for_an_anchor(age: float, status: str) -> None:
+    check = judged_tail(waiting=7, entries=100, age=age, interval=60.0)
+    assert (check.status, check.message.startswith("7 of 100 entries")) == (status, True)
