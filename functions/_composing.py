@@ -1,16 +1,17 @@
 """From paths at the authority to the data of one consumer Secret (seed 001, 5a.3.3; ESO's ExternalSecret)."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from events.references import PathRef, Version
 from functions._failures import Reject
 from functions._manifests.external_secret import DataFrom, ExternalData, ExternalSecret
+from functions._manifests.template import SecretTemplate
 from functions._ports import Ports, StoredSecret
 from functions._shaping.assemble import assemble, rendered
 from functions._shaping.conversion import convert_key, convert_keys
 from functions._shaping.decoding import decode
 from functions._shaping.keys import check_data
+from functions._shaping.literals import from_literals
 from functions._shaping.properties import extract, pick, whole
 from functions._shaping.rewrite import rewrite
 from functions._values import SecretData, SecretValue
@@ -129,19 +130,35 @@ def compose(consumer: ExternalSecret, reads: VouchedReads, ports: Ports) -> Comp
     subject = str(consumer.ref)
     data, labels, annotations = fetched, {}, {}
     if template is not None:
-        data = assemble(fetched, template.data, template.merge_policy, subject=subject)
-        labels = _texts(fetched, template.metadata.labels, subject, "metadata.labels")
-        annotations = _texts(fetched, template.metadata.annotations, subject, "metadata.annotations")
+        data = _templated(fetched, template, subject)
+        labels = _texts(
+            {**from_literals(fetched, template.literals("Labels"), subject=subject),
+             **rendered(fetched, template.metadata.labels, subject=subject, place="metadata.labels")},
+            f"{subject}: metadata.labels",
+        )  # fmt: skip
+        annotations = _texts(
+            {**from_literals(fetched, template.literals("Annotations"), subject=subject),
+             **rendered(fetched, template.metadata.annotations, subject=subject, place="metadata.annotations")},
+            f"{subject}: metadata.annotations",
+        )  # fmt: skip
     check_data(data, subject=str(consumer.target))
     return Composed(
         data=data, labels=labels, annotations=annotations, stamp=composer.stamp, pinned=frozenset(composer.pinned)
     )
 
 
-def _texts(data: SecretData, templates: Mapping[str, str], subject: str, place: str) -> dict[str, str]:
+def _templated(fetched: SecretData, template: SecretTemplate, subject: str) -> dict[str, SecretValue]:
+    """ESO's order: what was fetched (with Merge, or where nothing is templated), templateFrom, then template.data."""
+    made = from_literals(fetched, template.literals("Data"), subject=subject)
+    if not made:
+        return assemble(fetched, template.data, template.merge_policy, subject=subject)
+    kept = dict(fetched) if template.merge_policy == "Merge" else {}
+    return {**kept, **made, **rendered(fetched, template.data, subject=subject, place="template.data")}
+
+
+def _texts(values: SecretData, where: str) -> dict[str, str]:
     """Labels or annotations, which are text; a value in them leaves the store, which is the manifest's choice."""
-    found = rendered(data, templates, subject=subject, place=place)
     try:
-        return {name: value.reveal().decode() for name, value in found.items()}
+        return {name: value.reveal().decode() for name, value in values.items()}
     except UnicodeDecodeError:
-        raise Reject(f"{subject}: a template of {place} makes something that is not text") from None
+        raise Reject(f"{where}: a template makes something that is not text") from None

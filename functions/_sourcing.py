@@ -12,6 +12,7 @@ from functions._marks import DERIVED
 from functions._ports import Ports, Secret
 from functions._shaping.assemble import assemble
 from functions._shaping.conversion import reverse_unicode
+from functions._shaping.literals import from_literals
 from functions._values import SecretValue
 
 
@@ -67,7 +68,15 @@ def _templated(push: PushSecret, secret: Secret) -> Mapping[str, SecretValue]:
     template = push.spec.template
     if template is None:
         return secret.data
-    return assemble(secret.data, template.data, "Merge", subject=str(push.ref))  # a PushSecret's template always merges
+    # a PushSecret's template always merges in ESO
+    subject = str(push.ref)
+    made = from_literals(secret.data, template.literals("Data"), subject=subject)
+    return {**assemble(secret.data, template.data, "Merge", subject=subject), **_beneath(made, template.data)}
+
+
+def _beneath(made: dict[str, SecretValue], templates: Mapping[str, str]) -> dict[str, SecretValue]:
+    """What literals make, where no template of its own says otherwise."""
+    return {key: value for key, value in made.items() if key not in templates}
 
 
 def _entry_content(

@@ -54,6 +54,10 @@ class SecretTemplate(Shape):
     data: dict[str, str] = Field(default_factory=dict)
     template_from: tuple[TemplateFrom, ...] = ()
 
+    def literals(self, target: Literal["Data", "Annotations", "Labels"]) -> tuple[str, ...]:
+        """The literal templates whose results go to one part of the Secret."""
+        return tuple(one.literal for one in self.template_from if one.literal is not None and one.target == target)
+
     @property
     def texts(self) -> tuple[tuple[str, str], ...]:
         """Every template in it, as (where it stands, its text)."""

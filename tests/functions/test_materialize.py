@@ -300,3 +300,19 @@ def test_a_renamed_manifest_takes_its_target_along(world: World) -> None:
     change(world, b"two")
     assert world.target(secret("temporal/db")) == {"password": b"two"}
     assert world.dead == []
+
+
+def test_literals_of_template_from_make_data_and_labels(world: World) -> None:
+    template = {
+        "templateFrom": [
+            {"literal": "url: pg://x:{{ .password }}@db\nkind: literal"},
+            {"literal": "team: data", "target": "Labels"},
+        ],
+        "data": {"kind": "own"},
+    }
+    world.external(external_secret("app/literal", PASSWORD, target={"template": template}))
+    change(world, b"one")
+    assert world.target(secret("app/literal")) == {"url": b"pg://x:one@db", "kind": b"own"}
+    read = world.secrets.read(secret("app/literal"))
+    assert read is not None
+    assert read.labels == {"team": "data"}
