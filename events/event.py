@@ -25,7 +25,8 @@ class Event(BaseModel):
     CloudEvents subject, `state` the state identity that makes a fact's id.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_bytes="base64")
+    # Built when first used: a process of one step knows all types, and uses two.
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_bytes="base64", defer_build=True)
 
     TYPE: ClassVar[str]
     CATEGORY: ClassVar[Category]

@@ -30,9 +30,12 @@ class ClaimTaken(Event):
 
 
 class ScopeRef(Reference):
-    """What a suspension covers: everything (`*`), a namespace (`orders`), or one resource (`orders/name`)."""
+    """What a suspension covers: everything (`*`), a namespace (`orders`), one resource (`orders/name`), or a path of
+    the authority (`secret/platform-data/postgres/orders`)."""
 
-    scope: Annotated[str, Field(max_length=320, pattern=r"^(\*|[a-z0-9][-a-z0-9.]*(/[a-z0-9][-a-z0-9.]*)?)$")]
+    scope: Annotated[
+        str, Field(max_length=1025, pattern=r"^(\*|[A-Za-z0-9_][-A-Za-z0-9_.]*(/[A-Za-z0-9_][-A-Za-z0-9_.]*)*)$")
+    ]
 
     @property
     def subject(self) -> str:

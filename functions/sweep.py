@@ -14,6 +14,7 @@ from events.schedule import ScheduleTicked
 from events.secret import SecretRetracted
 from functions._absence import still_absent, tombstone_id
 from functions._capability import Capability
+from functions._failures import Reject, Retry
 from functions._manifests.external_secret import ExternalSecret
 from functions._manifests.push_secret import PushSecret
 from functions._orders import expiry
@@ -66,7 +67,11 @@ def _sweep_path(path: PathRef, head: PathHead | None, ports: Ports) -> Iterator[
     for push in ports.wiring.producers_of_path(path):
         if ports.wiring.problem(push.ref) or ports.suspensions.reason(path, push.ref):
             continue
-        if reason := _unpublished(push, path, head, ports):
+        try:
+            reason = _unpublished(push, path, head, ports)
+        except (Retry, Reject):
+            continue  # a source that cannot be looked at now holds up no other; publish and `status` say why
+        if reason:
             yield PublishRequested(path=path, base=head.version if head else None, expires=expiry(ports), reason=reason)
 
 
@@ -102,7 +107,10 @@ def _source_states(push: PushSecret, ports: Ports) -> dict[str, str]:
 def _sweep_consumer(consumer: ExternalSecret, heads: dict[PathRef, PathHead | None], ports: Ports) -> Iterator[Event]:
     if ports.wiring.problem(consumer.ref) or ports.suspensions.reason(consumer.target, consumer.ref):
         return
-    target = ports.targets.head(consumer.target)
+    try:
+        target = ports.targets.head(consumer.target)
+    except (Retry, Reject):
+        return  # as above: materialize and `status` say why
     if target is not None and settled_for_good(consumer, target, rewired=False):
         return
     wanted = _wanted(consumer, heads, ports)
@@ -200,7 +208,11 @@ def _sweep_tombstones(ports: Ports) -> Iterator[Event]:
     for tombstone in ports.tombstones.list():
         if tombstone.due > now:
             continue
-        if ports.wiring.complete() and not still_absent(tombstone, ports):
+        try:
+            absent = not ports.wiring.complete() or still_absent(tombstone, ports)
+        except (Retry, Reject):
+            continue  # what cannot be looked at is not known to be absent
+        if not absent:
             ports.tombstones.remove(tombstone)
             yield _told(tombstone, "withdrawn", "it is wired again")
         else:

@@ -438,7 +438,7 @@ def push_secret(
     }  # fmt: skip
 
 
-def external_secret(target: str, path: str, **spec: Any) -> Document:
+def external_secret(target: str, path: str, /, **spec: Any) -> Document:
     """An ExternalSecret that extracts a path into namespace/secret; `spec` replaces parts of it."""
     namespace, _, name = target.partition("/")
     return {

@@ -7,7 +7,7 @@ from functions._failures import Reject
 from functions._values import SecretValue
 
 MAX_KEY = 253
-MAX_BYTES = 1024 * 1024  # of keys and values together
+MAX_BYTES = 1024 * 1024  # of all values together; Kubernetes does not count the keys
 _KEY = re.compile(r"[-._a-zA-Z0-9]+")
 
 
@@ -40,7 +40,7 @@ def check_data(data: Mapping[str, SecretValue], *, subject: str) -> None:
         problem = key_problem(key)
         if problem:
             raise InvalidKey(f"{subject}: key {shown(key)} {problem}; rename it with a rewrite or a secretKey")
-    size = sum(len(key) + len(value) for key, value in data.items())
+    size = sum(len(value) for value in data.values())
     if size > MAX_BYTES:
         raise TooLarge(f"{subject}: {size} bytes of data; a Secret holds at most {MAX_BYTES}, so make it several")
 

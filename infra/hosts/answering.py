@@ -70,4 +70,3 @@ class StepAnswerer:
 
     def ready(self) -> bool:
         return self._ready()
-

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from infra.deploy import catalogue, metric_table, step_table, template_reference, trigger_manifests
+from infra.hosts.cli import reference
 from infra.hosts.metrics import METRICS
 from infra.wiring.lint import page
 
@@ -17,6 +18,7 @@ RENDERERS = (
     page.render,
     trigger_manifests.render,
     lambda: metric_table.render(METRICS),
+    reference.render,
 )
 
 

@@ -6,10 +6,10 @@ import os
 import socket
 import ssl
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -52,10 +52,21 @@ class _PeerProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        connection = transport.get_extra_info("socket")
-        raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-        pid, uid, _ = _CREDENTIALS.unpack(raw)
-        self.client = (f"{PEER}{uid}", pid)
+        self.client = peer(transport.get_extra_info("socket"))
+
+
+class _Connected(Protocol):
+    """What is asked of a socket."""
+
+    def getsockopt(self, level: int, option: int, size: int, /) -> bytes: ...
+
+
+def peer(connection: _Connected) -> tuple[str, int]:
+    """Who is at the other end of a Unix socket, as the kernel says: `uid:<number>`, and the process."""
+    pid, uid, _ = _CREDENTIALS.unpack(
+        connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    )
+    return f"{PEER}{uid}", pid
 
 
 class _Server(uvicorn.Server):
@@ -108,7 +119,9 @@ def unix_socket(path: Path) -> socket.socket:
             Path(short).chmod(0o600)
     except OSError as error:
         made.close()
-        raise ListenError(f"{path}: {error.strerror}; see who owns its directory, and whether the disk is full") from None
+        raise ListenError(
+            f"{path}: {error.strerror}; see who owns its directory, and whether the disk is full"
+        ) from None
     return made
 
 
@@ -158,6 +171,20 @@ class Servers:
             ssl_context_factory=(lambda *_: tls.context()) if tls else None,
         )
         self._servers.append((_Server(config), bound))
+
+    def run(self, ready: Callable[[], None]) -> None:
+        """Serve until `stop`, on an event loop of its own; `ready` is called once all sockets accept."""
+        asyncio.run(self._run(ready))
+
+    async def _run(self, ready: Callable[[], None]) -> None:
+        started = asyncio.Event()
+        serving = asyncio.create_task(self.serve(started))
+        waiting = asyncio.create_task(started.wait())
+        await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if started.is_set():
+            ready()
+        waiting.cancel()
+        await serving
 
     async def serve(self, started: asyncio.Event) -> None:
         """Serve until `stop`; `started` is set once all sockets accept."""

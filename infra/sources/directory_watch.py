@@ -20,6 +20,7 @@ _DEPTH = 3  # namespaces / <namespace> / <secret> / ..<stamp>
 _FIRST_RECHECK = 0.02  # seconds
 _LONGEST_RECHECK = 1.0
 _OUR_WRITE = 0.02  # seconds that a Secret of ours is left alone: a write of ours wakes the watch many times
+_REST = 0.004  # seconds that nothing is heard after news of Secrets of ours alone: looks at them wait longer anyway
 _AT_ONCE = 64  # Secrets of a listing that are looked at before news is heard again
 
 
@@ -72,14 +73,17 @@ class DirectoryWatch:
         self._looks: dict[SecretRef, _Look] = {}
         self._listed: dict[SecretRef, None] = {}  # still to be compared; what is known to have changed goes first
         self._compared = threading.Event()
+        self._unlisted: dict[str, tuple[float, str]] = {}  # namespaces to be listed again: when, and why they were not
         self._ours: set[SecretRef] = set()
+        self._only_ours = False  # whether all that was heard last was about them
         self._told: dict[SecretRef, str] = {}  # what the last look found, once it was emitted (or was no news)
         self._emitted: dict[SecretRef, float] = {}
         self._error: str | None = None
         self._notice = notice or (lambda _: None)
-        self._namespaces = (root / "namespaces").absolute()
+        namespaces = (root / "namespaces").absolute()
+        self._prefix = f"{namespaces}/"
         self._tree = TreeWatch(
-            [self._namespaces], self._changed, on_time=self._on_time, depth=_DEPTH, notice=notice,
+            [namespaces], self._changed, on_time=self._on_time, depth=_DEPTH, notice=notice,
             interval=interval, name="directory-watch",
         )  # fmt: skip
 
@@ -114,15 +118,22 @@ class DirectoryWatch:
 
     def _changed(self, paths: frozenset[Path]) -> None:
         # One update is a dozen paths of one Secret: fewer names first.
-        for parts in {path.relative_to(self._namespaces).parts[:2] for path in paths if self._below(path)}:
+        self._only_ours = True
+        for parts in {found for path in paths if (found := self._parts(path)) is not None}:
             if len(parts) == 2:
                 for ref in filter(self._interested, _reference(*parts)):
+                    self._only_ours &= ref in self._ours
                     self._look_soon(ref)
             else:
+                self._only_ours = False
                 self._listed.update(dict.fromkeys(self._concerned(parts)))
 
-    def _below(self, path: Path) -> bool:
-        return path.is_relative_to(self._namespaces)
+    def _parts(self, path: Path) -> tuple[str, ...] | None:
+        """Namespace and name, as far as the path tells them; None for one that is not below the namespaces."""
+        text = str(path)  # not by pathlib, which takes longer for this than the kernel for the change
+        if text.startswith(self._prefix):
+            return tuple(text[len(self._prefix) :].split("/", 2)[:2])
+        return () if text == self._prefix[:-1] else None
 
     def _look_soon(self, ref: SecretRef) -> None:
         now = time.monotonic()
@@ -134,14 +145,27 @@ class DirectoryWatch:
 
     def _concerned(self, parts: tuple[str, ...]) -> Iterable[SecretRef]:
         namespaces = parts or self._secrets.list_namespaces()
-        present = {ref for name in namespaces if _reference(name, "any") for ref in self._secrets.list(name)}
+        present = {ref for name in namespaces if _reference(name, "any") for ref in self._list(name)}
         absent = {ref for ref in (*self._told, *self._expected()) if not parts or ref.namespace == parts[0]}
         return sorted(filter(self._interested, present | absent), key=str)
+
+    def _list(self, namespace: str) -> tuple[SecretRef, ...]:
+        """The Secrets of a namespace; of one that cannot be listed none, for now: it holds up no other."""
+        before = self._unlisted.pop(namespace, None)
+        try:
+            return self._secrets.list(namespace)
+        except (Retry, Reject) as failure:
+            if before is None or before[1] != failure.reason:
+                self._notice(f"namespace {namespace} cannot be watched: {failure.reason}")
+            self._unlisted[namespace] = (time.monotonic() + _LONGEST_RECHECK, failure.reason)
+            return ()
 
     # --- looking ---------------------------------------------------------------------------------------------
 
     def _on_time(self) -> float | None:
         now = time.monotonic()
+        for namespace in [name for name, (due, _) in self._unlisted.items() if due <= now]:
+            self._listed.update(dict.fromkeys(self._concerned((namespace,))))
         for ref in [ref for ref, look in self._looks.items() if look.due <= now]:
             self._take(ref, self._looks.pop(ref))
         for ref in list(itertools.islice(self._listed, _AT_ONCE)):
@@ -151,9 +175,11 @@ class DirectoryWatch:
         if self._listed:
             return 0.0
         self._compared.set()
-        if not self._looks:
-            return None
-        return max(0.0, min(look.due for look in self._looks.values()) - time.monotonic())
+        if self._only_ours:
+            self._only_ours = False
+            time.sleep(_REST)
+        dues = [look.due for look in self._looks.values()] + [due for due, _ in self._unlisted.values()]
+        return max(0.0, min(dues) - time.monotonic()) if dues else None
 
     def _take(self, ref: SecretRef, look: _Look) -> None:
         try:

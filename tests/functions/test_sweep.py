@@ -3,8 +3,11 @@
 import pytest
 
 from events.orders import MaterializeRequested, PublishRequested
+from events.references import SecretRef
 from events.schedule import ScheduleRef, ScheduleTicked
 from functions import sweep
+from functions._failures import Reject
+from functions._ports import SecretHead
 from tests.fakes.world import World, external_secret, path, push_secret, secret
 
 SOURCE = secret("postgres/credentials")
@@ -46,6 +49,22 @@ def test_a_lost_target_is_found(world: World) -> None:
     world.tick()
     world.settle()
     assert world.target(TARGET) == {"password": b"one"}
+
+
+def test_one_source_that_cannot_be_read_holds_up_no_other(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.push(push_secret("bad", "hostile/credentials", {"password": "platform-data/postgres/a#password"}))
+    real = world.secrets.head
+
+    def head(ref: SecretRef) -> SecretHead | None:
+        if ref.namespace == "hostile":
+            raise Reject("hostile/credentials: a foreign symlink")
+        return real(ref)
+
+    monkeypatch.setattr(world.secrets, "head", head)
+    world.secrets.put(SOURCE, {"password": b"two"})  # and no event
+    world.tick()
+    world.settle()
+    assert world.target(TARGET) == {"password": b"two"}
 
 
 def test_a_drifted_target_is_found(world: World) -> None:

@@ -14,9 +14,10 @@ def root_option(function: F) -> F:
     return click.option(
         "--root",
         envvar="LOCKSTEP_ROOT",
+        show_envvar=True,
         required=True,
         type=click.Path(path_type=Path, file_okay=False),
-        help="The directory of the installation (or LOCKSTEP_ROOT).",
+        help="The directory of the installation.",
     )(function)
 
 

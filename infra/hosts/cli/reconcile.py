@@ -35,7 +35,7 @@ def command(
     Exit code 1: something may not act (suspended, or wrong in the wiring) or was given up; 124: waited in vain.
     """
     what, limit = chosen(names, everything or all_namespaces, namespace), duration(timeout)
-    answer = ControlClient(root).tell("reconcile", **what)
+    answer = ControlClient(root, timeout=600.0).tell("reconcile", **what)
     given = [one["sequence"] for one in answer["orders"]]
     for one in answer["skipped"]:
         note(escaped(f"left out: {one['name']}: {one['reason']}"))

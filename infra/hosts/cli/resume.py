@@ -22,5 +22,5 @@ def command(root: Path, scope: str, output: str | None) -> None:
 
     Exit code 4: the scope is not suspended.
     """
-    answer = ControlClient(root).tell("resume", scope=scope)
+    answer = ControlClient(root, timeout=600.0).tell("resume", scope=scope)
     say(document(answer, output) if output else f"{scope} is released: {answer['orders']} orders given to look again")

@@ -95,10 +95,12 @@ class LocalAuthority:
     def maintain(self) -> None:
         """Renew the tokens of idle clients in time. Raises what one of them failed with, when all were tried."""
         failed: StepFailure | None = None
-        kept = [*self._clients, *([self._embedded.warden] if self._embedded is not None else [])]
-        for one in kept:
+        kept = [client.maintain for client in self._clients]
+        if self._embedded is not None:
+            kept.append(self._embedded.warden.maintain)
+        for maintain in kept:
             try:
-                one.maintain()
+                maintain()
             except StepFailure as failure:  # one identity's trouble is not the others'
                 failed = failure
         if failed is not None:

@@ -1,6 +1,6 @@
 """What the machine's sources report, as events: manifests that changed, Secrets that changed or drifted."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
 from events.envelope import issue
@@ -17,6 +17,7 @@ from infra.hosts.local.publications import LocalPublications
 from infra.stores.directory.secrets import DirectorySecrets
 from infra.wiring.directory import WiringDirectory
 
+_BATCH = 500  # manifests told of in one commit: a first start tells of all of them
 ACCEPT_TIMEOUT = 30.0  # seconds for the broker to make an event durable
 
 
@@ -37,6 +38,12 @@ class Teller:
         """Raises what the broker raises: the source keeps the news and tells it again."""
         wire = issue(event, source=self._source, now=self._now())
         self._broker.accept(wire, self._principal).result(timeout=ACCEPT_TIMEOUT)
+
+    def all(self, events: Iterable[Event]) -> None:
+        """Hand over all of these or none. Raises as for one."""
+        now = self._now()
+        wires = tuple(issue(event, source=self._source, now=now) for event in events)
+        self._broker.accept_many(wires, self._principal).result(timeout=ACCEPT_TIMEOUT)
 
 
 class WiringFeed:
@@ -61,27 +68,34 @@ class WiringFeed:
         now = {manifest.ref: manifest for manifest in self._named()}
         if self._told is None:
             self._told = self._known.all()
-        before = dict(self._told)
-        events = 0
-        for ref, manifest in now.items():
-            if ref not in before or before[ref] != manifest:
-                self._tell(self._numbered(_changed(manifest, before.get(ref))))
-                self._known.remember(manifest)
-                self._told[ref] = manifest
-                events += 1
-        for ref in before.keys() - now.keys():
-            self._tell(self._numbered(_removed(before[ref])))
-            self._known.forget(ref)
-            del self._told[ref]
-            events += 1
-        return events
+        told = self._told
+        news: list[tuple[WiringChanged, KnownManifest | None]] = [
+            (_changed(manifest, told.get(ref)), manifest) for ref, manifest in now.items() if told.get(ref) != manifest
+        ]
+        news += [(_removed(told[ref]), None) for ref in sorted(told.keys() - now.keys(), key=str)]
+        for first in range(0, len(news), _BATCH):
+            self._tell_of(news[first : first + _BATCH], told)
+        return len(news)
 
-    def _numbered(self, event: WiringChanged) -> WiringChanged:
-        """A manifest that is put back as it was is another change, and so another fact with another id.
+    def _tell_of(
+        self, news: Sequence[tuple[WiringChanged, KnownManifest | None]], told: dict[ManifestRef, KnownManifest]
+    ) -> None:
+        """Tell, then remember.
 
-        The number moves on with what is remembered: news that is told again after a crash keeps its id.
+        Each is numbered: a manifest that is put back as it was is another change, and so another fact with another
+        id. The number moves on with what is remembered: news that is told again after a crash keeps its id.
         """
-        return event.model_copy(update={"generation": f"{event.generation}.{self._known.serial()}"})
+        serial = self._known.serial()
+        self._tell.all(
+            event.model_copy(update={"generation": f"{event.generation}.{serial + number}"})
+            for number, (event, _) in enumerate(news)
+        )
+        self._known.follow([(event.manifest, manifest) for event, manifest in news])
+        for event, manifest in news:
+            if manifest is None:
+                del told[event.manifest]
+            else:
+                told[event.manifest] = manifest
 
     def _named(self) -> Iterable[KnownManifest]:
         index = self._wiring.snapshot()

@@ -209,6 +209,10 @@ class Instance:
             admission(configuration.principals),
             limits=Limits(
                 by_principal={
+                    # Our own sources say what is, once: a first start tells of every manifest.
+                    "source": Limit(rate=100_000, burst=200_000, pending=delivery.pending_limit),
+                }
+                | {
                     f"token:{one.name}": Limit(rate=one.events_per_second, burst=int(2 * one.events_per_second) + 1)
                     for one in configuration.principals
                 },

@@ -31,7 +31,9 @@ class InstanceLock:
             ) from None
         self._handle = handle
         os.ftruncate(handle, 0)
-        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)  # instance.json comes later, and may be of one that was killed
+        os.pwrite(
+            handle, f"{os.getpid()}\n".encode(), 0
+        )  # instance.json comes later, and may be of one that was killed
 
     def describe(self, **facts: Any) -> None:
         """Say where the instance is to be reached. Never secrets."""

@@ -1,12 +1,14 @@
 """Which manifests were told of, so that what changed while Lockstep was down is told of at the next start."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from events.references import ManifestRef, PathRef, SecretRef
 from infra.hosts.local.database import COUNT, LocalDatabase
 
 _SERIAL = "manifest"
+_REMEMBER = "INSERT OR REPLACE INTO manifest (ref, generation, secrets, paths) VALUES (?, ?, ?, ?)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,24 +40,25 @@ class KnownManifests:
         )
         return {manifest.ref: manifest for manifest in known}
 
-    def remember(self, manifest: KnownManifest) -> None:
-        row = (
-            str(manifest.ref), manifest.generation,
-            json.dumps([ref.model_dump() for ref in manifest.secrets]),
-            json.dumps([ref.model_dump() for ref in manifest.paths]),
-        )  # fmt: skip
+    def follow(self, changes: Sequence[tuple[ManifestRef, KnownManifest | None]]) -> None:
+        """Remember what manifests are now, None for those that are gone; each counts as one change."""
         with self._database.writing() as connection:
-            connection.execute(
-                "INSERT OR REPLACE INTO manifest (ref, generation, secrets, paths) VALUES (?, ?, ?, ?)", row
-            )
-            connection.execute(COUNT, (_SERIAL,))
-
-    def forget(self, ref: ManifestRef) -> None:
-        with self._database.writing() as connection:
-            connection.execute("DELETE FROM manifest WHERE ref = ?", (str(ref),))
-            connection.execute(COUNT, (_SERIAL,))
+            for ref, manifest in changes:
+                if manifest is None:
+                    connection.execute("DELETE FROM manifest WHERE ref = ?", (str(ref),))
+                else:
+                    connection.execute(_REMEMBER, _row(manifest))
+                connection.execute(COUNT, (_SERIAL,))
 
     def serial(self) -> int:
         """How many changes were told of. The next one is this and no other, also when it is told again."""
         rows = self._database.rows("SELECT value FROM serial WHERE name = ?", _SERIAL)
         return int(rows[0][0]) if rows else 0
+
+
+def _row(manifest: KnownManifest) -> tuple[str, str, str, str]:
+    return (
+        str(manifest.ref), manifest.generation,
+        json.dumps([ref.model_dump() for ref in manifest.secrets]),
+        json.dumps([ref.model_dump() for ref in manifest.paths]),
+    )  # fmt: skip

@@ -1,18 +1,18 @@
 """One step as a process of its own, selected by LOCKSTEP_STEP: what a Knative Service of the image runs."""
 
-import asyncio
 import os
-import signal
-import socket
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 from functions import NAMES
 from functions import step as step_named
 from functions._step import Step
 from infra.hosts.answering import StepAnswerer
-from infra.hosts.configuration import ConfigurationError, load
-from infra.hosts.gate import AuthorityGate
+from infra.hosts.configuration import Configuration, ConfigurationError, load
+from infra.hosts.foreground import Interrupted, handled_signals
+from infra.hosts.gate import AuthorityGate, impatient
+from infra.hosts.guarded_wiring import GuardedWiring
 from infra.hosts.local.database import LocalDatabase
 from infra.hosts.local.publications import LocalPublications
 from infra.hosts.local.suspensions import LocalSuspensions
@@ -22,6 +22,7 @@ from infra.hosts.sink import HttpSink, NoSink
 from infra.hosts.step_app import StepApp
 from infra.hosts.wiring import (
     Shared,
+    convention_policy,
     directory_secrets,
     external_authenticator,
     external_authority,
@@ -33,7 +34,6 @@ from infra.sources.tree_watch import TreeWatch
 from infra.stores.vault.client import VaultClient
 from infra.stores.vault.http import HttpClient
 from infra.wiring.access import FileAccess
-from infra.wiring.directory import WiringDirectory
 
 
 def chosen_step(environ: Mapping[str, str]) -> Step:
@@ -52,35 +52,52 @@ def serve(root: Path, listen: str, ready: Callable[[str], None]) -> None:
     settings = external_authority()
     if settings is None:
         raise ConfigurationError("a single step needs an existing authority; set VAULT_ADDR or BAO_ADDR")
-    bound = tcp_socket(listen, None)
-    state = root / "state"
-    state.mkdir(mode=0o700, parents=True, exist_ok=True)
     configuration = load(root / "lockstep.yaml")
-    http = HttpClient(settings)
-    client = vault_client(http, external_authenticator(http, settings), f"lockstep-{step.name}")
-    database = LocalDatabase(state / "local.db")
-    wiring, access = WiringDirectory(root / "wiring"), FileAccess(root / "access.yaml")
-    wiring.reload()
-    shared = Shared(
-        secrets=directory_secrets(root, configuration),
-        publications=LocalPublications(database),
-        wiring=wiring,
-        access=access,
-        suspensions=LocalSuspensions(database),
-        settings=step_settings(configuration),
-        configuration=configuration,
-        notice=ready,
-    )
-    watch = TreeWatch([root / "wiring", root / "access.yaml"], lambda _: _reload(wiring, access), name="wiring-watch")
-    watch.start()
+    state = root / "state"
     try:
-        app = _app(step, client, shared, AuthorityGate(http))
-        asyncio.run(_run(app, bound, ready, step))
-    finally:
-        watch.stop()
-        client.close()
-        http.close()
-        database.close()
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"{state} cannot be made ({error.strerror}); give another --root") from None
+    with ExitStack() as stack, handled_signals() as signals, suppress(Interrupted):
+        bound = stack.enter_context(closing(tcp_socket(listen, None)))
+        http, health = HttpClient(settings), HttpClient(impatient(settings))
+        stack.callback(health.close)
+        stack.callback(http.close)
+        client = vault_client(http, external_authenticator(http, settings), f"lockstep-{step.name}")
+        stack.callback(client.close)
+        database = stack.enter_context(closing(LocalDatabase(state / "local.db")))
+        wiring, access = _wiring(root, configuration, settings.address), FileAccess(root / "access.yaml")
+        shared = Shared(
+            secrets=directory_secrets(root, configuration),
+            publications=LocalPublications(database),
+            wiring=wiring,
+            access=access,
+            suspensions=LocalSuspensions(database),
+            settings=step_settings(configuration),
+            configuration=configuration,
+            notice=ready,
+        )
+
+        def on_change(_: frozenset[Path]) -> None:
+            if problem := access.reload():
+                ready(problem)
+            wiring.reload()
+
+        watch = TreeWatch([root / "wiring", root / "access.yaml"], on_change, name="wiring-watch", notice=ready)
+        watch.start()
+        stack.callback(watch.stop)
+        servers = Servers(_app(step, client, shared, AuthorityGate(health)))
+        servers.add_tcp(bound)
+        signals.then(servers.stop)
+        servers.run(lambda: ready(f"lockstep step {step.name} ready on port {bound.getsockname()[1]}"))
+        signals.ignore()
+
+
+def _wiring(root: Path, configuration: Configuration, address: str) -> GuardedWiring:
+    servers = (address, *configuration.authority.allowed_servers)
+    wiring = GuardedWiring(root / "wiring", convention_policy(configuration), servers)
+    wiring.reload()
+    return wiring
 
 
 def _app(step: Step, client: VaultClient, shared: Shared, gate: AuthorityGate) -> StepApp:
@@ -94,25 +111,3 @@ def _app(step: Step, client: VaultClient, shared: Shared, gate: AuthorityGate) -
         observe=propagation.observe_propagation,
     )
     return StepApp(answerer, HttpSink(sink) if sink else NoSink(), propagation, lambda: gate.health().reason)
-
-
-def _reload(wiring: WiringDirectory, access: FileAccess) -> None:
-    wiring.reload()
-    access.reload()
-
-
-async def _run(app: StepApp, bound: socket.socket, ready: Callable[[str], None], step: Step) -> None:
-    servers = Servers(app)
-    servers.add_tcp(bound)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, servers.stop)
-    started = asyncio.Event()
-    serving = asyncio.create_task(servers.serve(started))
-    waiting = asyncio.create_task(started.wait())
-    await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
-    if started.is_set():
-        port = bound.getsockname()[1]
-        ready(f"lockstep step {step.name} ready on port {port}")
-    waiting.cancel()
-    await serving

@@ -1,13 +1,15 @@
 """The foreground process of `lockstep up`: serve until SIGTERM or SIGINT, then stop in order."""
 
-import asyncio
-import signal
+import contextlib
+import math
+import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from infra.hosts.control.routes import control
+from infra.hosts.foreground import Interrupted, handled_signals
 from infra.hosts.local.app import App
 from infra.hosts.local.instance import Instance, Options
 from infra.hosts.serving import Servers, Tls, tcp_socket, unix_socket
@@ -36,39 +38,42 @@ def run(
     """
     bound = tcp_socket(listening.address, listening.tls)
     sys.setswitchinterval(_TURN)
+    instance = Instance(root, options)
+    with handled_signals() as signals, contextlib.suppress(Interrupted):
+        try:
+            instance.start()
+            for text in instance.parts.notices:
+                notice(text)
+            servers = Servers(App(instance.parts, control), math.ceil(options.drain_seconds))
+            servers.add_tcp(bound, listening.tls)
+            url = _url(bound, listening)
+            instance.lock.describe(ingress=url)
+            with _control_socket(root, servers):
+                signals.then(servers.stop)
+                servers.run(lambda: ready(_line(instance, url)))
+        finally:
+            signals.ignore()
+            bound.close()
+            instance.stop()
+
+
+@contextlib.contextmanager
+def _control_socket(root: Path, servers: Servers) -> Iterator[None]:
+    """The Unix socket, which is gone when nobody answers on it any more."""
+    path = root.absolute() / "state" / SOCKET
+    bound = unix_socket(path)
     try:
-        instance = Instance(root, options)
-        instance.start()
-    except BaseException:
-        bound.close()
-        raise
-    try:
-        servers = Servers(App(instance.parts, control), int(options.drain_seconds))
-        servers.add_tcp(bound, listening.tls)
-        servers.add_unix(unix_socket(root.absolute() / "state" / SOCKET))
-        host, port = bound.getsockname()[:2]
-        scheme = "https" if listening.tls else "http"
-        url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/lockstep/default"
-        instance.lock.describe(ingress=url)
-        for text in instance.parts.notices:
-            notice(text)
-        asyncio.run(_serve(servers, lambda: ready(_line(instance, url))))
+        servers.add_unix(bound)
+        yield
     finally:
-        instance.stop()
+        bound.close()
+        path.unlink(missing_ok=True)
 
 
-async def _serve(servers: Servers, ready: Callable[[], None]) -> None:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, servers.stop)
-    started = asyncio.Event()
-    serving = asyncio.create_task(servers.serve(started))
-    waiting = asyncio.create_task(started.wait())
-    await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
-    if started.is_set():
-        ready()
-    waiting.cancel()
-    await serving
+def _url(bound: socket.socket, listening: Listening) -> str:
+    host, port = bound.getsockname()[:2]
+    scheme = "https" if listening.tls else "http"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/lockstep/default"
 
 
 def _line(instance: Instance, url: str) -> str:

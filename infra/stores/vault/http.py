@@ -8,11 +8,9 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
-import urllib3
-from urllib3.exceptions import HTTPError, ProtocolError
-
 from functions._failures import Unavailable
 from functions._values import SecretValue
+from infra.stores.vault.connections import BROKEN, DROPPED, Connections, Response
 from infra.stores.vault.settings import InvalidSettings, VaultSettings
 
 OnCall = Callable[[str, str], None]
@@ -47,7 +45,7 @@ class HttpClient:
     def __init__(self, settings: VaultSettings, on_call: OnCall = _uncounted) -> None:
         self.settings = settings
         self._on_call = on_call
-        self._pool = _pool(settings)
+        self._connections = _connections(settings)
 
     def request(
         self,
@@ -72,61 +70,42 @@ class HttpClient:
         if body is not None:
             headers["Content-Type"] = content_type
             payload = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-        return self._decode(*self._send(method, path, kind, headers, payload))
+        return self._decode(self._send(method, path, kind, headers, payload))
 
     def close(self) -> None:
-        self._pool.close()
+        self._connections.close()
 
-    def _send(
-        self, method: str, path: str, kind: str, headers: Mapping[str, str], payload: bytes | None
-    ) -> tuple[int, Mapping[str, str], bytes]:
+    def _send(self, method: str, path: str, kind: str, headers: Mapping[str, str], payload: bytes | None) -> Response:
         try:
             return self._send_once(method, path, kind, headers, payload)
-        except ProtocolError as error:
+        except DROPPED as error:
             if method not in _READS:
                 raise self._unreachable(error) from None
-            return self._send_again(method, path, kind, headers, payload)
-        except HTTPError as error:
+        except BROKEN as error:
             raise self._unreachable(error) from None
-
-    def _send_again(
-        self, method: str, path: str, kind: str, headers: Mapping[str, str], payload: bytes | None
-    ) -> tuple[int, Mapping[str, str], bytes]:
-        # A kept-alive connection that the server closed meanwhile; a read may simply be sent again.
         try:
-            return self._send_once(method, path, kind, headers, payload)
-        except HTTPError as error:
+            return self._send_once(method, path, kind, headers, payload)  # a read may simply be sent again
+        except BROKEN as error:
             raise self._unreachable(error) from None
 
     def _send_once(
         self, method: str, path: str, kind: str, headers: Mapping[str, str], payload: bytes | None
-    ) -> tuple[int, Mapping[str, str], bytes]:
+    ) -> Response:
         self._on_call(method, kind)
-        response = self._pool.urlopen(
-            method,
-            f"/v1/{path}",
-            body=payload,
-            headers=headers,
-            retries=False,
-            redirect=False,
-            preload_content=False,
-            decode_content=False,
-        )
         limit = self.settings.max_response
-        raw = response.read(limit + 1)
-        if len(raw) > limit:
-            response.close()
+        response = self._connections.exchange(method, f"/v1/{path}", headers, payload, limit)
+        if len(response.body) > limit:
             raise Unavailable(DEPENDENCY, f"the answer of {self.settings.address} is larger than {limit} bytes")
-        response.release_conn()
-        return response.status, response.headers, raw
+        return response
 
-    def _decode(self, status: int, headers: Mapping[str, str], raw: bytes) -> Answer:
+    def _decode(self, response: Response) -> Answer:
+        status, raw = response.status, response.body
         if 300 <= status < 400:
             reason = (
                 f"{self.settings.address} redirects elsewhere; set the address to the active node or its load balancer"
             )
             raise Unavailable(DEPENDENCY, reason)
-        after = _seconds(headers.get("Retry-After"))
+        after = _seconds(response.retry_after)
         if not raw.strip():
             return Answer(status, retry_after=after)
         try:
@@ -142,27 +121,17 @@ class HttpClient:
 
     def _unreachable(self, error: Exception) -> Unavailable:
         # The type only: an exception's text may echo whatever the other side sent.
-        cause = type(getattr(error, "reason", None) or error).__name__
+        cause = type(error).__name__
         reason = (
             f"cannot reach {self.settings.address} ({cause}); check that it runs and that its address and CA are right"
         )
         return Unavailable(DEPENDENCY, reason)
 
 
-def _pool(settings: VaultSettings) -> urllib3.HTTPConnectionPool:
+def _connections(settings: VaultSettings) -> Connections:
     parts = urlsplit(settings.address)
-    timeout = urllib3.Timeout(connect=settings.connect_timeout, read=settings.read_timeout)
-    if parts.scheme == "http":
-        return urllib3.HTTPConnectionPool(parts.hostname or "", parts.port, timeout=timeout, maxsize=_CONNECTIONS)
-    return urllib3.HTTPSConnectionPool(
-        parts.hostname or "",
-        parts.port,
-        timeout=timeout,
-        maxsize=_CONNECTIONS,
-        ssl_context=_tls(settings),
-        server_hostname=settings.tls_server_name or None,
-        assert_hostname=False if settings.skip_verify else (settings.tls_server_name or None),
-    )
+    tls = _tls(settings) if parts.scheme == "https" else None
+    return Connections(parts.hostname or "", parts.port, settings, tls, _CONNECTIONS)
 
 
 def _tls(settings: VaultSettings) -> ssl.SSLContext:
@@ -175,8 +144,6 @@ def _tls(settings: VaultSettings) -> ssl.SSLContext:
     if settings.skip_verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-        # One warning per request would drown the host's own notice that verification is off.
-        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
     return context
 
 

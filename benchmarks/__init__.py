@@ -1,0 +1,1 @@
+"""How fast, how frugal: Lockstep against the least that could do the same work, in one run (README.md here)."""

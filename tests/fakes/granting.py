@@ -1,0 +1,63 @@
+"""Ports that hold each step to its declaration: every call needs its capability, and which were used is known."""
+
+from dataclasses import replace
+from typing import Any
+
+from functions._capability import Capability
+from functions._ports import Ports
+from functions._step import Step
+from infra.hosts.withheld import NEEDED_BY, granted
+
+C = Capability
+# Any one of these allows the call; the first is what it is counted as where a step declares several.
+CALLS: dict[tuple[str, str], tuple[Capability, ...]] = {
+    ("sources", "read"): (C.SOURCE_READ,),
+    ("sources", "head"): (C.SOURCE_METADATA, C.SOURCE_READ),
+    ("sources", "select"): (C.SOURCE_METADATA, C.SOURCE_READ),
+    ("targets", "read"): (C.TARGET_READ,),
+    ("targets", "head"): (C.TARGET_METADATA, C.TARGET_READ),
+    ("targets", "create"): (C.TARGET_WRITE,),
+    ("targets", "update"): (C.TARGET_WRITE,),
+    ("targets", "delete"): (C.TARGET_DELETE,),
+    ("authority", "read"): (C.AUTHORITY_READ,),
+    ("authority", "read_pinned"): (C.AUTHORITY_READ,),
+    ("authority", "head"): (C.AUTHORITY_METADATA,),
+    ("authority", "list"): (C.AUTHORITY_LIST,),
+    ("authority", "write"): (C.AUTHORITY_WRITE,),
+    ("authority", "delete"): (C.AUTHORITY_DELETE,),
+    ("claims", "read"): (C.CLAIM_READ,),
+    ("claims", "create"): (C.CLAIM_WRITE,),
+    ("claims", "update"): (C.CLAIM_WRITE,),
+    ("tombstones", "list"): (C.TOMBSTONE_READ,),
+    ("tombstones", "read"): (C.TOMBSTONE_READ,),
+    ("tombstones", "create"): (C.TOMBSTONE_WRITE,),
+    ("tombstones", "remove"): (C.TOMBSTONE_WRITE,),
+    ("publications", "read"): (C.PUBLICATION_READ,),
+    ("publications", "record"): (C.PUBLICATION_WRITE,),
+    ("publications", "forget"): (C.PUBLICATION_WRITE,),
+    ("ledger", "anchor"): (C.LEDGER_WRITE,),
+}
+
+Used = dict[str, set[Capability]]
+
+
+class Granted:
+    """A port of one step. A call without its capability is refused, as policies and RBAC would refuse it."""
+
+    def __init__(self, step: Step, port: str, adapter: Any, used: Used) -> None:
+        self._step, self._port, self._adapter, self._used = step, port, adapter, used
+
+    def __getattr__(self, name: str) -> Any:
+        allowing = [capability for capability in CALLS[self._port, name] if capability in self._step.needs]
+        if not allowing:
+            raise AssertionError(f"step {self._step.name} calls {self._port}.{name} without declaring {name}'s need")
+        self._used.setdefault(self._step.name, set()).add(allowing[0])
+        return getattr(self._adapter, name)
+
+
+def granted_ports(step: Step, ports: Ports, used: Used) -> Ports:
+    """The ports of one step, over what all share: withheld where it declares nothing, else call by call."""
+    held = {
+        port: granted(step, port, Granted(step, port, getattr(ports, port), used)) for port in NEEDED_BY
+    }
+    return replace(ports, **held)

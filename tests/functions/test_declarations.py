@@ -1,0 +1,236 @@
+"""What steps declare is what they do: no more (least privilege), no less (the host withholds the rest)."""
+
+import ast
+import importlib
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import functions
+from events.catalogue import EVENTS
+from events.event import Category
+from events.orders import ClaimRequested, MaterializeRequested, PublishRequested
+from events.references import ManifestRef
+from events.secret import SecretDrifted
+from functions import BY_NAME, NAMES, STEPS
+from functions._capability import Capability
+from functions._ports import Ports
+from functions._step import Step
+from infra.hosts.withheld import NEEDED_BY
+from tests.fakes.granting import CALLS, Used, granted_ports
+from tests.fakes.world import Delivery, World, external_secret, path, push_secret, secret
+
+SOURCE, TARGET, PATH = secret("postgres/credentials"), secret("temporal/postgres"), path("platform-data/postgres/all")
+
+
+class Held(World):
+    """A world in which every step has only what it declares."""
+
+    def __init__(self, used: Used) -> None:
+        super().__init__()
+        self._shared = self.ports
+        self._used = used
+
+    def deliver(self, delivery: Delivery) -> None:
+        self.ports: Ports = granted_ports(delivery.step, self._shared, self._used)
+        super().deliver(delivery)
+
+
+# --- stories that together make every step do all that it does -----------------------------------------------------
+
+
+def wired(used: Used, deletion: str = "Delete", **spec: object) -> Held:
+    world = Held(used)
+    world.push(push_secret("all", str(SOURCE), {"a": f"{PATH.path}#a", "b": f"{PATH.path}#b"}, deletion=deletion))
+    world.push(push_secret("stays", "redis/credentials", {"p": "platform-data/redis/all#p"}))
+    world.external(external_secret(str(TARGET), {"a": f"{PATH.path}#a"}, **spec))
+    world.source(SOURCE, {"a": b"1", "b": b"2"})
+    world.settle()
+    assert world.target(TARGET) == {"a": b"1"}
+    return world
+
+
+def overdue(world: World) -> None:
+    """Grace is over, and the sweep comes by, twice."""
+    for _ in range(2):
+        world.clock.advance(3601)
+        world.tick()
+        world.settle()
+
+
+def changed_and_swept(used: Used) -> None:
+    world = wired(used)
+    world.secrets.put(SOURCE, {"a": b"3", "b": b"2"})
+    world.tick()
+    world.settle()
+    assert world.target(TARGET) == {"a": b"3"}
+    world.secrets.drift(TARGET, "a", b"other")
+    world.say(SecretDrifted(secret=TARGET, seen="x"))
+    world.settle()
+    assert world.target(TARGET) == {"a": b"3"}
+
+
+def found_by_expression(used: Used) -> None:
+    world = wired(used)
+    find = {"find": {"path": "platform-data", "name": {"regexp": "all$"}}}
+    world.external(external_secret("orders/everything", dataFrom=[find]))
+    world.settle()
+    world.tick()
+    world.settle()
+    assert world.target(secret("orders/everything"))
+
+
+def unwired(used: Used) -> None:
+    world = wired(used)
+    for ref in (*world.wiring.pushes, *world.wiring.externals):
+        if ref.name != "stays":
+            world.unwire(ref)
+    world.settle()
+    overdue(world)
+    assert world.path(PATH) is None
+    assert world.target(TARGET) is None
+
+
+def renamed_target(used: Used) -> None:
+    world = wired(used)
+    world.external(external_secret(str(TARGET), {"a": f"{PATH.path}#a"}, target={"name": "other"}))
+    world.settle()
+    overdue(world)
+    assert world.target(TARGET) is None
+    assert world.target(secret("temporal/other")) == {"a": b"1"}
+
+
+def source_gone_and_consumer_unfed(used: Used) -> None:
+    world = wired(used, target={"deletionPolicy": "Delete"})
+    world.source_removed(SOURCE)
+    world.settle()
+    overdue(world)
+    overdue(world)
+    assert world.path(PATH) is None
+
+
+def property_dropped(used: Used) -> None:
+    world = wired(used)
+    world.push(push_secret("all", str(SOURCE), {"a": f"{PATH.path}#a"}, deletion="Delete"))
+    world.settle()
+    overdue(world)
+    assert world.path(PATH) == {"a": b"1"}
+
+
+def taken_over(used: Used) -> None:
+    world = wired(used)
+    world.wiring.remove(ManifestRef(kind="PushSecret", namespace="postgres", name="all"))
+    ref = world.push(push_secret("new", str(SOURCE), {"a": f"{PATH.path}#a", "b": f"{PATH.path}#b"}))
+    world.settle()
+    world.say(
+        ClaimRequested(
+            path=PATH, claimant=ref, epoch=1, by="operator:1000", reason="test",
+            expires=world.clock.now().replace(year=2027),
+        )
+    )  # fmt: skip
+    world.settle()
+    claim = world.claims.read(PATH)
+    assert claim is not None
+    assert claim.owner == str(ref)
+
+
+def anchored(used: Used) -> None:
+    world = wired(used)
+    world.tick("anchor")
+    world.settle()
+    assert world.ledger.anchored == 1
+
+
+STORIES: tuple[Callable[[Used], None], ...] = (
+    changed_and_swept, found_by_expression, unwired, renamed_target, source_gone_and_consumer_unfed,
+    property_dropped, taken_over, anchored,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
+def test_no_step_does_what_it_does_not_declare(story: Callable[[Used], None]) -> None:
+    story({})
+
+
+def test_no_step_declares_what_it_never_does() -> None:
+    used: Used = {}
+    for story in STORIES:
+        story(used)
+    assert {step.name: step.needs - used.get(step.name, set()) for step in STEPS} == {name: frozenset() for name in NAMES}
+
+
+# --- the table -------------------------------------------------------------------------------------------------------
+
+
+def test_the_table_of_contents_names_every_module() -> None:
+    folder = Path(functions.__file__).parent
+    assert sorted(NAMES) == sorted(file.stem for file in folder.glob("[a-z]*.py"))
+    assert [step.name for step in STEPS] == list(NAMES)
+    assert {name: step for name, step in BY_NAME.items() if step.name == name} == BY_NAME
+    assert functions.step("publish") is BY_NAME["publish"]
+
+
+def test_nothing_else_is_in_the_package() -> None:
+    with pytest.raises(AttributeError, match="nonsense"):
+        _ = functions.nonsense
+
+
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
+def test_a_declaration_is_whole(step: Step) -> None:
+    assert step.does.endswith(".")
+    assert step.consumes
+    assert set(step.consumes) | set(step.emits) <= set(EVENTS)
+    assert len(set(step.emits)) == len(step.emits)
+    module = importlib.import_module(f"functions.{step.name}")
+    assert step.handle is module.handle
+    assert (module.__doc__ or "").startswith(f"{step.name}: ")
+
+
+def test_whatever_is_ordered_or_reported_reaches_a_step_and_whatever_a_step_says_is_known() -> None:
+    consumed = {event for step in STEPS for event in step.consumes}
+    emitted = {event for step in STEPS for event in step.emits}
+    for event in EVENTS:
+        if event.CATEGORY is not Category.FACT:
+            assert event in consumed, f"nobody reacts to {event.TYPE}"
+    assert {PublishRequested, MaterializeRequested} <= emitted
+
+
+def test_promises_of_the_design() -> None:
+    """Only publish and retract may write values; no step but publish and retract claims; the sweep reads no value."""
+    able = {
+        capability: {step.name for step in STEPS if capability in step.needs} for capability in Capability
+    }
+    assert able[Capability.AUTHORITY_WRITE] == able[Capability.CLAIM_WRITE] == {"publish", "retract"}
+    assert able[Capability.AUTHORITY_DELETE] == able[Capability.TARGET_DELETE] == {"retract"}
+    assert able[Capability.TARGET_WRITE] == {"materialize"}
+    assert able[Capability.SOURCE_READ] == {"publish"}
+    assert able[Capability.LEDGER_WRITE] == {"record"}
+    assert not BY_NAME["sweep"].needs & {Capability.AUTHORITY_READ, Capability.SOURCE_READ, Capability.TARGET_READ}
+    assert not any("rotation" in event.TYPE for event in BY_NAME["publish"].consumes)
+
+
+def test_every_call_of_a_port_has_its_capability() -> None:
+    """The table that the stories are held to covers the ports, and the host's withholding covers the table."""
+    hints = inspect.get_annotations(Ports, eval_str=True)
+    for port, capabilities in NEEDED_BY.items():
+        methods = {name for name in vars(hints[port]) if not name.startswith("_")}
+        assert methods == {name for known, name in CALLS if known == port}
+        assert capabilities == {one for (known, _), allowing in CALLS.items() if known == port for one in allowing}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_step_imports_no_other(name: str) -> None:
+    tree = ast.parse(Path(functions.__file__).with_name(f"{name}.py").read_text())
+    assert not _modules(tree) & {f"functions.{other}" for other in NAMES}
+
+
+def _modules(tree: ast.AST) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            found.add(node.module or "")
+        elif isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+    return found

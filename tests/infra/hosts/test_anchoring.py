@@ -1,0 +1,202 @@
+"""The ledger's anchor: one suite for `Ledger`, and the real one against a real OpenBao."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from functions._failures import Conflict, Reject, Unavailable
+from functions._ports import Ledger
+from infra.broker.broker import Broker
+from infra.broker.errors import BrokerFullError
+from infra.hosts.anchoring import AnchoredLedger
+from infra.stores.vault.anchors import VaultAnchors
+from infra.stores.vault.kv import KvEngine
+from infra.stores.vault.transit import TransitSigner
+from tests.fakes.local import FakeLedger
+from tests.infra.broker.kit import SOURCE, Scripted, event, running
+from tests.openbao import OpenBao
+
+pytestmark = pytest.mark.e2e
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    with running(tmp_path, {"sub": Scripted()}) as found:
+        yield found
+
+
+@pytest.fixture
+def anchors(openbao: OpenBao) -> VaultAnchors:
+    engine = KvEngine(openbao.admin())
+    engine.delete_metadata("lockstep", "anchors/ledger")
+    return VaultAnchors(engine)
+
+
+@pytest.fixture
+def signer(openbao: OpenBao) -> TransitSigner:
+    return TransitSigner(openbao.admin())
+
+
+@pytest.fixture
+def ledger(broker: Broker, anchors: VaultAnchors, signer: TransitSigner) -> AnchoredLedger:
+    return AnchoredLedger(broker.ledger, anchors, signer, "ours", lambda: NOW)
+
+
+def append(broker: Broker, *numbers: int) -> None:
+    for number in numbers:
+        broker.accept(event(number), SOURCE).result(timeout=20)
+
+
+@pytest.mark.parametrize("kind", ["fake", "openbao"])
+def test_anchoring_is_harmless_however_often(kind: str, request: pytest.FixtureRequest) -> None:
+    port: Ledger = FakeLedger() if kind == "fake" else request.getfixturevalue("ledger")
+    for _ in range(3):
+        port.anchor()
+
+
+def test_an_empty_ledger_is_not_anchored(ledger: AnchoredLedger, anchors: VaultAnchors) -> None:
+    ledger.anchor()
+    assert anchors.read() is None
+
+
+def test_the_head_is_signed_kept_and_recorded(
+    broker: Broker, ledger: AnchoredLedger, anchors: VaultAnchors, signer: TransitSigner
+) -> None:
+    append(broker, 1, 2)
+    ledger.anchor()
+    sequence, digest = broker.ledger.head()
+    found = anchors.read()
+    assert found is not None
+    assert (found.sequence, found.digest, found.ledger, found.anchored) == (sequence, digest.hex(), "ours", NOW)
+    assert signer.verify(ledger.message(sequence, digest), found.signature)
+    assert not signer.verify(ledger.message(sequence + 1, digest), found.signature)
+    (recorded,) = broker.ledger.anchors()
+    assert (recorded.n, recorded.hash, recorded.signature) == (sequence, digest, found.signature)
+    assert (recorded.authority_version, recorded.at) == (found.revision, int(NOW.timestamp() * 1_000_000))
+
+
+def test_nothing_new_asks_for_no_signature(openbao: OpenBao, broker: Broker, ledger: AnchoredLedger) -> None:
+    append(broker, 1)
+    ledger.anchor()
+    openbao.calls.clear()
+    ledger.anchor()
+    assert [kind for _, kind in openbao.calls if kind == "sign"] == []
+    assert len(broker.ledger.anchors()) == 1
+
+
+def test_one_anchor_covers_everything_since_the_last(broker: Broker, ledger: AnchoredLedger, anchors: VaultAnchors) -> None:
+    append(broker, 1)
+    ledger.anchor()
+    append(broker, 2, 3, 4)
+    ledger.anchor()
+    assert [anchor.n for anchor in broker.ledger.anchors()][0] == 1
+    found = anchors.read()
+    assert found is not None
+    assert found.sequence == broker.ledger.head()[0]
+
+
+def test_a_ledger_that_was_cut_is_not_vouched_for(
+    tmp_path: Path, broker: Broker, ledger: AnchoredLedger, anchors: VaultAnchors, signer: TransitSigner
+) -> None:
+    append(broker, 1, 2, 3)
+    ledger.anchor()
+    before = anchors.read()
+    for entries in ((), (1,)):
+        folder = tmp_path / f"cut-{len(entries)}"
+        folder.mkdir()
+        with running(folder, {"sub": Scripted()}) as cut:
+            append(cut, *entries)
+            with pytest.raises(Reject, match="it was cut or replaced; keep both and run `lockstep audit verify`"):
+                AnchoredLedger(cut.ledger, anchors, signer, "ours", lambda: NOW).anchor()
+    assert anchors.read() == before
+
+
+def test_a_ledger_that_was_rewritten_is_not_vouched_for(
+    tmp_path: Path, broker: Broker, ledger: AnchoredLedger, anchors: VaultAnchors, signer: TransitSigner
+) -> None:
+    append(broker, 1, 2)
+    ledger.anchor()
+    before = anchors.read()
+    (tmp_path / "other").mkdir()
+    with running(tmp_path / "other", {"sub": Scripted()}) as other:
+        append(other, 7, 8, 9, 10)
+        with pytest.raises(Reject, match="rewritten or replaced"):
+            AnchoredLedger(other.ledger, anchors, signer, "ours", lambda: NOW).anchor()
+    assert anchors.read() == before
+
+
+def test_two_that_anchor_at_once_raise_no_false_alarm(
+    broker: Broker, anchors: VaultAnchors, signer: TransitSigner, ledger: AnchoredLedger
+) -> None:
+    """Between our look at the ledger and at the anchor, somebody else anchors more than we have seen."""
+
+    class Overtaken(VaultAnchors):
+        def read(self) -> object:  # type: ignore[override]  # as the one it replaces
+            append(broker, len(broker.ledger.anchors()) + 10)
+            ledger.anchor()
+            return anchors.read()
+
+    append(broker, 1)
+    slow = AnchoredLedger(broker.ledger, Overtaken.__new__(Overtaken), signer, "ours", lambda: NOW)
+    slow.anchor()
+
+
+def test_of_many_that_anchor_at_once_none_contradicts_another(broker: Broker, ledger: AnchoredLedger) -> None:
+    outcomes: list[BaseException | None] = []
+
+    def work(number: int) -> None:
+        append(broker, number)
+        try:
+            ledger.anchor()
+        except (Conflict, Reject, Unavailable) as failure:
+            outcomes.append(failure)
+        else:
+            outcomes.append(None)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(outcomes) == 6
+    assert not [failure for failure in outcomes if isinstance(failure, Reject)]
+    ledger.anchor()
+
+
+def test_where_the_anchor_cannot_be_recorded(
+    broker: Broker, ledger: AnchoredLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append(broker, 1)
+    full: Future[None] = Future()
+    full.set_exception(BrokerFullError("the disk is full"))
+    monkeypatch.setattr(broker.ledger, "record_anchor", lambda *_, **__: full)
+    with pytest.raises(Unavailable, match="the disk is full"):
+        ledger.anchor()
+    monkeypatch.undo()
+    append(broker, 2)
+    ledger.anchor()
+    assert len(broker.ledger.anchors()) == 1
+
+
+def test_another_writer_of_the_anchor_wins_once(broker: Broker, ledger: AnchoredLedger, anchors: VaultAnchors) -> None:
+    append(broker, 1)
+    ledger.anchor()
+    found = anchors.read()
+    assert found is not None
+    append(broker, 2)
+
+    class Stale(VaultAnchors):
+        def read(self) -> object:  # type: ignore[override]  # as above
+            return replace(found, revision=found.revision - 1)
+
+    stale = Stale.__new__(Stale)
+    stale.__dict__.update(anchors.__dict__)
+    ledger._anchors = stale
+    with pytest.raises(Conflict):
+        ledger.anchor()
