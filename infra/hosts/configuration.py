@@ -25,7 +25,12 @@ class ConfigurationError(ValueError):
 
 class _Section(BaseModel):
     model_config = ConfigDict(
-        extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True, allow_inf_nan=False
+        extra="forbid",
+        frozen=True,
+        alias_generator=to_camel,
+        populate_by_name=True,
+        allow_inf_nan=False,
+        defer_build=True,  # without a file none of it is needed
     )
 
 
@@ -118,12 +123,12 @@ class Configuration(_Section):
     api_version: Literal["lockstep.dev/v1alpha1"] = "lockstep.dev/v1alpha1"
     kind: Literal["Configuration"] = "Configuration"
     cluster: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$")] = "local"
-    retraction: Retraction = Retraction()
-    sweep: Sweep = Sweep()
-    anchor: Anchor = Anchor()
-    delivery: Delivery = Delivery()
-    conventions: Conventions = Conventions()
-    authority: Authority = Authority()
+    retraction: Retraction = Field(default_factory=Retraction.model_construct)
+    sweep: Sweep = Field(default_factory=Sweep.model_construct)
+    anchor: Anchor = Field(default_factory=Anchor.model_construct)
+    delivery: Delivery = Field(default_factory=Delivery.model_construct)
+    conventions: Conventions = Field(default_factory=Conventions.model_construct)
+    authority: Authority = Field(default_factory=Authority.model_construct)
     ownership: dict[str, Ownership] = Field(default_factory=dict)
     principals: tuple[Principal, ...] = ()
 
@@ -143,7 +148,7 @@ def load(path: Path) -> Configuration:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        return Configuration()
+        return Configuration.model_construct()  # defaults need no validation, nor the validators to be built
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"{path}: cannot be read ({type(error).__name__}); mend or remove it") from None
     try:
@@ -153,7 +158,7 @@ def load(path: Path) -> Configuration:
         where = f" line {mark.line + 1}" if mark else ""
         raise ConfigurationError(f"{path}{where}: not YAML; mend or remove it") from None
     if document is None:
-        return Configuration()
+        return Configuration.model_construct()  # defaults need no validation, nor the validators to be built
     try:
         return Configuration.model_validate(document)
     except ValidationError as error:

@@ -63,9 +63,7 @@ class _Connected(Protocol):
 
 def peer(connection: _Connected) -> tuple[str, int]:
     """Who is at the other end of a Unix socket, as the kernel says: `uid:<number>`, and the process."""
-    pid, uid, _ = _CREDENTIALS.unpack(
-        connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    )
+    pid, uid, _ = _CREDENTIALS.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
     return f"{PEER}{uid}", pid
 
 

@@ -136,7 +136,7 @@ def step_ports(step: Step, client: VaultClient, shared: Shared, ledger: Ledger |
         targets=granted(step, "targets", shared.secrets),
         authority=granted(step, "authority", VaultAuthority(engine)),
         claims=granted(step, "claims", VaultClaims(engine, shared.notice, mount)),
-        tombstones=granted(step, "tombstones", VaultTombstones(engine, mount)),
+        tombstones=granted(step, "tombstones", VaultTombstones(engine, mount, shared.configuration.cluster)),
         publications=granted(step, "publications", shared.publications),
         ledger=granted(step, "ledger", ledger),
         wiring=shared.wiring,

@@ -3,7 +3,7 @@
 import hashlib
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -59,8 +59,11 @@ class WiringDirectory:
         """The newest snapshot, which never changes: for whoever asks several questions."""
         return self._index
 
-    def reload(self) -> tuple[Change, ...]:
-        """Read what changed on disk, swap the snapshot, and say what is different (at first: everything is added)."""
+    def reload(self, prepare: Callable[[Index], object] = lambda _: None) -> tuple[Change, ...]:
+        """Read what changed on disk, swap the snapshot, and say what is different (at first: everything is added).
+
+        `prepare` sees the new snapshot before anybody else does; where it raises, the old one stays.
+        """
         with self._reloading:
             files = self._scan()
             same = files.keys() == self._files.keys()
@@ -70,7 +73,9 @@ class WiringDirectory:
             before = self._index
             sources = [source for name in sorted(files) for source in files[name].sources]
             findings = tuple(finding for name in sorted(files) for finding in files[name].findings)
-            self._index = Index(sources, findings=findings, policy=self._policy, previous=before)
+            after = Index(sources, findings=findings, policy=self._policy, previous=before)
+            prepare(after)
+            self._index = after
             self._files = files
             return tuple(_changes(before, self._index))
 

@@ -10,6 +10,7 @@ from infra.hosts.control.arguments import ports_of
 from infra.hosts.control.documents import Document, instant
 from infra.hosts.local.instance import Parts
 from infra.stores.vault.kv import KvEngine
+from infra.stores.vault.tombstones import VaultTombstones
 from infra.wiring.index import Index
 
 _MOST_TOMBSTONES = 200  # read for one answer; each is a request to the authority
@@ -71,7 +72,8 @@ def tombstones(parts: Parts) -> Document:
         return unknown
     ports, client = ports_of(parts)("sweep"), parts.clients["sweep"]
     try:
-        names = sorted(KvEngine(client).list(parts.configuration.authority.claims_mount, "tombstones"))
+        mount, cluster = parts.configuration.authority.claims_mount, parts.configuration.cluster
+        names = VaultTombstones(KvEngine(client), mount, cluster).ids()
         found = [one for name in names[:_MOST_TOMBSTONES] if (one := ports.tombstones.read(name))]
     except StepFailure as failure:
         return {**unknown, "held": failure.reason}

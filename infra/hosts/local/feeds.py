@@ -16,6 +16,7 @@ from infra.hosts.local.manifests import KnownManifest, KnownManifests
 from infra.hosts.local.publications import LocalPublications
 from infra.stores.directory.secrets import DirectorySecrets
 from infra.wiring.directory import WiringDirectory
+from infra.wiring.index import Index
 
 _BATCH = 500  # manifests told of in one commit: a first start tells of all of them
 ACCEPT_TIMEOUT = 30.0  # seconds for the broker to make an event durable
@@ -53,7 +54,7 @@ class WiringFeed:
     """
 
     def __init__(
-        self, wiring: WiringDirectory, known: KnownManifests, *, bind: Callable[[], None], tell: Teller,
+        self, wiring: WiringDirectory, known: KnownManifests, *, bind: Callable[[Index], None], tell: Teller,
     ) -> None:  # fmt: skip
         self._wiring = wiring
         self._known = known
@@ -63,8 +64,7 @@ class WiringFeed:
 
     def refresh(self) -> int:
         """Read the manifests again; how many events that made."""
-        self._wiring.reload()
-        self._bind()
+        self._wiring.reload(self._bind)
         now = {manifest.ref: manifest for manifest in self._named()}
         if self._told is None:
             self._told = self._known.all()

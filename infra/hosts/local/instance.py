@@ -44,6 +44,7 @@ from infra.stores.vault.client import VaultClient
 from infra.stores.vault.kv import KvEngine
 from infra.stores.vault.transit import TransitSigner
 from infra.wiring.access import FileAccess
+from infra.wiring.index import Index
 
 _log = logging.getLogger("lockstep")
 MANIFESTS_PER_SHARD = 200
@@ -191,7 +192,7 @@ class Instance:
             notices=notices,
             propagation=propagation,
         )
-        self._bind_policies()
+        self._bind_policies(wiring.snapshot())
         broker.start()
         self._start_sources(shared)
         self._start_schedules(configuration)
@@ -246,11 +247,9 @@ class Instance:
             _now,
         )
 
-    def _bind_policies(self) -> None:
+    def _bind_policies(self, index: Index) -> None:
         parts = self.parts
-        parts.authority.apply_policies(
-            parts.wiring.snapshot(), [publication.path for publication in parts.publications.all()]
-        )
+        parts.authority.apply_policies(index, [publication.path for publication in parts.publications.all()])
 
     def _start_sources(self, shared: Shared) -> None:
         parts = self.parts

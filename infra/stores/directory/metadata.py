@@ -16,7 +16,8 @@ Numbers = tuple[int, int, int, int]
 
 
 class _Document(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")  # a later version may say more
+    # Unknown fields are let through: a later version may say more. Built when a document of its kind is met.
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     type: str = Field(default="Opaque", max_length=253)
     labels: dict[str, str] = Field(default_factory=dict)
@@ -31,7 +32,7 @@ class Theirs(_Document):
 class Marker(BaseModel):
     """Whose Secret this is; survives a `..data` that somebody swapped."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     version: int = SCHEMA
     owner: str

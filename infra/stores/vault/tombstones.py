@@ -1,4 +1,7 @@
-"""`Tombstones` as documents `lockstep/tombstones/<id>`."""
+"""`Tombstones` as documents `lockstep/tombstones/<cluster>_<id>`.
+
+By cluster, as several may share an authority: what is absent in one may be wired in another.
+"""
 
 import re
 from collections.abc import Mapping
@@ -27,17 +30,22 @@ class VaultTombstones:
     the absence is noticed once more and waits its grace again: never that something is retracted too early.
     """
 
-    def __init__(self, engine: KvEngine, mount: str = MOUNT) -> None:
+    def __init__(self, engine: KvEngine, mount: str = MOUNT, cluster: str = "local") -> None:
         self._engine = engine
         self._mount = mount
+        self._prefix = f"{cluster}_"  # no cluster's name holds "_"
+
+    def ids(self) -> tuple[str, ...]:
+        """The ids of this cluster's tombstones, ordered: one request, whatever their number."""
+        names = (name for name in self._engine.list(self._mount, _DIRECTORY) if name.startswith(self._prefix))
+        return tuple(sorted(found for name in names if _ID.fullmatch(found := name.removeprefix(self._prefix))))
 
     def list(self) -> tuple[Tombstone, ...]:
-        ids = [name for name in self._engine.list(self._mount, _DIRECTORY) if _ID.fullmatch(name)]
-        found = (self.read(tombstone_id) for tombstone_id in sorted(ids))
+        found = (self.read(tombstone_id) for tombstone_id in self.ids())
         return tuple(tombstone for tombstone in found if tombstone is not None)
 
     def read(self, tombstone_id: str) -> Tombstone | None:
-        found = self._engine.read(self._mount, _name(tombstone_id))
+        found = self._engine.read(self._mount, self._name(tombstone_id))
         if found is None or found.data is None:
             return None
         where = f"the tombstone {tombstone_id}"
@@ -47,7 +55,7 @@ class VaultTombstones:
         return tombstone
 
     def create(self, tombstone: Tombstone) -> None:
-        name = _name(tombstone.id)
+        name = self._name(tombstone.id)
         try:
             self._engine.write(self._mount, name, _document(tombstone), 0)
         except Conflict:
@@ -56,7 +64,7 @@ class VaultTombstones:
                 self._engine.write(self._mount, name, _document(tombstone), found.number)
 
     def remove(self, tombstone: Tombstone) -> None:
-        name = _name(tombstone.id)
+        name = self._name(tombstone.id)
         self._engine.delete(self._mount, name, (tombstone.revision,))
         left = self._engine.metadata(self._mount, name)
         if left is None:
@@ -65,11 +73,10 @@ class VaultTombstones:
             raise Conflict(f"the tombstone {tombstone.id} changed since it was read; read it again")
         self._engine.delete_metadata(self._mount, name)
 
-
-def _name(tombstone_id: str) -> str:
-    if not _ID.fullmatch(tombstone_id):
-        raise Reject("not the id of a tombstone; ids are letters, digits, '-', '_' and '.'")
-    return f"{_DIRECTORY}/{tombstone_id}"
+    def _name(self, tombstone_id: str) -> str:
+        if not _ID.fullmatch(tombstone_id):
+            raise Reject("not the id of a tombstone; ids are letters, digits, '-', '_' and '.'")
+        return f"{_DIRECTORY}/{self._prefix}{tombstone_id}"
 
 
 def _document(tombstone: Tombstone) -> dict[str, Any]:

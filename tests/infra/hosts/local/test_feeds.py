@@ -58,7 +58,7 @@ class Told:
             self(batch[0])
         self.events += batch
 
-    def bind(self) -> None:
+    def bind(self, _: object) -> None:
         self.bound = len(self.events) + 1
 
     @property
@@ -167,7 +167,7 @@ def test_policies_are_bound_before_anything_is_told(feed: WiringFeed, told: Told
 def test_nothing_is_told_while_policies_cannot_be_bound(
     wiring: WiringDirectory, database: LocalDatabase, told: Told, wire: Callable[..., None]
 ) -> None:
-    def sealed() -> None:
+    def sealed(_: object) -> None:
         raise BrokerFullError("sealed")
 
     wire(STORE, push())
