@@ -61,7 +61,7 @@ Instant = Annotated[AwareDatetime, AfterValidator(_utc)]
 class Reference(BaseModel):
     """A name of one thing; compares and hashes by value."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)  # most processes use few of these alone
 
     @property
     def subject(self) -> str:

@@ -310,7 +310,9 @@ class Running:
         connection = http.client.HTTPConnection(host, timeout=PATIENCE)
         return _exchange(connection, method, path, body, headers or {})
 
-    def send(self, type_: str, data: Any = None, *, subject: str = "", token: str = "", **attributes: str) -> "Response":
+    def send(
+        self, type_: str, data: Any = None, *, subject: str = "", token: str = "", **attributes: str
+    ) -> "Response":
         """POST a CloudEvent in binary mode to the ingress over TCP."""
         headers = event_headers(type_, subject, attributes)
         if token:
@@ -407,9 +409,7 @@ def _wrong(secret: Any) -> str:
 # --- manifests ----------------------------------------------------------------------------------------------------
 
 
-def store(
-    name: str = "vault-backend", mount: str = "secret", server: str = "https://vault.vault.svc:8200"
-) -> Document:
+def store(name: str = "vault-backend", mount: str = "secret", server: str = "https://vault.vault.svc:8200") -> Document:
     """A ClusterSecretStore. At an existing authority `server` must be its address; the embedded one ignores it."""
     vault = {"server": server, "path": mount, "version": "v2"}
     return {

@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field, model_validator
 from events.references import PathSegments
 from functions._failures import Reject
 from functions._manifests.expression import compile_expression
+from functions._manifests.reserved import reserved_mount
 from functions._manifests.selector import LabelSelector
 from functions._manifests.shape import Manifest, Shape
 
@@ -99,7 +100,16 @@ class ClusterSecretStore(Manifest):
 
     @property
     def mount(self) -> str | None:
-        """The canonical mount `<namespace>/<path>`; None for a provider other than Vault's KV version 2."""
+        """The canonical mount `<namespace>/<path>`; None for a reserved one, or another provider than KV version 2."""
+        return None if self._named is None or self.reserved else self._named
+
+    @property
+    def reserved(self) -> str | None:
+        """Why what it names may not be named by any manifest, None where it may."""
+        return None if self._named is None else reserved_mount(self._named)
+
+    @property
+    def _named(self) -> str | None:
         vault = self.spec.provider.vault
         if vault is None or vault.version != "v2":
             return None

@@ -136,7 +136,7 @@ class ExternalSecretSpec(Shape):
     secret_store_ref: StoreRef | None = None
     refresh_policy: Literal["Periodic", "OnChange", "CreatedOnce"] = "Periodic"
     refresh_interval: Duration = 3600.0
-    target: Target = Target()
+    target: Target = Field(default_factory=Target)  # an instance would be made, and its model built, at import
     data: tuple[ExternalData, ...] = ()
     data_from: tuple[DataFrom, ...] = ()
 
@@ -174,6 +174,13 @@ class ExternalSecret(Manifest):
     def store(self) -> str:
         """The store's name, "" where only its entries name stores."""
         return self.spec.secret_store_ref.name if self.spec.secret_store_ref else ""
+
+    @property
+    def stores(self) -> tuple[str, ...]:
+        """The names of all stores that it reads from, its entries' own included, each once."""
+        sources = [*(item.source_ref for item in self.spec.data), *(item.source_ref for item in self.spec.data_from)]
+        named = (self.spec.secret_store_ref, *(source.store_ref for source in sources if source))
+        return tuple(dict.fromkeys(ref.name for ref in named if ref))
 
     def data_path(self, item: ExternalData, mount_of: MountOf) -> PathRef:
         """The path that an entry of `data` reads. Raises Reject."""

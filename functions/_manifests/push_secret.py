@@ -39,7 +39,7 @@ class SecretSelector(Shape):
 class PushSelector(Shape):
     """What is pushed. With a `generatorRef` (not supported) `secret` selects nothing."""
 
-    secret: SecretSelector = SecretSelector()
+    secret: SecretSelector = Field(default_factory=SecretSelector)
     generator_ref: GeneratorRef | None = None
 
     @model_validator(mode="after")

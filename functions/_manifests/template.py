@@ -49,7 +49,7 @@ class SecretTemplate(Shape):
 
     type: str = Field(default="", max_length=253)
     engine_version: Literal["v2"] = "v2"
-    metadata: TemplateMetadata = TemplateMetadata()
+    metadata: TemplateMetadata = Field(default_factory=TemplateMetadata)
     merge_policy: Literal["Replace", "Merge"] = "Replace"
     data: dict[str, str] = Field(default_factory=dict)
     template_from: tuple[TemplateFrom, ...] = ()

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from infra.hosts.bounded_http import BoundedHttpProtocol
 from infra.hosts.defects import LastResort
 from infra.hosts.senders import PEER
 
@@ -47,7 +47,7 @@ class Tls:
         return context
 
 
-class _PeerProtocol(HttpToolsProtocol):
+class _PeerProtocol(BoundedHttpProtocol):
     """HTTP over a Unix socket: the client is the peer's user id, as the kernel says."""
 
     def connection_made(self, transport: Any) -> None:
@@ -145,7 +145,7 @@ class Servers:
         self._servers: list[tuple[uvicorn.Server, socket.socket]] = []
 
     def add_tcp(self, bound: socket.socket, tls: Tls | None = None) -> None:
-        self._add(bound, "httptools", tls)
+        self._add(bound, BoundedHttpProtocol, tls)
 
     def add_unix(self, bound: socket.socket) -> None:
         self._add(bound, _PeerProtocol, None)

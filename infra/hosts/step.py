@@ -22,16 +22,20 @@ _USAGE, _REFUSED = 2, 5  # the command line's exit codes
 def main() -> int:
     """Serve until SIGTERM; the exit status."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s", stream=sys.stderr)
-    root = os.environ.get("LOCKSTEP_ROOT", "")
     try:
-        if not root:
-            raise ConfigurationError("LOCKSTEP_ROOT is not set; give the directory of the installation")
-        serve(Path(root).absolute(), os.environ.get("LISTEN_ADDRESS", "127.0.0.1:8080"), _say)
+        serve(_root(), os.environ.get("LISTEN_ADDRESS", "127.0.0.1:8080"), _say)
     except (ListenError, ConfigurationError, AccessError, InvalidSettings) as failure:
         return _failed(failure, _USAGE)
     except LocalDatabaseError as failure:
         return _failed(failure, _REFUSED)
     return 0
+
+
+def _root() -> Path:
+    root = os.environ.get("LOCKSTEP_ROOT", "")
+    if not root:
+        raise ConfigurationError("LOCKSTEP_ROOT is not set; give the directory of the installation")
+    return Path(root).absolute()
 
 
 def _say(line: str) -> None:

@@ -118,6 +118,11 @@ def convention_policy(configuration: Configuration) -> ConventionPolicy:
     return ConventionPolicy(default=conventions.mode, namespaces=tuple(conventions.namespaces.items()))
 
 
+def own_mounts(configuration: Configuration) -> tuple[str, ...]:
+    """The mounts that Lockstep keeps its documents and its key in."""
+    return (configuration.authority.claims_mount, configuration.authority.transit_mount)
+
+
 def step_settings(configuration: Configuration) -> Settings:
     """What steps are told of the configuration."""
     return Settings(

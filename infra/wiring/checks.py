@@ -85,7 +85,9 @@ def _store_refs(external: ExternalSecret) -> Iterator[tuple[Place, StoreRef]]:
 
 def store_faults(store: ClusterSecretStore) -> Iterator[Fault]:
     """Notices about a store, and what is wrong with its conditions."""
-    rule = rules.STORE_NOTICE if store.mount is not None else rules.FOREIGN_STORE
+    if store.reserved:
+        yield Fault(rules.RESERVED_MOUNT, ("spec", "provider", "vault", "path"), store.reserved)
+    rule = rules.STORE_NOTICE if store.reserved or store.mount is not None else rules.FOREIGN_STORE
     for notice in store.notices:
         yield Fault(rule if "ignored" not in notice else rules.STORE_NOTICE, ("spec", "provider"), notice)
     for n, condition in enumerate(store.spec.conditions):
@@ -132,6 +134,8 @@ def _store_faults(name: str, kind: str, namespace: str, stores: Stores, place: P
         yield Fault(rules.NAMESPACED_STORE, place, f"refers to {kind} {name!r}, not to a ClusterSecretStore")
     elif store is None:
         yield Fault(rules.UNKNOWN_STORE, place, f"refers to ClusterSecretStore {name!r}, which is not there")
+    elif store.reserved:
+        yield Fault(rules.RESERVED_MOUNT, place, f"store {name!r} {store.reserved}")
     elif store.mount is None:
         technology = store.spec.provider.technology
         yield Fault(rules.FOREIGN_STORE, place, f"store {name!r} ({technology}) is no Vault KV version 2 mount")

@@ -140,6 +140,10 @@ class Index:
             for message in each.warnings if not self.policy.enforced(ref.namespace) else ():
                 yield ref, message
 
+    def __len__(self) -> int:
+        """How many manifests there are."""
+        return len(self._pushes) + len(self._externals) + len(self._stores)
+
     def generations(self) -> dict[ManifestRef, str]:
         """Every manifest with the digest of what drives it."""
         found = {ref: each.push.generation for ref, each in self._pushes.items()}

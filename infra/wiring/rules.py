@@ -69,6 +69,11 @@ STORE_REFUSES = _rule(
     13, "store-refuses-namespace", "5a.6.2", "The store's conditions do not admit the manifest's namespace.",
     "Add the namespace to the store's spec.conditions, or use another store.", refuses=True,
 )  # fmt: skip
+RESERVED_MOUNT = _rule(
+    16, "reserved-mount", "DESIGN, who may say and do what",
+    "A store names a mount of the authority itself, of Lockstep, or paths of another mount.",
+    "Name the KV version 2 mount of the values in the store's spec.provider.vault.path.", refuses=True,
+)  # fmt: skip
 STORE_NOTICE = _rule(
     14, "store-field-ignored", "DESIGN, who may say and do what", "A field of a store that changes nothing here.",
     "Nothing to do; the operator of Lockstep chooses servers and identities.", "notice",

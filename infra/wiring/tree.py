@@ -22,6 +22,8 @@ _WORDS: dict[str, bool | None] = {
     **dict.fromkeys(("false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF"), False),
 }  # fmt: skip
 _TAG = "tag:yaml.org,2002:"
+_STARTS = (yaml.MappingStartEvent, yaml.SequenceStartEvent)  # made once: there are a hundred events in a manifest
+_ENDS = (yaml.MappingEndEvent, yaml.SequenceEndEvent)
 
 
 class TreeError(ValueError):
@@ -111,9 +113,9 @@ class _Builder:
             if event.anchor:
                 self._anchors[event.anchor] = (value, 1)
             self._add(value, 1, line, plain=not event.style)
-        elif isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
+        elif isinstance(event, _STARTS):
             self._open(event, line)
-        elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
+        elif isinstance(event, _ENDS):
             self._close(line)
         elif isinstance(event, yaml.AliasEvent):
             if event.anchor not in self._anchors:

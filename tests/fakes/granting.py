@@ -57,7 +57,5 @@ class Granted:
 
 def granted_ports(step: Step, ports: Ports, used: Used) -> Ports:
     """The ports of one step, over what all share: withheld where it declares nothing, else call by call."""
-    held = {
-        port: granted(step, port, Granted(step, port, getattr(ports, port), used)) for port in NEEDED_BY
-    }
+    held = {port: granted(step, port, Granted(step, port, getattr(ports, port), used)) for port in NEEDED_BY}
     return replace(ports, **held)

@@ -41,11 +41,11 @@ class Held(World):
 # --- stories that together make every step do all that it does -----------------------------------------------------
 
 
-def wired(used: Used, deletion: str = "Delete", **spec: object) -> Held:
+def wired(used: Used, target: dict[str, object] | None = None) -> Held:
     world = Held(used)
-    world.push(push_secret("all", str(SOURCE), {"a": f"{PATH.path}#a", "b": f"{PATH.path}#b"}, deletion=deletion))
+    world.push(push_secret("all", str(SOURCE), {"a": f"{PATH.path}#a", "b": f"{PATH.path}#b"}, deletion="Delete"))
     world.push(push_secret("stays", "redis/credentials", {"p": "platform-data/redis/all#p"}))
-    world.external(external_secret(str(TARGET), {"a": f"{PATH.path}#a"}, **spec))
+    world.external(external_secret(str(TARGET), {"a": f"{PATH.path}#a"}, target=target))
     world.source(SOURCE, {"a": b"1", "b": b"2"})
     world.settle()
     assert world.target(TARGET) == {"a": b"1"}
@@ -158,7 +158,9 @@ def test_no_step_declares_what_it_never_does() -> None:
     used: Used = {}
     for story in STORIES:
         story(used)
-    assert {step.name: step.needs - used.get(step.name, set()) for step in STEPS} == {name: frozenset() for name in NAMES}
+    assert {step.name: step.needs - used.get(step.name, set()) for step in STEPS} == {
+        name: frozenset() for name in NAMES
+    }
 
 
 # --- the table -------------------------------------------------------------------------------------------------------
@@ -199,9 +201,7 @@ def test_whatever_is_ordered_or_reported_reaches_a_step_and_whatever_a_step_says
 
 def test_promises_of_the_design() -> None:
     """Only publish and retract may write values; no step but publish and retract claims; the sweep reads no value."""
-    able = {
-        capability: {step.name for step in STEPS if capability in step.needs} for capability in Capability
-    }
+    able = {capability: {step.name for step in STEPS if capability in step.needs} for capability in Capability}
     assert able[Capability.AUTHORITY_WRITE] == able[Capability.CLAIM_WRITE] == {"publish", "retract"}
     assert able[Capability.AUTHORITY_DELETE] == able[Capability.TARGET_DELETE] == {"retract"}
     assert able[Capability.TARGET_WRITE] == {"materialize"}

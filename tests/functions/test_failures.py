@@ -18,7 +18,13 @@ from tests.fakes.world import World, external_secret, path, push_secret, secret
     ],
 )
 def test_a_reason_is_one_printable_line(reason: str, shown: str) -> None:
-    for failure in (StepFailure(reason), Retry(reason, 1.0), Reject(reason), Conflict(reason), Unavailable("x", reason)):
+    for failure in (
+        StepFailure(reason),
+        Retry(reason, 1.0),
+        Reject(reason),
+        Conflict(reason),
+        Unavailable("x", reason),
+    ):
         assert (failure.reason, str(failure)) == (shown, shown)
 
 

@@ -4,6 +4,8 @@ from enum import IntEnum
 
 import click
 
+from infra.hosts.cli.output import escaped
+
 
 class Exit(IntEnum):
     """Documented exit codes of every command."""
@@ -21,6 +23,6 @@ class CommandError(click.ClickException):
     """Goes to standard error as one line that names the next action."""
 
     def __init__(self, message: str, code: Exit = Exit.REFUSED) -> None:
-        super().__init__(message)
+        super().__init__("\n".join(map(escaped, message.split("\n"))))  # it may quote anybody
         # click reads it from the instance, though its annotation speaks of the class
         self.__dict__["exit_code"] = int(code)

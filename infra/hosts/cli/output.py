@@ -25,8 +25,16 @@ def document(value: Any, output: str) -> str:
     """A document as `-o json` or `-o yaml`."""
     if output == "yaml":
         text: str = yaml.safe_dump(value, sort_keys=False, allow_unicode=True)
+        if not all(character.isprintable() or character == "\n" for character in text):
+            text = yaml.safe_dump(value, sort_keys=False)
         return text.rstrip("\n")
-    return json.dumps(value, indent=2, ensure_ascii=False)
+    return json_text(value, indent=2)
+
+
+def json_text(value: Any, indent: int | None = None) -> str:
+    """JSON with everything readable as it is, and what a terminal would obey (C1, DEL, bidi) as JSON escapes."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    return "".join(one if one.isprintable() or one == "\n" else json.dumps(one)[1:-1] for one in text)
 
 
 def say(text: str) -> None:

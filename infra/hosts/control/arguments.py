@@ -13,6 +13,7 @@ from infra.hosts.views.pipeline import Lookups
 from infra.hosts.views.selection import Selection, UnknownName, select
 from infra.hosts.wiring import step_ports
 
+_LARGEST = 2**53  # what JSON numbers hold exactly, and less than what the database does
 _STEPS = {step.name: step for step in STEPS}
 
 
@@ -30,11 +31,16 @@ def optional_text(arguments: Arguments, name: str) -> str | None:
 
 
 def whole(arguments: Arguments, name: str, default: int = 0) -> int:
-    """A number that is not negative. Raises ControlError 400."""
+    """A number from 0 to 2^53. Raises ControlError 400."""
     value = arguments.get(name, default)
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ControlError(400, f"`{name}` is no number from 0 upwards")
-    return value
+    if not is_whole(value):
+        raise ControlError(400, f"`{name}` is no number from 0 to {_LARGEST}")
+    return int(value)
+
+
+def is_whole(value: object) -> bool:
+    """Whether it is a number from 0 to 2^53."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST
 
 
 def seconds(arguments: Arguments, name: str, most: float) -> float:

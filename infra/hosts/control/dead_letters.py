@@ -12,7 +12,7 @@ from infra.broker.clock import rfc3339
 from infra.broker.dead_letters import DeadLetter
 from infra.broker.errors import DeadLetterError
 from infra.broker.principal import Principal
-from infra.hosts.control.arguments import optional_text, whole
+from infra.hosts.control.arguments import is_whole, optional_text, whole
 from infra.hosts.control.request import Arguments, ControlError
 from infra.hosts.local.instance import Parts
 
@@ -72,7 +72,7 @@ def _each(
 def _chosen(parts: Parts, arguments: Arguments) -> list[int]:
     numbers = arguments.get("numbers")
     if not arguments.get("everything"):
-        if not isinstance(numbers, list) or not all(isinstance(number, int) for number in numbers):
+        if not isinstance(numbers, list) or not all(is_whole(number) for number in numbers):
             raise ControlError(400, "name the dead letters by their numbers, or ask for all of them")
         return list(dict.fromkeys(numbers))
     route = optional_text(arguments, "route")

@@ -35,7 +35,7 @@ from infra.hosts.metrics import Histogram
 from infra.hosts.openbao.private_files import write_private
 from infra.hosts.schedules import Schedule, Ticker
 from infra.hosts.views.pipeline import Lookups
-from infra.hosts.wiring import Shared, convention_policy, directory_secrets, step_ports, step_settings
+from infra.hosts.wiring import Shared, convention_policy, directory_secrets, own_mounts, step_ports, step_settings
 from infra.sources.directory_watch import DirectoryWatch
 from infra.sources.tree_watch import TreeWatch
 from infra.stores.vault.anchors import VaultAnchors
@@ -47,7 +47,8 @@ from infra.wiring.access import FileAccess
 from infra.wiring.index import Index
 
 _log = logging.getLogger("lockstep")
-MANIFESTS_PER_SHARD = 200
+# Of a sweep: each shard reads the whole wiring to find its part, so many small ones cost more than a few large ones.
+MANIFESTS_PER_SHARD = 1000
 MAINTENANCE = 15.0  # seconds between renewals of idle tokens and prunings
 
 
@@ -141,7 +142,12 @@ class Instance:
         )
         self._stopping.append(authority.stop)
         authority.start()
-        wiring = GuardedWiring(self._root / "wiring", convention_policy(configuration), authority.allowed_servers)
+        wiring = GuardedWiring(
+            self._root / "wiring",
+            convention_policy(configuration),
+            authority.allowed_servers,
+            own_mounts(configuration),
+        )
         wiring.reload()
         publications, suspensions = LocalPublications(database), LocalSuspensions(database)
         shared = Shared(
@@ -308,7 +314,7 @@ class Instance:
     def _shards(self) -> int:
         """How many parts a sweep has: one event's handling should stay short however much is wired."""
         wanted = self.parts.configuration.sweep.shards
-        return wanted or min(4096, 1 + len(self.parts.wiring.snapshot().generations()) // MANIFESTS_PER_SHARD)
+        return wanted or min(4096, 1 + len(self.parts.wiring.snapshot()) // MANIFESTS_PER_SHARD)
 
     def _sweep_now(self) -> None:
         if self._sweeper is not None:

@@ -26,6 +26,7 @@ from infra.hosts.wiring import (
     directory_secrets,
     external_authenticator,
     external_authority,
+    own_mounts,
     step_ports,
     step_settings,
     vault_client,
@@ -95,7 +96,7 @@ def serve(root: Path, listen: str, ready: Callable[[str], None]) -> None:
 
 def _wiring(root: Path, configuration: Configuration, address: str) -> GuardedWiring:
     servers = (address, *configuration.authority.allowed_servers)
-    wiring = GuardedWiring(root / "wiring", convention_policy(configuration), servers)
+    wiring = GuardedWiring(root / "wiring", convention_policy(configuration), servers, own_mounts(configuration))
     wiring.reload()
     return wiring
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from functions._failures import Reject
 from infra.stores.vault.documents import MOUNT, SCHEMA, number, parsed, text, time
 from infra.stores.vault.kv import KvEngine
 
@@ -32,10 +33,15 @@ class VaultAnchors:
         self._mount = mount
 
     def read(self) -> Anchor | None:
-        """The newest anchor, None where there is none yet. Raises Reject for a spoilt one."""
+        """The newest anchor, None where there is none yet. Raises Reject for one that was spoilt or deleted."""
         found = self._engine.read(self._mount, _NAME)
-        if found is None or found.data is None:
+        if found is None:
             return None
+        if found.data is None:  # by whom? Nothing of ours deletes it, and writing over it would hide that
+            raise Reject(
+                f"version {found.number} of the ledger's anchor, {self._mount}/{_NAME}, was deleted at the authority: "
+                "find out by whom, and undelete it there"
+            )
         return parsed("the ledger's anchor", found.data, lambda data: _anchor(data, found.number))
 
     def write(self, anchor: Anchor) -> Anchor:

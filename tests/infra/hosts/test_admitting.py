@@ -36,8 +36,8 @@ def may(principal: Principal, type_: str, subject: str | None = "paths/secret/te
     try:
         TABLE.check(principal, wire(type_, subject), NOW.timestamp())
     except RefusedError as refused:
-        assert refused.status in {401, 403}
-        assert len(refused.reason) < 200
+        if refused.status not in {401, 403} or len(refused.reason) > 200:
+            raise
         return False
     return True
 
@@ -67,8 +67,9 @@ def test_a_token_says_what_it_was_given_below_its_subjects() -> None:
     for subject in ("paths/secret/team", "paths/secret/team/app", "namespaces/team/secrets/x"):
         assert may(alerts, order, subject)
         assert may(alerts, "com.example.thing", subject)
-    for subject in ("paths/secret/teams", "paths/secret", "paths/other/team/app", "", None):
-        assert not may(alerts, order, subject)
+    strangers: tuple[str | None, ...] = ("paths/secret/teams", "paths/secret", "paths/other/team/app", "", None)
+    for stranger in strangers:
+        assert not may(alerts, order, stranger)
     assert not may(alerts, "dev.lockstep.retract.requested")
     assert not may(alerts, "com.examples.thing")
 

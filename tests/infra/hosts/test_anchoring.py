@@ -14,7 +14,7 @@ from functions._ports import Ledger
 from infra.broker.broker import Broker
 from infra.broker.errors import BrokerFullError
 from infra.hosts.anchoring import AnchoredLedger
-from infra.stores.vault.anchors import VaultAnchors
+from infra.stores.vault.anchors import Anchor, VaultAnchors
 from infra.stores.vault.kv import KvEngine
 from infra.stores.vault.transit import TransitSigner
 from tests.fakes.local import FakeLedger
@@ -32,8 +32,12 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
 
 
 @pytest.fixture
-def anchors(openbao: OpenBao) -> VaultAnchors:
-    engine = KvEngine(openbao.admin())
+def engine(openbao: OpenBao) -> KvEngine:
+    return KvEngine(openbao.admin())
+
+
+@pytest.fixture
+def anchors(engine: KvEngine) -> VaultAnchors:
     engine.delete_metadata("lockstep", "anchors/ledger")
     return VaultAnchors(engine)
 
@@ -90,12 +94,14 @@ def test_nothing_new_asks_for_no_signature(openbao: OpenBao, broker: Broker, led
     assert len(broker.ledger.anchors()) == 1
 
 
-def test_one_anchor_covers_everything_since_the_last(broker: Broker, ledger: AnchoredLedger, anchors: VaultAnchors) -> None:
+def test_one_anchor_covers_everything_since_the_last(
+    broker: Broker, ledger: AnchoredLedger, anchors: VaultAnchors
+) -> None:
     append(broker, 1)
     ledger.anchor()
     append(broker, 2, 3, 4)
     ledger.anchor()
-    assert [anchor.n for anchor in broker.ledger.anchors()][0] == 1
+    assert broker.ledger.anchors()[0].n == 1
     found = anchors.read()
     assert found is not None
     assert found.sequence == broker.ledger.head()[0]
@@ -132,19 +138,18 @@ def test_a_ledger_that_was_rewritten_is_not_vouched_for(
 
 
 def test_two_that_anchor_at_once_raise_no_false_alarm(
-    broker: Broker, anchors: VaultAnchors, signer: TransitSigner, ledger: AnchoredLedger
+    broker: Broker, engine: KvEngine, signer: TransitSigner, ledger: AnchoredLedger
 ) -> None:
     """Between our look at the ledger and at the anchor, somebody else anchors more than we have seen."""
 
     class Overtaken(VaultAnchors):
-        def read(self) -> object:  # type: ignore[override]  # as the one it replaces
-            append(broker, len(broker.ledger.anchors()) + 10)
+        def read(self) -> Anchor | None:
+            append(broker, 10)
             ledger.anchor()
-            return anchors.read()
+            return super().read()
 
     append(broker, 1)
-    slow = AnchoredLedger(broker.ledger, Overtaken.__new__(Overtaken), signer, "ours", lambda: NOW)
-    slow.anchor()
+    AnchoredLedger(broker.ledger, Overtaken(engine), signer, "ours", lambda: NOW).anchor()
 
 
 def test_of_many_that_anchor_at_once_none_contradicts_another(broker: Broker, ledger: AnchoredLedger) -> None:
@@ -184,19 +189,32 @@ def test_where_the_anchor_cannot_be_recorded(
     assert len(broker.ledger.anchors()) == 1
 
 
-def test_another_writer_of_the_anchor_wins_once(broker: Broker, ledger: AnchoredLedger, anchors: VaultAnchors) -> None:
+def test_an_anchor_that_somebody_deleted_is_said_until_it_is_back(
+    broker: Broker, engine: KvEngine, anchors: VaultAnchors, ledger: AnchoredLedger
+) -> None:
     append(broker, 1)
     ledger.anchor()
     found = anchors.read()
     assert found is not None
+    engine.delete("lockstep", "anchors/ledger", (found.revision,))
     append(broker, 2)
+    for _ in range(2):
+        with pytest.raises(Reject, match=r"deleted at the authority: find out by whom, and undelete it there"):
+            ledger.anchor()
 
+
+def test_another_writer_of_the_anchor_wins_once(
+    broker: Broker, engine: KvEngine, anchors: VaultAnchors, signer: TransitSigner, ledger: AnchoredLedger
+) -> None:
     class Stale(VaultAnchors):
-        def read(self) -> object:  # type: ignore[override]  # as above
-            return replace(found, revision=found.revision - 1)
+        def read(self) -> Anchor | None:
+            found = super().read()
+            return replace(found, revision=found.revision - 1) if found else None
 
-    stale = Stale.__new__(Stale)
-    stale.__dict__.update(anchors.__dict__)
-    ledger._anchors = stale
+    append(broker, 1)
+    ledger.anchor()
+    append(broker, 2)
+    before = anchors.read()
     with pytest.raises(Conflict):
-        ledger.anchor()
+        AnchoredLedger(broker.ledger, Stale(engine), signer, "ours", lambda: NOW).anchor()
+    assert anchors.read() == before

@@ -113,7 +113,9 @@ def test_whoever_observes_sees_each_reply_once_and_nothing_of_failures() -> None
     seen: list[tuple[Event, Received]] = []
 
     def deliver(step: Step) -> None:
-        StepAnswerer(step, ports(), "/x", observe=lambda event, cause: seen.append((event, cause))).deliver(changed(), 1)
+        StepAnswerer(step, ports(), "/x", observe=lambda event, cause: seen.append((event, cause))).deliver(
+            changed(), 1
+        )
 
     deliver(raising(Retry("later"), order()))
     assert seen == []

@@ -13,8 +13,7 @@ from infra.hosts.foreground import Interrupted, handled_signals
 def test_a_start_is_interrupted(number: signal.Signals) -> None:
     before = signal.getsignal(number)
     with handled_signals(), pytest.raises(Interrupted):
-        os.kill(os.getpid(), number)
-        threading.Event().wait(20)
+        _receive(number)
     assert signal.getsignal(number) is before
 
 
@@ -45,3 +44,8 @@ def test_what_serves_is_told_and_what_stops_is_left_alone() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
         os.kill(os.getpid(), signal.SIGINT)
     assert told == [True]
+
+
+def _receive(number: signal.Signals) -> None:
+    os.kill(os.getpid(), number)
+    threading.Event().wait(20)

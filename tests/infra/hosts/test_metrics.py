@@ -38,12 +38,20 @@ def test_an_empty_histogram_is_valid() -> None:
 
 def test_observations_of_many_threads_are_all_counted() -> None:
     histogram = Histogram()
-    threads = [threading.Thread(target=lambda: [histogram.observe(0.5) for _ in range(500)]) for _ in range(4)]
+
+    def work() -> None:
+        for _ in range(500):
+            histogram.observe(0.5)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert parsed(_page(histogram))["lockstep_propagation_seconds"].samples["lockstep_propagation_seconds_count", ""] == 2000
+    assert (
+        parsed(_page(histogram))["lockstep_propagation_seconds"].samples["lockstep_propagation_seconds_count", ""]
+        == 2000
+    )
 
 
 def materialized(outcome: str = "updated") -> SecretMaterialized:

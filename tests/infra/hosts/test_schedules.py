@@ -105,7 +105,12 @@ def test_whatever_it_asks_may_fail(what: str) -> None:
 
 def test_nothing_is_ticked_while_it_is_not_wanted() -> None:
     heard, asked = Heard(), threading.Event()
-    made = ticker(heard, wanted=lambda: asked.set() or False)
+
+    def unwanted() -> bool:
+        asked.set()
+        return False
+
+    made = ticker(heard, wanted=unwanted)
     made.start()
     assert asked.wait(PATIENCE)
     made.stop()

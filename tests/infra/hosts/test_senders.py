@@ -64,8 +64,8 @@ def test_a_token_names_its_principal(host: str, value: str) -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        "Bearer wrong", "Bearer first-toke", "Bearer first-token2", "Bearer First-token", "Bearer", "Bearer ", "Bearer   ",
-        "Basic Zmlyc3QtdG9rZW4=", "first-token", "", "Bearer \xe9\xff", "Bearer " + "x" * 100_000,
+        "Bearer wrong", "Bearer first-toke", "Bearer first-token2", "Bearer First-token", "Bearer", "Bearer ",
+        "Bearer   ", "Basic Zmlyc3QtdG9rZW4=", "first-token", "", "Bearer \xe9\xff", "Bearer " + "x" * 100_000,
     ],
     ids=range(12),
 )  # fmt: skip

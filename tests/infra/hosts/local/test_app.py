@@ -169,9 +169,7 @@ def test_half_a_request_is_not_carried_out(app: Served, control: Control) -> Non
     assert [name for _, name, _, _ in control.asked] == ["status"]
 
 
-def test_a_defect_of_control_quotes_nothing(
-    app: Served, control: Control, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_defect_of_control_quotes_nothing(app: Served, control: Control, caplog: pytest.LogCaptureFixture) -> None:
     control.failure = RuntimeError(CANARY)
     answer = app.ask_over_unix("POST", "/control/v1/suspend")
     assert (answer.status, CANARY.encode() in answer.body, CANARY in caplog.text) == (500, False, False)

@@ -46,9 +46,8 @@ def test_what_was_written_is_there_after_opening_again(database: LocalDatabase, 
 
 
 def test_a_block_that_raises_leaves_nothing(database: LocalDatabase) -> None:
-    with pytest.raises(ZeroDivisionError), database.writing() as connection:
-        connection.execute(INSERT, ("a", ""))
-        _ = 1 // 0
+    with pytest.raises(ZeroDivisionError):
+        _write(database, "a", failing=True)
     assert scopes(database) == []
     with database.writing() as connection:
         connection.execute(INSERT, ("b", ""))
@@ -62,14 +61,21 @@ def test_a_full_disk_is_said_and_passes(database: LocalDatabase, big: int) -> No
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     connection.execute(f"PRAGMA max_page_count={pages}")
     for _ in range(3):
-        with pytest.raises(Unavailable, match="full.*free space"), database.writing() as full:
-            for number in range(big):
-                full.execute(INSERT, (f"{number}", "x" * 100_000))
+        with pytest.raises(Unavailable, match=r"full.*free space"):
+            _write(database, *(f"{number}" for number in range(big)), reason="x" * 100_000)
         assert scopes(database) == []
     connection.execute("PRAGMA max_page_count=100000")
     with database.writing() as free:
         free.execute(INSERT, ("a", ""))
     assert scopes(database) == ["a"]
+
+
+def _write(database: LocalDatabase, *scopes: str, reason: str = "", failing: bool = False) -> None:
+    with database.writing() as connection:
+        for scope in scopes:
+            connection.execute(INSERT, (scope, reason))
+        if failing:
+            raise ZeroDivisionError
 
 
 def test_threads_have_their_own_connections_and_see_each_others_writes(database: LocalDatabase) -> None:

@@ -3,6 +3,7 @@
 import shutil
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,23 +33,28 @@ def running(root: Path) -> Iterator[Instance]:
     made.stop()
 
 
-def ours() -> set[str]:
-    """The threads of an instance."""
+Ours = Callable[[], set[str]]
+
+
+@pytest.fixture
+def ours() -> Ours:
+    """The threads of an instance that this test started."""
     names = ("directory-watch", "wiring-watch", "schedule-", "maintenance", "broker", "openbao", "bao")
-    return {thread.name for thread in threading.enumerate() if thread.name.startswith(names)}
+    before = set(threading.enumerate())
+    return lambda: {t.name for t in threading.enumerate() if t not in before and t.name.startswith(names)}
 
 
 # --- whole or not at all ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.e2e
-def test_up_down_and_up_again(root: Path) -> None:
+def test_up_down_and_up_again(root: Path, ours: Ours) -> None:
     for value in (b"one", b"two"):
         instance = Instance(root)
         instance.start()
         try:
             producers.swap(root, SOURCE, {**VALUES, "password": value})
-            wait_for(lambda value=value: _password(root) == value, "the value at its consumer")
+            wait_for(partial(_has, root, value), "the value at its consumer")
             assert {"directory-watch", "wiring-watch", "schedule-sweep", "schedule-anchor", "maintenance"} <= ours()
         finally:
             instance.stop()
@@ -57,11 +63,15 @@ def test_up_down_and_up_again(root: Path) -> None:
         instance.stop()  # once more does no harm
 
 
-def _password(root: Path) -> bytes | None:
+def _password(root: Path, target: SecretRef = TARGET) -> bytes | None:
     try:
-        return producers.values(root, TARGET).get("password")
+        return producers.values(root, target).get("password")
     except FileNotFoundError:
         return None
+
+
+def _has(root: Path, value: bytes) -> bool:
+    return _password(root) == value
 
 
 @pytest.mark.e2e
@@ -83,16 +93,18 @@ def test_the_second_on_a_root_is_refused_and_disturbs_nothing(instance: Instance
         ("lockstep.yaml", "authority: {claimsMount: other}", ConfigurationError),
     ],
 )
-def test_what_cannot_start_leaves_nothing(tmp_path: Path, name: str, text: str, failure: type[Exception]) -> None:
+def test_what_cannot_start_leaves_nothing(
+    tmp_path: Path, name: str, text: str, failure: type[Exception], ours: Ours
+) -> None:
     (tmp_path / name).write_text(text)
     for _ in range(2):
-        with pytest.raises(failure, match=name.split(".")[0] if name != "lockstep.yaml" else r"."):
+        with pytest.raises(failure):
             Instance(tmp_path).start()
         assert ours() == set()
 
 
 @pytest.mark.e2e
-def test_what_fails_late_leaves_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_fails_late_leaves_nothing(root: Path, monkeypatch: pytest.MonkeyPatch, ours: Ours) -> None:
     def fail(self: Instance, *_: object) -> None:
         raise Unavailable("authority", "sealed")
 
@@ -114,7 +126,7 @@ def test_a_root_that_is_no_directory_is_named(tmp_path: Path, kind: str) -> None
     else:
         root.symlink_to(tmp_path / "nowhere" / "deep")
         (tmp_path / "nowhere").write_text("")
-    with pytest.raises(ConfigurationError, match="cannot be used .* give another --root"):
+    with pytest.raises(ConfigurationError, match=r"cannot be used .* give another --root"):
         Instance(root).start()
 
 
@@ -129,7 +141,12 @@ def test_everything_is_stopped_in_reverse_whatever_fails(tmp_path: Path) -> None
 
         return stop
 
-    instance._stopping += [part("lock"), part("database", OSError("x")), part("broker", TimeoutError("y")), part("watch")]
+    instance._stopping += [
+        part("lock"),
+        part("database", OSError("x")),
+        part("broker", TimeoutError("y")),
+        part("watch"),
+    ]
     with pytest.raises(ExceptionGroup) as group:
         instance.stop()
     assert stopped == ["watch", "broker", "database", "lock"]
@@ -141,7 +158,8 @@ def test_everything_is_stopped_in_reverse_whatever_fails(tmp_path: Path) -> None
 def test_sources_stop_before_the_broker_and_the_broker_before_what_steps_need(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    instance, order = Instance(root), []
+    order: list[str] = []
+    instance = Instance(root)
     instance.start()
     for owner, name in (
         (instance.parts.watches[0], "stop"),
@@ -179,20 +197,20 @@ def _named_again(part: Callable[[], object], instance: Instance) -> Callable[[],
 
 
 @pytest.mark.e2e
-def test_a_stricter_policy_counts_while_the_authority_is_away(running: Instance, root: Path) -> None:
+def test_a_stricter_policy_counts_while_the_authority_is_away(
+    running: Instance, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Binding the steps' policies fails then, and must not keep what is denied from being denied."""
     parts = running.parts
 
     def sealed(*_: object) -> None:
         raise Unavailable("authority", "it is sealed")
 
-    parts.authority.apply_policies = sealed  # type: ignore[method-assign]  # what a sealed authority does
-    (root / ".new").write_text(
-        "apiVersion: lockstep.dev/v1alpha1\nkind: AccessPolicy\nspec: {namespaces: {}}\n"
-    )
+    monkeypatch.setattr(parts.authority, "apply_policies", sealed)
+    (root / ".new").write_text("apiVersion: lockstep.dev/v1alpha1\nkind: AccessPolicy\nspec: {namespaces: {}}\n")
     (root / ".new").replace(root / "access.yaml")
     wait_for(lambda: not parts.access.open, "the policy to be in force")
-    del parts.authority.apply_policies
+    monkeypatch.undo()
     (root / "wiring" / "more.yaml").write_text(together(push("second", path="platform-data/redis/temporal")))
     wait_for(lambda: sum(1 for _ in parts.wiring.push_secrets()) == 2, "the wiring to be followed again")
 
@@ -204,11 +222,12 @@ def test_pruning_goes_on_while_the_authority_is_away(root: Path, monkeypatch: py
     instance = Instance(root)
     instance.start()
     try:
+
         def sealed() -> None:
             raise Unavailable("authority", "it is sealed")
 
-        instance.parts.authority.maintain = sealed  # type: ignore[method-assign]  # as above
-        instance.parts.broker.pruner.prune = lambda _: pruned.set()  # type: ignore[method-assign,assignment]
+        monkeypatch.setattr(instance.parts.authority, "maintain", sealed)
+        monkeypatch.setattr(instance.parts.broker.pruner, "prune", lambda _: pruned.set())
         assert pruned.wait(20)
     finally:
         instance.stop()
@@ -258,8 +277,7 @@ def test_what_happened_while_it_was_down_is_found(root: Path) -> None:
     try:
         wait_for(lambda: _password(root) == b"two", "the value that changed meanwhile")
         other = SecretRef(namespace="temporal", name="second")
-        wait_for(lambda: (root / "namespaces" / "temporal" / "second" / "password").exists(), "the new consumer")
-        assert producers.values(root, other)["password"] == b"two"
+        wait_for(lambda: _password(root, other) == b"two", "the consumer that was wired meanwhile")
     finally:
         second.stop()
 

@@ -88,6 +88,7 @@ CASES: dict[str, tuple[str, str]] = {
     ),
     "LS014": (together(STORE.replace("{path:", "{server: http://v:8200, path:"), push(), external()), GOOD),
     "LS015": (together(AWS, external(store="{name: aws, kind: ClusterSecretStore}")), GOOD),
+    "LS016": (together(STORE.replace("path: secret", "path: lockstep"), push(), external()), GOOD),
     "LS020": (_pushed(data=f"[{{match: {{remoteRef: {{remoteKey: {_PATH}}}}}}}]"), GOOD),
     "LS021": (_pushed(more="  dataTo: [{storeRef: {name: vault-backend}}]"), GOOD),
     "LS022": (
