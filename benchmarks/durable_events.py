@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.percentiles import median
-from benchmarks.result import Line, at_least
+from benchmarks.result import Line, Pair, at_least
 from benchmarks.sizes import Sizes
 from events.cloudevent import CloudEvent
 from infra.broker.admission import Admission, Rule
@@ -41,8 +41,8 @@ def measure(sizes: Sizes, directory: Path) -> list[Line]:
         chains.append(_chains(folder / f"chain-{number}.db", per_chain))
     floor, chained = median(bare), median(chains)
     return [
-        at_least("durable events, one sender that waits for each", floor, median(single), 0.5, "/s"),
-        at_least("durable events, senders side by side", floor, median(batched), 0.5, "/s"),
+        at_least("durable events, one sender that waits for each", Pair(floor, median(single)), 0.5, "/s"),
+        at_least("durable events, senders side by side", Pair(floor, median(batched)), 0.5, "/s"),
         Line(
             "two-step chains (event, reply, end)", f"{_CHAINS_OF_MT} /s (Knative MT, in memory)", f"{chained:,.0f} /s",
             f"{chained / _CHAINS_OF_MT:.1f}", f">= {_CHAINS_OF_MT} /s", chained >= _CHAINS_OF_MT,

@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks.floor_access import FOLDER, floor_access
 from benchmarks.manifests import PRODUCERS, write_wiring
 from benchmarks.percentiles import percentile
-from benchmarks.result import Line, at_most
+from benchmarks.result import Line, Pair, at_most
 from benchmarks.running import Lockstep, cpu_seconds, environment
 from benchmarks.secret_files import write_secret
 from benchmarks.sizes import Sizes
@@ -125,8 +125,8 @@ def _lines(ours: Samples, floor: Samples, idle: int) -> list[Line]:
     count = len(ours.seconds)
     lines = []
     for share, bound in ((0.5, 1.5), (0.99, 2.0)):
-        values = [1000 * percentile(side.seconds, share) for side in (floor, ours)]
-        lines.append(at_most(f"change -> last consumer file, p{share * 100:.0f}", *values, bound, "ms"))
+        pair = Pair(1000 * percentile(floor.seconds, share), 1000 * percentile(ours.seconds, share))
+        lines.append(at_most(f"change -> last consumer file, p{share * 100:.0f}", pair, bound, "ms"))
     floor_calls, our_calls = floor.calls / count, ours.calls / count
     lines.append(
         Line(
@@ -137,8 +137,8 @@ def _lines(ours: Samples, floor: Samples, idle: int) -> list[Line]:
     lines.append(
         Line(f"authority calls for an unchanged secret, {_QUIET:g} s between sweeps", "", f"{idle}", "", "0", idle == 0)
     )
-    cpu = [1000 * side.cpu / count for side in (floor, ours)]
+    cpu = Pair(1000 * floor.cpu / count, 1000 * ours.cpu / count)
     lines.append(
-        Line("processor time per propagated change", f"{cpu[0]:.1f} ms", f"{cpu[1]:.1f} ms", f"{cpu[1] / cpu[0]:.2f}")
+        Line("processor time per propagated change", f"{cpu.floor:.1f} ms", f"{cpu.ours:.1f} ms", f"{cpu.ratio:.2f}")
     )
     return lines

@@ -43,9 +43,7 @@ class Pair:
 def at_most(what: str, pair: Pair, bound: float, unit: str) -> Line:
     """A measure that should be at most `bound` times the floor."""
     met = pair.ratio <= bound
-    return Line(
-        what, f"{pair.floor:.1f} {unit}", f"{pair.ours:.1f} {unit}", f"{pair.ratio:.2f}", f"<= {bound:g}", met
-    )
+    return Line(what, f"{pair.floor:.1f} {unit}", f"{pair.ours:.1f} {unit}", f"{pair.ratio:.2f}", f"<= {bound:g}", met)
 
 
 def at_least(what: str, pair: Pair, bound: float, unit: str) -> Line:

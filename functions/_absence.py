@@ -3,6 +3,7 @@
 import hashlib
 
 from events.references import ManifestRef, PathRef, SecretRef, Version
+from functions._manifests.external_secret import ExternalSecret
 from functions._manifests.push_secret import PushSecret
 from functions._ports import Claim, Ports, Tombstone
 
@@ -40,6 +41,23 @@ def retractable(claim: Claim | None, tombstone: Tombstone, ports: Ports) -> bool
     )
 
 
+def fed(consumer: ExternalSecret, ports: Ports) -> bool:
+    """Whether any path that the consumer names or finds still holds something."""
+    for path in consumer.paths(ports.wiring.mount):
+        if _holds(path, ports):
+            return True
+    return any(
+        find.matches(path) and _holds(path, ports)
+        for find in consumer.finds(ports.wiring.mount)
+        for path in ports.authority.list(find.mount, find.prefix)
+    )
+
+
+def _holds(path: PathRef, ports: Ports) -> bool:
+    head = ports.authority.head(path)
+    return head is not None and not head.deleted
+
+
 def newest_version(path: PathRef, ports: Ports) -> Version | None:
     """The newest version of a path, by metadata alone."""
     head = ports.authority.head(path)
@@ -58,8 +76,6 @@ def _unfed(target: SecretRef, ports: Ports) -> bool:
     for consumer in ports.wiring.consumer_of_target(target):
         if consumer.spec.target.deletion_policy != "Delete":
             return False
-        for path in consumer.paths(ports.wiring.mount):
-            head = ports.authority.head(path)
-            if head is not None and not head.deleted:
-                return False
+        if fed(consumer, ports):
+            return False
     return True

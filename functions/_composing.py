@@ -90,7 +90,7 @@ class _Composer:
             return {}
         result: dict[str, SecretValue] = {}
         for path in self._reads.below(search.mount, search.prefix):
-            if not search.matches(path):
+            if not search.matches(path) or self._deleted(path):
                 continue
             stored = self._read(path, "")
             if stored is not None and stored.data is not None:
@@ -98,6 +98,15 @@ class _Composer:
                     whole(stored.data), part.find.decoding_strategy, subject=str(path)
                 )
         return result
+
+    def _deleted(self, path: PathRef) -> bool:
+        """Whether a listed path holds nothing any more, and nobody is about to write it: it is found no longer."""
+        if not self._ports.access.may_read(self._consumer.namespace, path):
+            return False  # not read before access was checked
+        if self._ports.wiring.producers_of_path(path):
+            return False
+        stored = self._reads.newest(path)
+        return stored is None or stored.data is None
 
     def _read(self, path: PathRef, pin: str) -> StoredSecret | None:
         if not self._ports.access.may_read(self._consumer.namespace, path):

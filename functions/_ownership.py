@@ -5,6 +5,7 @@ from typing import Literal
 
 from events.errors import EventError
 from events.references import ManifestRef, PathRef
+from functions._failures import Reject
 from functions._manifests.push_secret import PushSecret
 from functions._ports import Claim, Ports
 
@@ -30,7 +31,8 @@ def owned_by(claim: Claim, push: PushSecret, ports: Ports) -> bool:
 
 
 def left_behind(claim: Claim, push: PushSecret, ports: Ports) -> bool:
-    """Whether the owner was a PushSecret of the same namespace that the wiring no longer has: it was renamed in Git.
+    """Whether the owner was a PushSecret of the same namespace that publishes the path no longer: it was renamed in
+    Git, or names other paths now.
 
     Only where the wiring is known as a whole; a manifest that cannot be read at the moment still owns its path.
     """
@@ -40,7 +42,13 @@ def left_behind(claim: Claim, push: PushSecret, ports: Ports) -> bool:
         owner = ManifestRef.parse(claim.owner)
     except EventError:
         return False
-    return owner.namespace == push.namespace and ports.wiring.push_secret(owner) is None
+    if owner.namespace != push.namespace:
+        return False
+    former = ports.wiring.push_secret(owner)
+    try:
+        return former is None or claim.path not in former.entries(ports.wiring.mount)
+    except Reject:
+        return False  # what it names cannot be told now
 
 
 def taken_over(claim: Claim, push: PushSecret, properties: tuple[str, ...], ports: Ports) -> Claim:

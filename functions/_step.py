@@ -13,7 +13,9 @@ from functions._ports import Ports
 class Step:
     """One step of a secret's life.
 
-    Routing, Triggers, policies, who may send which event, and the documentation all come from this.
+    Routing, Triggers, policies, who may send which event, and the documentation all come from this. `each` are events
+    that tell what stands in no store any more (what a manifest named before): a newer one about the same thing takes
+    the place of none of them while they are retried.
     """
 
     name: str
@@ -22,6 +24,7 @@ class Step:
     emits: tuple[type[Event], ...]
     needs: frozenset[Capability]
     handle: "Handler"
+    each: tuple[type[Event], ...] = ()
 
 
 # Each step narrows the event to what it consumes; the host never hands it anything else.

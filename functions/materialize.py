@@ -83,8 +83,6 @@ def _materialize(
         return  # one bad manifest holds up no other consumer; `status` names it
     if consumer.spec.target.creation_policy == "None":
         return
-    if ports.suspensions.reason(consumer.target, consumer.ref):
-        return
     target = ports.targets.read(consumer.target)
     rewired = isinstance(event, WiringChanged)
     if target is not None and settled_for_good(consumer, target, rewired=rewired):
@@ -93,6 +91,8 @@ def _materialize(
     if isinstance(composed, Waiting):
         return
     for _ in range(ATTEMPTS):
+        if ports.suspensions.reason(consumer.target, consumer.ref):
+            return
         try:
             outcome = _bring(consumer, target, composed, ports)
         except Conflict:
@@ -119,36 +119,35 @@ def _bring(
     content = _content(consumer, target, composed)
     if _same(target, content):
         return _materialized(consumer, composed, target.state, "unchanged")
-    if target.immutable and consumer.spec.target.immutable and dict(target.data) == dict(content.data):
-        return _materialized(consumer, composed, target.state, "unchanged")
-    if target.immutable:
+    if target.immutable and not (content.immutable and dict(target.data) == dict(content.data)):
         raise Reject(f"{consumer.target} is immutable and its data would change; delete it or unset target.immutable")
     state = ports.targets.update(consumer.target, content, target.state)
     return _materialized(consumer, composed, state, "updated")
 
 
 def _refuse_foreign(consumer: ExternalSecret, target: Secret, ports: Ports) -> None:
-    policy = consumer.spec.target.creation_policy
-    if target.owner == str(consumer.ref) or policy in ("Merge", "CreateOrMerge"):
+    if target.owner == str(consumer.ref) or _left_behind(target, ports):
         return
-    if not target.owner and target.drifted:
-        return  # ours, swapped by somebody together with the marks that said so
-    if _left_behind(target, ports):
-        return
+    if not target.owner and (target.drifted or consumer.spec.target.creation_policy in ("Merge", "CreateOrMerge")):
+        return  # nobody of ours holds it; or it is ours, swapped by somebody together with the marks that said so
+    # Merging too: a Secret has one owner with one stamp, and two would drop each other's keys in turn.
+    advice = "choose another target.name" if target.owner else "use creationPolicy Merge, choose another target.name"
     raise Reject(
         f"{consumer.ref}: Secret {consumer.target} exists and is managed by {target.owner or 'somebody else'}; "
-        "choose another target.name, use creationPolicy Merge, or delete that Secret"
+        f"{advice}, or delete that Secret"
     )
 
 
 def _left_behind(target: Secret, ports: Ports) -> bool:
-    """Whether its owner is an ExternalSecret that the wiring no longer has: it was renamed in Git."""
+    """Whether its owner is an ExternalSecret that makes it no longer: it was renamed in Git, or has another target."""
     try:
         owner = ManifestRef.parse(target.owner)
     except EventError:
         return False
-    same_namespace = owner.namespace == target.ref.namespace
-    return same_namespace and ports.wiring.complete() and ports.wiring.external_secret(owner) is None
+    if owner.namespace != target.ref.namespace or not ports.wiring.complete():
+        return False
+    former = ports.wiring.external_secret(owner)
+    return former is None or former.target != target.ref
 
 
 def _goes_back(stamp: Mapping[str, Version], composed: Composed) -> bool:

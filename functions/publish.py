@@ -85,9 +85,9 @@ def _rewired(event: WiringChanged, ports: Ports) -> tuple[PushSecret, ...]:
 
 def _publish(task: Task, ports: Ports) -> Iterator[Event]:
     _refuse_unfit(task, ports)
-    if ports.suspensions.reason(task.path, task.push.ref):
-        return
     for _ in range(ATTEMPTS):
+        if ports.suspensions.reason(task.path, task.push.ref):
+            return
         try:
             yield from _attempt(task, ports)
         except Conflict:
@@ -105,9 +105,12 @@ def _refuse_unfit(task: Task, ports: Ports) -> None:
 
 
 def _attempt(task: Task, ports: Ports) -> Iterator[Event]:
+    known = ports.publications.read(task.path)  # before the authority: what it held then must still be there
     stored = ports.authority.read(task.path)
     claim = ports.claims.read(task.path)
-    _forget_lost_versions(task.path, stored, ports)
+    if known is not None and (stored is None or stored.version.number < known.version.number):
+        # Somebody deleted the path with its metadata, so its versions begin anew: what was confirmed is no more.
+        ports.publications.forget(task.path)
     source = sourced(task.push, task.path, task.entries, ports)
     if source is None:
         return  # nothing to publish yet, or no longer: retract notices absences
@@ -118,13 +121,6 @@ def _attempt(task: Task, ports: Ports) -> Iterator[Event]:
     if intruder := _foreign_write(task, stored, source, claim, ports):
         yield intruder
     yield from _settle(task, claim, stored, source, ports)
-
-
-def _forget_lost_versions(path: PathRef, stored: StoredSecret | None, ports: Ports) -> None:
-    """Somebody deleted the path with its metadata, so its versions begin anew: what was confirmed is no more."""
-    confirmed = ports.publications.read(path)
-    if confirmed is not None and (stored is None or stored.version.number < confirmed.version.number):
-        ports.publications.forget(path)
 
 
 def _foreign_owner(
@@ -171,7 +167,7 @@ def _foreign_write(
     confirmed = ports.publications.read(task.path)
     if confirmed is None or not stored.version.newer_than(confirmed.version):
         return None
-    if stored.data is not None and dict(stored.data) == _desired(task, claim, stored, source):
+    if stored.data is not None and dict(stored.data) == _desired(task, claim, _vouched(task, stored, ports), source):
         return None
     return SecretConflicted(
         path=task.path,
@@ -186,9 +182,11 @@ def _foreign_write(
 
 
 def _settle(task: Task, claim: Claim, stored: StoredSecret | None, source: Sourced, ports: Ports) -> Iterator[Event]:
-    desired = _desired(task, claim, stored, source)
+    desired = _desired(task, claim, _vouched(task, stored, ports), source)
     outcome: Literal["written", "unchanged"] = "unchanged"
-    if stored is not None and stored.data is not None and dict(stored.data) == desired:
+    # A version that retract has marked may be deleted at any moment, however alive it still is.
+    doomed = stored is not None and stored.version.number in claim.deleted
+    if stored is not None and stored.data is not None and dict(stored.data) == desired and not doomed:
         version = stored.version
     else:
         version, outcome = ports.authority.write(task.path, desired, stored.version if stored else None), "written"
@@ -209,6 +207,19 @@ def _confirm(task: Task, version: Version, source: Sourced, ports: Ports) -> Non
             generation=task.push.generation,
         )
     )
+
+
+def _vouched(task: Task, stored: StoredSecret | None, ports: Ports) -> StoredSecret | None:
+    """What earlier properties are kept from: a version that its origin confirmed, wherever there is one.
+
+    IfNotExists keeps what is there, whoever wrote it: that is what it asks.
+    """
+    if stored is None or task.push.spec.update_policy == "IfNotExists":
+        return stored
+    confirmed = ports.publications.read(stored.path)
+    if confirmed is None or not stored.version.newer_than(confirmed.version):
+        return stored
+    return ports.authority.read(stored.path, confirmed.version) or stored
 
 
 def _desired(task: Task, claim: Claim, stored: StoredSecret | None, source: Sourced) -> dict[str, SecretValue]:

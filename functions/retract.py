@@ -175,7 +175,9 @@ def _finish(tombstone: Tombstone, path: PathRef, claim: Claim, ports: Ports) -> 
         doomed = tuple(number for number in (head.live if head else ()) if number in claim.deleted)
         if doomed:
             ports.authority.delete(path, doomed)
-    ports.publications.forget(path)
+    confirmed = ports.publications.read(path)
+    if confirmed is not None and confirmed.manifest == tombstone.manifest:  # not what its next owner confirmed
+        ports.publications.forget(path)
     return ""
 
 
@@ -221,6 +223,7 @@ STEP = Step(
             Capability.AUTHORITY_READ,
             Capability.AUTHORITY_WRITE,
             Capability.AUTHORITY_METADATA,
+            Capability.AUTHORITY_LIST,
             Capability.AUTHORITY_DELETE,
             Capability.CLAIM_READ,
             Capability.CLAIM_WRITE,
@@ -231,4 +234,5 @@ STEP = Step(
         }
     ),
     handle=handle,
+    each=(WiringChanged,),
 )

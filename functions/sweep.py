@@ -12,7 +12,7 @@ from events.orders import MaterializeRequested, PublishRequested, RetractRequest
 from events.references import PathRef, Reference, SecretRef, Version
 from events.schedule import ScheduleTicked
 from events.secret import SecretRetracted
-from functions._absence import still_absent, tombstone_id
+from functions._absence import fed, still_absent, tombstone_id
 from functions._capability import Capability
 from functions._failures import Reject, Retry
 from functions._manifests.external_secret import ExternalSecret
@@ -105,6 +105,8 @@ def _source_states(push: PushSecret, ports: Ports) -> dict[str, str]:
 
 
 def _sweep_consumer(consumer: ExternalSecret, heads: dict[PathRef, PathHead | None], ports: Ports) -> Iterator[Event]:
+    if consumer.spec.target.creation_policy == "None":
+        return
     if ports.wiring.problem(consumer.ref) or ports.suspensions.reason(consumer.target, consumer.ref):
         return
     try:
@@ -138,19 +140,23 @@ def _sweep_consumer(consumer: ExternalSecret, heads: dict[PathRef, PathHead | No
 
 
 def _wanted(consumer: ExternalSecret, heads: dict[PathRef, PathHead | None], ports: Ports) -> dict[str, Version] | None:
-    """The version of each path that the target should carry; None while one of them has none."""
-    if consumer.spec.target.creation_policy == "None":
-        return {}
+    """The version of each path that the target should carry; None while one of them has none, or none is found."""
     pinned = _pinned(consumer, ports)
     wanted: dict[str, Version] = {}
-    for path in (*consumer.paths(ports.wiring.mount), *_found(consumer, ports)):
+    for path in consumer.paths(ports.wiring.mount):
         if path in pinned:
             continue
         version = _expected(path, heads, ports)
         if version is None:
             return None
         wanted[str(path)] = version
-    return wanted
+    for path in _found(consumer, ports):
+        version = _expected(path, heads, ports)
+        if version is not None:
+            wanted[str(path)] = version
+        elif ports.wiring.producers_of_path(path):
+            return None  # about to be written; one that is deleted is merely found no longer
+    return wanted or ({} if pinned else None)
 
 
 def _pinned(consumer: ExternalSecret, ports: Ports) -> set[PathRef]:
@@ -179,10 +185,8 @@ def _expected(path: PathRef, heads: dict[PathRef, PathHead | None], ports: Ports
 
 
 def _notice_unfed(consumer: ExternalSecret, ports: Ports) -> Iterator[Event]:
-    for path in consumer.paths(ports.wiring.mount):
-        head = ports.authority.head(path)
-        if head is not None and not head.deleted:
-            return
+    if fed(consumer, ports):
+        return
     now = ports.clock.now()
     owner = str(consumer.ref)
     tombstone = Tombstone(
@@ -206,16 +210,15 @@ def _sweep_tombstones(ports: Ports) -> Iterator[Event]:
     now = ports.clock.now()
     due = []
     for tombstone in ports.tombstones.list():
-        if tombstone.due > now:
-            continue
         try:
             absent = not ports.wiring.complete() or still_absent(tombstone, ports)
         except (Retry, Reject):
             continue  # what cannot be looked at is not known to be absent
         if not absent:
             ports.tombstones.remove(tombstone)
+            # At once, due or not: should it go again, its grace begins anew.
             yield _told(tombstone, "withdrawn", "it is wired again")
-        else:
+        elif tombstone.due <= now:
             due.append(tombstone)
     reason = held_back(due, ports)
     for tombstone in due:

@@ -78,12 +78,12 @@ class Installation:
         """Write access.yaml; `_` in names stands for `-`."""
         spec = {"namespaces": {name.replace("_", "-"): dict(rules) for name, rules in namespaces.items()}}
         document = {"apiVersion": "lockstep.dev/v1alpha1", "kind": "AccessPolicy", "spec": spec}
-        self._replace(self.root / "access.yaml", yaml.safe_dump(document))
+        self.lay(self.root / "access.yaml", yaml.safe_dump(document))
 
     def wire(self, name: str, *documents: Document | str) -> None:
         """Write wiring/<name>.yaml as editors do: whole, by a rename."""
         texts = [each if isinstance(each, str) else yaml.safe_dump(each, sort_keys=False) for each in documents]
-        self._replace(self.root / "wiring" / f"{name}.yaml", "---\n".join(texts))
+        self.lay(self.root / "wiring" / f"{name}.yaml", "---\n".join(texts))
 
     def unwire(self, name: str) -> None:
         (self.root / "wiring" / f"{name}.yaml").unlink()
@@ -105,7 +105,8 @@ class Installation:
             return None
 
     @staticmethod
-    def _replace(path: Path, text: str) -> None:
+    def lay(path: Path, text: str) -> None:
+        """Write a file whole, by a rename."""
         temporary = path.with_name(f".{path.name}.new")
         temporary.write_text(text)
         temporary.replace(path)
@@ -151,13 +152,14 @@ class Installation:
 class Running:
     """The process of an installation; `start`, `stop`, `kill` and `restart` as often as a test likes."""
 
-    def __init__(self, installation: Installation) -> None:
+    def __init__(self, installation: Installation, output: str = "output") -> None:
+        """What it prints goes to the file `<ROOT>.<output>`."""
         self.at = installation
         self.root = installation.root
         self.url = ""
         self.authority = ""
         self._process: subprocess.Popen[bytes] | None = None
-        self._output = installation.root.with_name(f"{installation.root.name}.output")
+        self._output = installation.root.with_name(f"{installation.root.name}.{output}")
         self._offset = 0
 
     # --- its life -----------------------------------------------------------------------------------------------

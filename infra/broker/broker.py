@@ -7,7 +7,7 @@ broker.drain(10)
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
@@ -23,7 +23,7 @@ from infra.broker.dead_letters import DeadLetters
 from infra.broker.dispatcher import Dispatcher
 from infra.broker.errors import BrokerClosedError, TriggerError
 from infra.broker.intake import Stamped, stamp, stamp_reply
-from infra.broker.lanes import Delivery
+from infra.broker.lanes import Delivery, Group
 from infra.broker.ledger import Ledger
 from infra.broker.limits import Accounts, Limits
 from infra.broker.principal import Principal
@@ -75,15 +75,18 @@ class Broker:
         backoff_cap: float = 30.0,
         clock: Clock = time.time,
         chaos: Chaos | None = None,
+        each: Collection[tuple[str, str]] = (),
     ) -> None:
         """Open the database, and dispatch nothing yet.
 
         `subscribers` are by Service name or uri, as Triggers name them; `workers` is threads per Trigger;
-        `backoff_cap` seconds is the longest pause between attempts. Raises StoreError, TriggerError.
+        `backoff_cap` seconds is the longest pause between attempts; `each` is pairs of Trigger and type where a newer
+        event never takes the place of an older one. Raises StoreError, TriggerError.
         """
         self._routes = Routes(triggers, subscribers)
         self._admission = admission
         self._clock = clock
+        self._each = frozenset(each)
         self._store = Store(path)
         tide = Tide()
         self._writer = Writer(self._store.connection, tide.rise)
@@ -177,8 +180,17 @@ class Broker:
             self._backlog.add(sequence, len(routes), principal, stamped.at)
             size = len(stamped.event.data or b"") + len(stamped.extensions) + _OVERHEAD
             kept = stamped.event if self._backlog.keep(sequence, size) else None
-            deliveries += [_delivery(sequence, route, stamped, kept) for route in routes]
+            deliveries += [self._delivery(sequence, route, stamped, kept) for route in routes]
         return deliveries
+
+    def _delivery(self, sequence: int, route: str, stamped: Stamped, event: CloudEvent | None) -> Delivery:
+        return Delivery(
+            sequence=sequence, route=route, key=stamped.event.extensions["partitionkey"],
+            group=self._group(route, stamped.event.type, stamped.event.subject), ttl=stamped.ttl, event=event,
+        )  # fmt: skip
+
+    def _group(self, route: str, type_: str, subject: str | None) -> Group | None:
+        return (type_, subject) if subject and (route, type_) not in self._each else None
 
     # --- Replies ------------------------------------------------------------------------------------------------
 
@@ -204,7 +216,7 @@ class Broker:
         left = (row.due - micros(self._clock())) / 1_000_000 if row.due is not None else 0.0
         return Delivery(
             sequence=row.event, route=row.route, key=row.subject or row.id,
-            group=(row.type, row.subject) if row.subject else None,
+            group=self._group(row.route, row.type, row.subject),
             ttl=row.ttl, attempts=row.attempts,
             delay=min(max(left, 0.0), self._cap),  # bounded, should the clock have been moved back
         )  # fmt: skip
@@ -273,14 +285,6 @@ class Broker:
         self._writer.close()
         self._store.close()
         return done
-
-
-def _delivery(sequence: int, route: str, stamped: Stamped, event: CloudEvent | None) -> Delivery:
-    subject, type_ = stamped.event.subject, stamped.event.type
-    return Delivery(
-        sequence=sequence, route=route, key=stamped.event.extensions["partitionkey"],
-        group=(type_, subject) if subject else None, ttl=stamped.ttl, event=event,
-    )  # fmt: skip
 
 
 def _principal(text: str) -> Principal:

@@ -19,7 +19,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._in_head = True
-        self._begun = False  # whether a request began in the bytes at hand
+        self._begun = False  # whether a request began, or ended, in the bytes at hand
         self._received = 0
         self._deadline: asyncio.TimerHandle | None = None
 
@@ -61,7 +61,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        self._in_head = True
+        self._in_head = self._begun = True  # what came of its body in these bytes is no head of the next one
+        self._received = 0
         self._arrived()
         super().on_message_complete()
 

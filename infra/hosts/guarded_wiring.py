@@ -34,7 +34,12 @@ class GuardedWiring(WiringDirectory):
             if store is not None and store.mount and (reason := reserved_mount(store.mount, self._own)):
                 return f"ClusterSecretStore {name!r} {reason}"
             vault = store.spec.provider.vault if store else None
-            if self._servers is not None and vault is not None and vault.server and vault.server.rstrip("/") not in self._servers:
+            if (
+                self._servers is not None
+                and vault is not None
+                and vault.server
+                and vault.server.rstrip("/") not in self._servers
+            ):
                 return (
                     f"ClusterSecretStore {name!r} names server {vault.server!r}, which the operator does not allow; "
                     "correct it, or add it to authority.allowedServers in lockstep.yaml"

@@ -82,6 +82,20 @@ def found_by_expression(used: Used) -> None:
     assert world.target(secret("orders/everything"))
 
 
+def found_and_unfed(used: Used) -> None:
+    world = wired(used)
+    lonely = path("people/one")
+    world.authority.foreign_write(lonely, {"x": "y"})
+    find = {"find": {"path": "people"}, "rewrite": [{"regexp": {"source": ".*_", "target": ""}}]}
+    world.external(external_secret("orders/people", target={"deletionPolicy": "Delete"}, dataFrom=[find]))
+    world.settle()
+    world.authority.delete(lonely, (1,))
+    world.tick()
+    world.settle()
+    overdue(world)
+    assert world.target(secret("orders/people")) is None
+
+
 def unwired(used: Used) -> None:
     world = wired(used)
     for ref in (*world.wiring.pushes, *world.wiring.externals):
@@ -144,7 +158,7 @@ def anchored(used: Used) -> None:
 
 
 STORIES: tuple[Callable[[Used], None], ...] = (
-    changed_and_swept, found_by_expression, unwired, renamed_target, source_gone_and_consumer_unfed,
+    changed_and_swept, found_by_expression, found_and_unfed, unwired, renamed_target, source_gone_and_consumer_unfed,
     property_dropped, taken_over, anchored,
 )  # fmt: skip
 

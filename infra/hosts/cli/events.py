@@ -1,6 +1,5 @@
 """`lockstep events`: what happened, in order, and as it happens."""
 
-import json
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -10,7 +9,7 @@ import click
 
 from infra.hosts.cli.client import ControlClient
 from infra.hosts.cli.options import namespace_options, output_option, root_option
-from infra.hosts.cli.output import document, escaped, say
+from infra.hosts.cli.output import document, escaped, json_text, say
 from infra.hosts.cli.readable import remark
 
 _POLL = 2.0  # seconds that the running instance holds a question to which there is no answer yet
@@ -67,7 +66,7 @@ def _follow(client: ControlClient, asked: dict[str, Any], output: str | None) ->
 
 def _streamed(one: dict[str, Any], output: str | None) -> str:
     if output == "json":
-        return json.dumps(one, ensure_ascii=False)
+        return json_text(one)
     if output == "yaml":
         return f"---\n{document(one, 'yaml')}"
     return _row(one, output)

@@ -1,8 +1,11 @@
 """`lockstep`: the command line. Every command is a module beside this one, named as the command."""
 
 import importlib
+import sys
 
 import click
+
+from infra.hosts.cli.failures import Exit
 
 # command -> module; imported when it is called, so that each starts in a fraction of the time
 COMMANDS = {
@@ -55,4 +58,8 @@ def cli() -> None:
 
 def main() -> None:
     """The program's entry point."""
-    cli(prog_name="lockstep")
+    try:
+        cli(prog_name="lockstep")
+    except OSError as error:  # whatever a command expects to fail, it says itself; this is its own output
+        click.echo(f"Error: the output cannot be written: {error.strerror or type(error).__name__}", err=True)
+        sys.exit(int(Exit.REFUSED))

@@ -228,6 +228,7 @@ class Instance:
             workers=delivery.workers,
             backoff_cap=delivery.backoff_cap_seconds,
             chaos=self._options.chaos,
+            each=[(step.name, event.TYPE) for step in STEPS for event in step.each],
         )
         self._stopping.append(lambda: broker.drain(self._options.drain_seconds))
         for step in STEPS:

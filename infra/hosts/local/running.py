@@ -3,7 +3,6 @@
 import contextlib
 import math
 import socket
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +14,6 @@ from infra.hosts.local.instance import Instance, Options
 from infra.hosts.serving import Servers, Tls, tcp_socket, unix_socket
 
 SOCKET = "lockstep.sock"
-# Seconds a thread computes before others get their turn. Steps wait for I/O most of the time and compute for tenths of
-# a millisecond; with the default of 5 ms each return from a wait may cost that (benchmarks: a third of a propagation).
-_TURN = 0.0005
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +33,6 @@ def run(
     Raises what `Instance.start` raises, and ListenError.
     """
     bound = tcp_socket(listening.address, listening.tls)
-    sys.setswitchinterval(_TURN)
     instance = Instance(root, options)
     with handled_signals() as signals, contextlib.suppress(Interrupted):
         try:

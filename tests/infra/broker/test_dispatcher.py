@@ -120,6 +120,16 @@ def test_a_newer_event_supersedes_an_older_one_that_retries(tmp_path: Path) -> N
         assert broker.dead_letters.count() == 0
 
 
+def test_where_each_event_counts_none_takes_the_place_of_another(tmp_path: Path) -> None:
+    sub = Scripted(failing(2, Answer(503)))
+    route = trigger(delivery=PATIENT)
+    with running(tmp_path, {"sub": sub}, [route], each=[(route.name, event("old").type)]) as broker:
+        old = broker.accept(event("old"), SOURCE).result(DEADLINE)
+        new = broker.accept(event("new"), SOURCE).result(DEADLINE)
+        assert broker.wait_idle(DEADLINE)
+        assert outcomes(broker, old)[-1] == outcomes(broker, new)[-1] == "delivered"
+
+
 def test_only_the_newest_of_many_is_tried_against_a_failing_subscriber(tmp_path: Path) -> None:
     blocked = threading.Event()
 

@@ -139,6 +139,19 @@ def test_what_is_too_large_is_refused_and_never_cut() -> None:
         assert post(app).status == 204
 
 
+def test_a_large_event_in_many_pieces_is_one_event() -> None:
+    data = json.dumps({"secret": {"namespace": "team", "name": "source"}, "seen": "s1"}) + " " * 200_000
+    headers, _ = encode_binary(changed())
+    with serving(saying()) as app, closing(app.connect()) as connection:
+        connection.putrequest("POST", "/")
+        for name, value in [*headers, ("content-length", str(len(data)))]:
+            connection.putheader(name, value)
+        connection.endheaders()
+        for first in range(0, len(data), 10_000):
+            connection.send(data[first : first + 10_000].encode())
+        assert connection.getresponse().status == 204
+
+
 def test_half_a_request_is_none() -> None:
     handled: list[object] = []
 
