@@ -274,7 +274,7 @@ def _not_carried(consumer: ExternalSecret, head: SecretHead | None) -> str:
     policy = consumer.spec.target.creation_policy
     if head is None:
         return f"waits for somebody to make Secret {consumer.target}" if policy == "Merge" else "not materialized yet"
-    if head.owner != str(consumer.ref) and policy not in _SHARED:
+    if head.owner != str(consumer.ref) and (head.owner or policy not in _SHARED):
         return f"Secret {consumer.target} exists and is managed by {head.owner or 'somebody else'}"
     return "not materialized yet"
 

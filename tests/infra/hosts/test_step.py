@@ -13,7 +13,7 @@ import functions, infra.hosts.step
 functions.step("publish")
 print(*sys.modules)
 """
-# Each costs a cold start a tenth of itself or more, or belongs to another process.
+# What would make every start longer, or belongs to another process.
 _NOT_FOR_ONE_STEP = (
     "functions.materialize", "functions.retract", "functions.sweep", "functions.record",
     "functions._templates.evaluator", "hvac", "urllib3", "infra.broker.broker", "infra.hosts.openbao",
