@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from functions._failures import Reject
+from functions._failures import Reject, Unavailable
 from infra.stores.vault.client import VaultClient
 
 
@@ -82,8 +82,13 @@ class KvEngine:
         where = f"{mount}/metadata/{path}"
         merge = "application/merge-patch+json"
         answer = self._client.call("PATCH", where, body=body, kind="mirror", content_type=merge, absent_ok=True)
-        if answer.status == 404:  # PATCH creates nothing
-            self._client.call("POST", where, body=body, kind="mirror")
+        if answer.status != 404:
+            return
+        try:
+            self._client.call("POST", where, body=body, kind="mirror")  # PATCH creates nothing
+        except Unavailable:
+            # A write of data made it meanwhile: replacing is refused then, by policy, and merging is not.
+            self._client.call("PATCH", where, body=body, kind="mirror", content_type=merge)
 
     def list(self, mount: str, prefix: str) -> tuple[str, ...]:
         """The names right below a prefix; directories end in "/"."""

@@ -73,6 +73,30 @@ def test_a_mirror_that_fails_is_noticed_and_the_claim_stands(openbao: OpenBao) -
     assert "custom_metadata" in notices[0]
 
 
+def test_a_mirror_is_merged_where_data_came_before_it(openbao: OpenBao, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two deliveries side by side: one makes the claim, the other writes the path before the first mirrors it."""
+    path, admin = openbao.path(), openbao.engine()
+    openbao.admit(
+        "mirror",
+        'path "lockstep/data/*" {\n  capabilities = ["create", "read", "update"]\n}\n'
+        f'path "{path.mount}/metadata/{path.path}" {{\n  capabilities = ["create", "patch"]\n}}\n',
+    )
+    client = openbao.client("mirror")
+    call = client.call
+
+    def interleaved(method: str, where: str, **arguments: Any) -> Any:
+        answer = call(method, where, **arguments)
+        if answer.status == 404 and method == "PATCH":
+            admin.write(path.mount, path.path, {"a": "1"}, 0)
+        return answer
+
+    monkeypatch.setattr(client, "call", interleaved)
+    VaultClaims(KvEngine(client), failing).create(claim_of(path))
+    found = admin.metadata(path.mount, path.path)
+    assert found is not None
+    assert (found.newest, found.custom["managed-by"]) == (1, "lockstep")
+
+
 def test_a_claim_that_people_deleted_can_be_made_anew(openbao: OpenBao) -> None:
     path, engine = openbao.path(), openbao.engine()
     claims = VaultClaims(engine, failing)
