@@ -132,9 +132,14 @@ class Installation:
         ending = f"%{about}"
         return int(self.query("SELECT count(*) FROM event WHERE type = ? AND subject LIKE ?", type_, ending)[0][0])
 
-    def unfinished(self) -> int:
-        """Deliveries that are neither done nor given up."""
-        return int(self.query("SELECT count(*) FROM delivery WHERE finished IS NULL")[0][0])
+    def newest(self) -> int:
+        """The number of the newest event that was accepted."""
+        return int(self.query("SELECT coalesce(max(seq), 0) FROM event")[0][0])
+
+    def unfinished(self, until: int = 2**62) -> int:
+        """Deliveries of events up to this number that are neither done nor given up."""
+        sql = "SELECT count(*) FROM delivery WHERE finished IS NULL AND event <= ?"
+        return int(self.query(sql, until)[0][0])
 
     # --- running it ---------------------------------------------------------------------------------------------
 
@@ -257,8 +262,10 @@ class Running:
             raise AssertionError(f"{failure}\n{self.diagnosis()}") from None
 
     def wait_idle(self, patience: float = PATIENCE) -> None:
-        """Until the broker has delivered or given up everything that it took."""
-        self.wait_for(lambda: self.at.unfinished() == 0, "an idle broker", patience)
+        """Until the broker has delivered or given up everything that it has taken by now, and what that led to."""
+        for _ in range(3):  # change, publication, materialization
+            newest = self.at.newest()
+            self.wait_for(lambda n=newest: self.at.unfinished(n) == 0, "an idle broker", patience)  # type: ignore[misc]
 
     def diagnosis(self) -> str:
         states = ["nothing runs"]
