@@ -4,12 +4,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from events.references import PathRef, SecretRef
+from events.references import PathRef
 from functions._failures import Reject
 from functions._manifests.push_secret import PushEntry, PushSecret
 from functions._manifests.reserved import REFUSED_TYPES
 from functions._marks import DERIVED
 from functions._ports import Ports, Secret
+from functions._selection import selected
 from functions._shaping.assemble import assemble
 from functions._shaping.conversion import reverse_unicode
 from functions._shaping.literals import from_literals
@@ -24,22 +25,15 @@ class Sourced:
     states: Mapping[str, str]
 
 
-def source_refs(push: PushSecret, ports: Ports) -> tuple[SecretRef, ...]:
-    """The Secrets a PushSecret selects, always in its own namespace."""
-    selector = push.spec.selector.secret
-    if selector.name is not None:
-        return (SecretRef(namespace=push.namespace, name=selector.name),)
-    if selector.selector is None:
-        raise Reject(f"{push.ref}: spec.selector.secret needs a name or a selector")
-    return ports.sources.select(push.namespace, selector.selector)
-
-
 def sourced(push: PushSecret, path: PathRef, entries: tuple[PushEntry, ...], ports: Ports) -> Sourced | None:
     """What the path should hold; None while no source Secret exists.
 
     Raises Reject: a Secret of a refused type, one that we manage ourselves, a missing or ambiguous key.
     """
-    found = [secret for ref in source_refs(push, ports) if (secret := ports.sources.read(ref)) is not None]
+    selector = push.spec.selector.secret
+    if selector.name is None and selector.selector is None:
+        raise Reject(f"{push.ref}: spec.selector.secret needs a name or a selector")
+    found = [secret for ref in selected(push, ports.sources) if (secret := ports.sources.read(ref)) is not None]
     if not found:
         return None
     for secret in found:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from events.event import Event
 from events.orders import MaterializeRequested, PublishRequested, RetractRequested
-from events.references import PathRef, Reference, SecretRef, Version
+from events.references import PathRef, Reference, Version
 from events.schedule import ScheduleTicked
 from events.secret import SecretRetracted
 from functions._absence import fed, still_absent, tombstone_id
@@ -21,6 +21,7 @@ from functions._orders import expiry
 from functions._ports import PathHead, Ports, Tombstone
 from functions._refresh import settled_for_good
 from functions._retraction import held_back
+from functions._selection import source_states
 from functions._step import Step
 
 SCHEDULE = "sweep"
@@ -76,7 +77,7 @@ def _sweep_path(path: PathRef, head: PathHead | None, ports: Ports) -> Iterator[
 
 
 def _unpublished(push: PushSecret, path: PathRef, head: PathHead | None, ports: Ports) -> str | None:
-    states = _source_states(push, ports)
+    states = {str(ref): state for ref, state in source_states(push, ports.sources).items()}
     if not states:
         return None
     confirmed = ports.publications.read(path)
@@ -89,16 +90,6 @@ def _unpublished(push: PushSecret, path: PathRef, head: PathHead | None, ports: 
     if dict(confirmed.sources) != states or confirmed.generation != push.generation:
         return "the source or its manifest changed since the path was confirmed"
     return None
-
-
-def _source_states(push: PushSecret, ports: Ports) -> dict[str, str]:
-    selector = push.spec.selector.secret
-    refs: tuple[SecretRef, ...] = ()
-    if selector.name is not None:
-        refs = (SecretRef(namespace=push.namespace, name=selector.name),)
-    elif selector.selector is not None:
-        refs = ports.sources.select(push.namespace, selector.selector)
-    return {str(ref): head.state for ref in refs if (head := ports.sources.head(ref)) is not None}
 
 
 # --- consumers: does the target carry what is confirmed? --------------------------------------------------------------

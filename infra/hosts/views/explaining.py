@@ -15,9 +15,10 @@ from events.event import Event
 from events.orders import MaterializeRequested, PublishRequested
 from events.references import ManifestRef, PathRef
 from functions._failures import StepFailure
+from functions._selection import source_states
 from infra.hosts.views.changes import Blocked
 from infra.hosts.views.hops import Branch, Hop, HopName, HopState, Way
-from infra.hosts.views.pipeline import ConsumerState, Lookups, PathState, path_state, read_paths, source_states
+from infra.hosts.views.pipeline import ConsumerState, Lookups, PathState, path_state, read_paths
 from infra.hosts.views.trouble import MATERIALIZE, PUBLISH, Trouble
 
 _SCOPE = re.compile(r"\(scope (\S+)\)$")  # how Suspensions ends its reasons

@@ -24,6 +24,7 @@ from functions._ports import (
     TargetSecrets,
     Wiring,
 )
+from functions._selection import source_states
 
 Classification = Literal["internal secret", "internal configuration", "external secret", "derived"]
 CONFIGURATION_PREFIX = "platform-config/"
@@ -219,15 +220,6 @@ def _producer_state(
 def named_sources(producer: PushSecret) -> tuple[SecretRef, ...]:
     """The source that a PushSecret names, whether it exists or not."""
     return (producer.source,) if producer.source else ()
-
-
-def source_states(producer: PushSecret, sources: SourceSecrets) -> dict[SecretRef, str]:
-    """The source Secrets that exist, and their states. Raises StepFailure for one that cannot be looked at."""
-    selector = producer.spec.selector.secret
-    refs = named_sources(producer)
-    if selector.selector is not None:
-        refs = sources.select(producer.namespace, selector.selector)
-    return {ref: head.state for ref in refs if (head := sources.head(ref)) is not None}
 
 
 def _own_version(path: PathRef, publication: Publication | None, lookups: Lookups) -> tuple[Version | None, str]:
