@@ -1,8 +1,9 @@
-"""A proxy between an instance and its authority that fails on request: refuses, answers for it, loses answers."""
+"""A proxy before an authority or an API server that fails on request: refuses, answers for it, loses answers."""
 
 import contextlib
 import http.client
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 Carried = tuple[int, Mapping[str, str], bytes]  # status, headers, body
-_KEPT = ("x-vault-token", "x-vault-request", "x-vault-namespace", "content-type")
+_KEPT = ("x-vault-token", "x-vault-request", "x-vault-namespace", "content-type", "accept", "authorization")
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,11 @@ class Request:
 
 def everything(_: Request) -> bool:
     return True
+
+
+def below(prefix: str) -> Callable[[Request], bool]:
+    """Requests of any method below `/v1/<prefix>`."""
+    return lambda request: request.path.startswith(f"/v1/{prefix}")
 
 
 def writes_below(prefix: str) -> Callable[[Request], bool]:
@@ -51,11 +57,15 @@ class Fault:
 
 
 class FaultyProxy:
-    """Listens on a free port of the loopback. `log` has every request, and whether a fault met it."""
+    """Listens on a free port of the loopback. `log` has every request, and whether a fault met it.
 
-    def __init__(self, upstream: str) -> None:
+    `trust` is how to know an upstream that speaks TLS; to the proxy itself nobody does.
+    """
+
+    def __init__(self, upstream: str, trust: ssl.SSLContext | None = None) -> None:
         parts = urlsplit(upstream)
         self._upstream = (parts.hostname or "", parts.port or 0)
+        self._trust = trust
         self._guard = threading.Lock()
         self._fault: Fault | None = None
         self._left = 0
@@ -112,7 +122,10 @@ class FaultyProxy:
             return fault
 
     def carry_out(self, request: Request, headers: Mapping[str, str], body: bytes) -> Carried:
-        connection = http.client.HTTPConnection(*self._upstream, timeout=15)
+        if self._trust is None:
+            connection = http.client.HTTPConnection(*self._upstream, timeout=15)
+        else:
+            connection = http.client.HTTPSConnection(*self._upstream, timeout=15, context=self._trust)
         with contextlib.closing(connection):
             connection.request(request.method, request.path, body=body or None, headers=dict(headers))
             answer = connection.getresponse()

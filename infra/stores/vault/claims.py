@@ -1,7 +1,8 @@
 """`Claims` as documents `lockstep/claims/<sha256 of str(path)>`, mirrored to custom_metadata for people."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Literal, TypeVar
 
@@ -9,7 +10,7 @@ from events.references import PathRef
 from functions._failures import Conflict, Reject, StepFailure
 from functions._ports import Claim
 from infra.stores.vault.documents import MOUNT, SCHEMA, number, numbers, parsed, text, texts
-from infra.stores.vault.kv import KvEngine
+from infra.stores.vault.kv import KvEngine, KvVersion
 
 _Word = TypeVar("_Word", bound=str)
 _ORIGINS: tuple[Literal["producer", "rotation", "authority"], ...] = ("producer", "rotation", "authority")
@@ -35,14 +36,12 @@ class VaultClaims:
         self._mount = mount
 
     def read(self, path: PathRef) -> Claim | None:
-        found = self._engine.read(self._mount, claim_name(path))
-        if found is None or found.data is None:
-            return None
-        where = f"the claim of {path}"
-        claim = parsed(where, found.data, lambda data: _claim(data, found.number))
-        if claim.path != path:
-            raise Reject(f"{where} is about {claim.path}: somebody moved it; restore its previous version")
-        return claim
+        return _held(path, self._engine.read(self._mount, claim_name(path)))
+
+    @contextmanager
+    def reading(self, path: PathRef) -> Iterator[Callable[[], Claim | None]]:
+        with self._engine.reading(self._mount, claim_name(path)) as found:
+            yield lambda: _held(path, found())
 
     def create(self, claim: Claim) -> Claim:
         try:
@@ -85,6 +84,16 @@ class VaultClaims:
         except StepFailure as failure:
             # The claim is written and is the truth; failing here would only repeat a step that has nothing to do.
             self._notice(f"the owner of {claim.path} is not shown in its custom_metadata: {failure.reason}")
+
+
+def _held(path: PathRef, found: KvVersion | None) -> Claim | None:
+    if found is None or found.data is None:
+        return None
+    where = f"the claim of {path}"
+    claim = parsed(where, found.data, lambda data: _claim(data, found.number))
+    if claim.path != path:
+        raise Reject(f"{where} is about {claim.path}: somebody moved it; restore its previous version")
+    return claim
 
 
 def _document(claim: Claim) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Requests in one step's identity."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from infra.stores.vault.http import Answer, HttpClient
@@ -42,6 +43,20 @@ class VaultClient:
         if answer.status == 400 and refused_ok:
             return answer
         raise refusal(answer, path, self.identity)
+
+    @contextmanager
+    def asking(self, path: str, *, kind: str, absent_ok: bool = False) -> Iterator[Callable[[], Answer]]:
+        """A GET whose answer is on its way while the caller does other things; raises as `call` when called for."""
+        token = self._keeper.value()
+        with self._http.asking(path, kind=kind, token=token) as receive:
+
+            def answer() -> Answer:
+                found = receive()
+                if found.status < 400 or (found.status == 404 and absent_ok and not _routeless(found)):
+                    return found
+                return self.call("GET", path, kind=kind, absent_ok=absent_ok)  # with a new token, or to be refused
+
+            yield answer
 
     def maintain(self) -> None:
         """Renew the token if it is time to."""

@@ -1,17 +1,21 @@
 """One thin HTTP client to the authority: kept-alive connections, TLS, bounds; what an answer means is others' work."""
 
 import json
-import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from functions._failures import Unavailable
 from functions._values import SecretValue
-from infra.stores.vault.connections import BROKEN, DROPPED, Connections, Response
+from infra.http.answers import BROKEN, DROPPED, Response
+from infra.http.connections import Connections, Endpoint
 from infra.stores.vault.settings import InvalidSettings, VaultSettings
+
+if TYPE_CHECKING:
+    import ssl
 
 OnCall = Callable[[str, str], None]
 
@@ -61,19 +65,55 @@ class HttpClient:
 
         Raises Unavailable when there is no usable answer: refused, timed out, too large, a redirect, not JSON.
         """
-        headers = {"X-Vault-Request": "true"}
-        if token is not None:
-            headers["X-Vault-Token"] = token.reveal().decode("latin-1")
-        if self.settings.namespace:
-            headers["X-Vault-Namespace"] = self.settings.namespace
+        headers = self._headers(token)
         payload = None
         if body is not None:
             headers["Content-Type"] = content_type
             payload = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
         return self._decode(self._send(method, path, kind, headers, payload))
 
+    @contextmanager
+    def asking(self, path: str, *, kind: str, token: SecretValue | None) -> Iterator[Callable[[], Answer]]:
+        """Send a GET now and wait for its answer when it is called for, once at most; other requests may go between.
+
+        The answer raises as `request` does; sending raises nothing.
+        """
+        headers = self._headers(token)
+        self._on_call("GET", kind)
+        try:
+            pending = self._connections.begin("GET", f"/v1/{path}", headers, None, self.settings.max_response)
+        except BROKEN:
+            yield lambda: self.request("GET", path, kind=kind, token=token)
+            return
+        waiting = True
+
+        def answer() -> Answer:
+            nonlocal waiting
+            waiting = False
+            try:
+                response = pending.receive()
+            except DROPPED:
+                return self.request("GET", path, kind=kind, token=token)
+            except BROKEN as error:
+                raise self._unreachable(error) from None
+            return self._decode(self._bounded(response))
+
+        try:
+            yield answer
+        finally:
+            if waiting:
+                pending.abandon()
+
     def close(self) -> None:
         self._connections.close()
+
+    def _headers(self, token: SecretValue | None) -> dict[str, str]:
+        headers = {"X-Vault-Request": "true"}
+        if token is not None:
+            headers["X-Vault-Token"] = token.reveal().decode("latin-1")
+        if self.settings.namespace:
+            headers["X-Vault-Namespace"] = self.settings.namespace
+        return headers
 
     def _send(self, method: str, path: str, kind: str, headers: Mapping[str, str], payload: bytes | None) -> Response:
         try:
@@ -93,7 +133,10 @@ class HttpClient:
     ) -> Response:
         self._on_call(method, kind)
         limit = self.settings.max_response
-        response = self._connections.exchange(method, f"/v1/{path}", headers, payload, limit)
+        return self._bounded(self._connections.exchange(method, f"/v1/{path}", headers, payload, limit))
+
+    def _bounded(self, response: Response) -> Response:
+        limit = self.settings.max_response
         if len(response.body) > limit:
             raise Unavailable(DEPENDENCY, f"the answer of {self.settings.address} is larger than {limit} bytes")
         return response
@@ -130,11 +173,21 @@ class HttpClient:
 
 def _connections(settings: VaultSettings) -> Connections:
     parts = urlsplit(settings.address)
-    tls = _tls(settings) if parts.scheme == "https" else None
-    return Connections(parts.hostname or "", parts.port, settings, tls, _CONNECTIONS)
+    secure = parts.scheme == "https"
+    endpoint = Endpoint(
+        host=parts.hostname or "",
+        port=parts.port or (443 if secure else 80),
+        connect_timeout=settings.connect_timeout,
+        read_timeout=settings.read_timeout,
+        tls=_tls(settings) if secure else None,
+        name=settings.tls_server_name or None,
+    )
+    return Connections(endpoint, _CONNECTIONS)
 
 
-def _tls(settings: VaultSettings) -> ssl.SSLContext:
+def _tls(settings: VaultSettings) -> "ssl.SSLContext":
+    import ssl
+
     try:
         context = ssl.create_default_context(cafile=settings.ca_cert or None, capath=settings.ca_path or None)
         if settings.client_cert:

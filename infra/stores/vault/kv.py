@@ -1,6 +1,7 @@
 """The KV version 2 engine: versions, compare-and-set, metadata. Documents are JSON objects, as they are stored."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -8,6 +9,7 @@ from urllib.parse import quote
 
 from functions._failures import Reject, Unavailable
 from infra.stores.vault.client import VaultClient
+from infra.stores.vault.http import Answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +46,13 @@ class KvEngine:
     def read(self, mount: str, path: str, version: int | None = None) -> KvVersion | None:
         """The newest version, or a numbered one; None where there never was one or it is gone."""
         suffix = f"?version={version}" if version is not None else ""
-        answer = self._client.call("GET", f"{mount}/data/{path}{suffix}", kind="read", absent_ok=True)
-        content = answer.body.get("data")
-        if not isinstance(content, dict):
-            return None
-        metadata = _mapping(content, "metadata", path)
-        data = content.get("data") if answer.status == 200 else None
-        return KvVersion(_number(metadata, path), _time(metadata.get("created_time"), path), data)
+        return _read(self._client.call("GET", f"{mount}/data/{path}{suffix}", kind="read", absent_ok=True), path)
+
+    @contextmanager
+    def reading(self, mount: str, path: str) -> Iterator[Callable[[], KvVersion | None]]:
+        """The newest version, asked for now and waited for when it is called for (see VaultClient.asking)."""
+        with self._client.asking(f"{mount}/data/{path}", kind="read", absent_ok=True) as answer:
+            yield lambda: _read(answer(), path)
 
     def write(self, mount: str, path: str, data: Mapping[str, Any], cas: int) -> KvVersion:
         """Write version `cas + 1`. Raises Conflict when the newest is not `cas`."""
@@ -97,6 +99,15 @@ class KvEngine:
         content = answer.body.get("data")
         keys = content.get("keys") if isinstance(content, dict) else None
         return tuple(str(key) for key in keys or ())
+
+
+def _read(answer: Answer, path: str) -> KvVersion | None:
+    content = answer.body.get("data")
+    if not isinstance(content, dict):
+        return None
+    metadata = _mapping(content, "metadata", path)
+    data = content.get("data") if answer.status == 200 else None
+    return KvVersion(_number(metadata, path), _time(metadata.get("created_time"), path), data)
 
 
 def _mapping(body: Mapping[str, Any], key: str, path: str) -> Mapping[str, Any]:
