@@ -38,18 +38,23 @@ class Admission:
     """The table. What no rule grants is refused, but for what anybody on the loopback interface may send.
 
     `hints` are types that are harmless when forged; `reserved` are all types that a step consumes or emits. Without
-    credentials, hints and types outside `reserved` are taken. `expiry` tells of an event whose time is over why
-    that is so, None for all others; `now` is in seconds since the epoch.
+    credentials, hints and types outside `reserved` are taken, but for those that begin with `own`: an unknown one of
+    ours is no foreign event but that of another version, and a step of this one would misread it or leave it lying.
+    Whoever runs two versions upgrades what consumes before what emits. `expiry` tells of an event whose time is over
+    why that is so, None for all others; `now` is in seconds since the epoch.
     """
 
     rules: tuple[Rule, ...] = ()
     hints: frozenset[str] = frozenset()
     reserved: frozenset[str] = frozenset()
+    own: str = ""
     expiry: Callable[[CloudEvent, float], str | None] = never_expires
     _granted: dict[tuple[str, str], tuple[Rule, ...]] = field(default_factory=dict, compare=False, repr=False)
 
     def check(self, principal: Principal, event: CloudEvent, now: float) -> None:
-        """Raises RefusedError: 401 to somebody unknown, 403 to somebody who may not."""
+        """Raises RefusedError: 400 for an unknown type of ours, 401 to somebody unknown, 403 to who may not."""
+        if self.own and event.type.startswith(self.own) and event.type not in self.reserved:
+            raise RefusedError(400, f"{event.type[:80]}: unknown type of ours: a newer version? Upgrade this one first")
         if principal.kind == "anonymous":
             self._check_anonymous(event)
         elif principal.kind == "operator" and event.type not in self.reserved:

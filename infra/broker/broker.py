@@ -9,7 +9,6 @@ broker.drain(10)
 import time
 from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -22,11 +21,13 @@ from infra.broker.clock import Clock, micros
 from infra.broker.dead_letters import DeadLetters
 from infra.broker.dispatcher import Dispatcher
 from infra.broker.errors import BrokerClosedError, TriggerError
+from infra.broker.handing_out import HandingOut
 from infra.broker.intake import Stamped, stamp, stamp_reply
 from infra.broker.lanes import Delivery, Group
 from infra.broker.ledger import Ledger
 from infra.broker.limits import Accounts, Limits
 from infra.broker.principal import Principal
+from infra.broker.records import Health
 from infra.broker.retention import Pruner
 from infra.broker.routes import Route, Routes, abandoned
 from infra.broker.rows import Unfinished, store_event, unfinished
@@ -42,22 +43,6 @@ from infra.broker.writer import Writer
 
 _OVERHEAD = 2000  # bytes that an event takes in memory beside its data, about
 _STOPPING = "the broker is not running; send the event again when it is"
-
-
-@dataclass(frozen=True, slots=True)
-class Health:
-    """How the broker does.
-
-    `running`: it accepts and delivers. `stalled_for` is the age of the oldest pending event in seconds. `held` counts,
-    by Trigger, deliveries that wait for their subscriber or Trigger. `full`: the last write failed for want of space.
-    """
-
-    running: bool
-    pending: int
-    stalled_for: float
-    held: Mapping[str, int]
-    dead_letters: int
-    full: bool
 
 
 class Broker:
@@ -99,6 +84,7 @@ class Broker:
             Attempter(self._store, self._prepare_replies, clock=clock, cap=backoff_cap),
             over=self._backlog.over,
             accepted=self._replies_accepted,
+            withdrawn=self._withdraw,
             workers=workers,
             probe_cap=backoff_cap,
             chaos=chaos,
@@ -139,10 +125,11 @@ class Broker:
         def work(transaction: Transaction) -> int:
             return store_event(transaction, stamped, routes)
 
-        def then(sequence: int) -> None:
-            self._dispatcher.add(self._deliveries([(sequence, incoming[0])]))
-
-        return self._writer.submit(work, then, partial(self._accounts.release, str(principal)))
+        early = HandingOut[int](lambda sequence: [(sequence, incoming[0])], self._hand_out, self._take_back)
+        return self._writer.submit(
+            work, lambda _: self._dispatcher.announce(early.deliveries),
+            partial(self._accounts.release, str(principal)), early,
+        )  # fmt: skip
 
     def accept_many(self, events: Iterable[CloudEvent], principal: Principal) -> Future[tuple[int, ...]]:
         """Take all of these events or none. Raises as `accept`."""
@@ -151,10 +138,23 @@ class Broker:
         def work(transaction: Transaction) -> tuple[int, ...]:
             return tuple(store_event(transaction, stamped, routes) for stamped, routes in incoming)
 
-        def then(sequences: tuple[int, ...]) -> None:
-            self._dispatcher.add(self._deliveries(list(zip(sequences, incoming, strict=True))))
+        early = HandingOut[tuple[int, ...]](
+            lambda sequences: list(zip(sequences, incoming, strict=True)), self._hand_out, self._take_back
+        )
+        return self._writer.submit(
+            work, lambda _: self._dispatcher.announce(early.deliveries),
+            partial(self._accounts.release, str(principal), len(incoming)), early,
+        )  # fmt: skip
 
-        return self._writer.submit(work, then, partial(self._accounts.release, str(principal), len(incoming)))
+    def _hand_out(self, accepted: list[Accepted]) -> list[Delivery]:
+        deliveries = self._deliveries(accepted)
+        self._dispatcher.add_early(deliveries)
+        return deliveries
+
+    def _take_back(self, accepted: list[Accepted], deliveries: list[Delivery]) -> None:
+        self._withdraw(accepted, deliveries)
+        for _, (stamped, _) in accepted:
+            self._accounts.count(stamped.principal, 1)  # as reserved before, for whoever releases that now
 
     def _admitted(self, events: tuple[CloudEvent, ...], principal: Principal) -> list[Reply]:
         if not self._running:
@@ -209,6 +209,12 @@ class Broker:
         for _, (stamped, _) in accepted:
             self._accounts.count(stamped.principal, 1)
         return self._deliveries(accepted)
+
+    def _withdraw(self, accepted: list[Accepted], deliveries: list[Delivery]) -> None:
+        """What was handed out could not be stored: it is pending no more."""
+        self._dispatcher.forget(deliveries)
+        for delivery in deliveries:
+            self._backlog.over(delivery.sequence)
 
     # --- Taking up again ----------------------------------------------------------------------------------------
 

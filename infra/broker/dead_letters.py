@@ -3,7 +3,6 @@
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
 
 from events.cloudevent import CloudEvent
 from infra.broker import ledger
@@ -11,6 +10,7 @@ from infra.broker.clock import Clock, micros
 from infra.broker.errors import DeadLetterError
 from infra.broker.intake import about, with_error
 from infra.broker.principal import Principal
+from infra.broker.records import DeadLetter
 from infra.broker.rows import Outcome, State, begin, load_event, note
 from infra.broker.settler import error_data, tidy
 from infra.broker.store import Store
@@ -22,31 +22,6 @@ _COLUMNS = (
     " e.id, e.source, e.type, e.subject, e.correlation"
 )
 _SELECT = f"SELECT {_COLUMNS} FROM dead_letter d JOIN event e ON e.seq = d.event"  # noqa: S608 - a constant
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """A delivery that was given up. Times are microseconds since the epoch.
-
-    `outcome` is `replayed`, `dropped` or `superseded` (by a newer event) once `closer` closed it, else None.
-    """
-
-    n: int
-    event: int
-    route: str
-    at: int
-    destination: str
-    code: int
-    reason: str
-    attempts: int
-    closed: int | None
-    outcome: str | None
-    closer: str | None
-    id: str
-    source: str
-    type: str
-    subject: str | None
-    correlation: str
 
 
 class DeadLetters:

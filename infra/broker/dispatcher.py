@@ -13,6 +13,7 @@ from infra.broker.attempt import Attempted, Attempter
 from infra.broker.chaos import Chaos, Dice
 from infra.broker.delivery import Verdict
 from infra.broker.errors import BrokerClosedError
+from infra.broker.handing_out import HandingOut
 from infra.broker.lanes import Delivery, Lane, Lanes, LaneState
 from infra.broker.pool import Pool
 from infra.broker.routes import Route
@@ -36,8 +37,8 @@ class _Desk:
 
 
 class Dispatcher:
-    """`over(sequence)` is called when a delivery ended, `accepted(...)` when replies were stored; both in the
-    writer's thread, the latter returning their deliveries."""
+    """`over(sequence)` is called when a delivery ended, `accepted(...)` when replies are stored, which returns their
+    deliveries, and `withdrawn(...)` when they could not be after all; all in the writer's thread."""
 
     def __init__(
         self,
@@ -47,17 +48,19 @@ class Dispatcher:
         *,
         over: Callable[[int], object],
         accepted: Callable[[list[Accepted]], list[Delivery]],
+        withdrawn: Callable[[list[Accepted], list[Delivery]], object],
         workers: int,
         probe_cap: float,
         chaos: Chaos | None = None,
     ) -> None:
         self._settler, self._timers, self._attempter = settler, timers, attempter
-        self._over, self._accepted = over, accepted
+        self._over, self._accepted, self._withdrawn = over, accepted, withdrawn
         self._workers, self._probe_cap = workers, probe_cap
         self._dice = Dice(chaos) if chaos is not None else None
         self._desks: dict[str, _Desk] = {}
         self._lock = Lock()
         self._quiet = Condition(self._lock)
+        self._late: list[list[Delivery]] = []
         self._deliveries = 0
         self._busy = 0
         self._stopping = False
@@ -77,6 +80,31 @@ class Dispatcher:
         """Take deliveries that are durable, in the order of their events."""
         with self._lock:
             self._take(deliveries)
+            self._announce(deliveries)
+
+    def add_early(self, deliveries: list[Delivery]) -> None:
+        """Take deliveries that are becoming durable; then `announce` the same list, or `forget` it."""
+        with self._lock:
+            # What is not kept in memory can be read only when it is durable; none may pass it meanwhile.
+            if self._late or any(delivery.event is None for delivery in deliveries):
+                self._late.append(deliveries)
+            else:
+                self._take(deliveries)
+
+    def announce(self, deliveries: list[Delivery]) -> None:
+        """Deliveries that were taken early are durable."""
+        with self._lock:
+            if self._was_late(deliveries):
+                self._take(deliveries)
+            self._announce(deliveries)
+
+    def forget(self, deliveries: list[Delivery]) -> None:
+        """Deliveries that were taken early will not be durable: those that began are echoes, of which no record is made
+        and which are not tried again."""
+        with self._lock:
+            self._was_late(deliveries)
+            for delivery in deliveries:
+                delivery.echo = True
 
     def nudge(self) -> None:
         """Ask subscribers that were not ready at once (an authority was unsealed)."""
@@ -122,6 +150,17 @@ class Dispatcher:
             for lane in desk.lanes.add(delivery, ordered):
                 self._start(desk, lane)
 
+    def _was_late(self, deliveries: list[Delivery]) -> bool:
+        before = len(self._late)
+        self._late = [others for others in self._late if others is not deliveries]
+        return len(self._late) < before
+
+    def _announce(self, deliveries: list[Delivery]) -> None:
+        for delivery in deliveries:
+            desk = self._desk(delivery.route)
+            for lane in desk.lanes.announce(delivery):
+                self._start(desk, lane)
+
     def _start(self, desk: _Desk, lane: Lane) -> None:
         delay = lane.head.delay if self._dice is None else self._dice.delay()
         lane.head.delay = 0.0
@@ -159,6 +198,7 @@ class Dispatcher:
 
     def _finish(self, desk: _Desk, lane: Lane, gone: list[Delivery], more: list[Delivery]) -> None:
         self._take(more)
+        self._announce(more)
         self._deliveries -= len(gone)
         desk.probe_pause = _FIRST_PROBE
         following = desk.lanes.remove(lane, gone)
@@ -233,18 +273,24 @@ class Dispatcher:
         delivery = lane.head
         replies = attempted.replies if attempted.verdict is Verdict.COMPLETE else []
 
-        def then(accepted: list[Accepted]) -> None:
-            more = self._accepted(accepted)
-            if self._dice is not None and not delivery.echo and self._dice.repeats():
-                more.append(_echo(delivery))
-            self._end(desk, lane, [delivery], more)
+        early = HandingOut[list[Accepted]](list, self._hand_out, self._withdrawn)
+
+        def then(_: list[Accepted]) -> None:
+            self.announce(early.deliveries)
+            repeats = self._dice is not None and not delivery.echo and self._dice.repeats()
+            self._end(desk, lane, [delivery], [_echo(delivery)] if repeats else [])
 
         def broken(error: Exception) -> None:
             reason = f"its replies cannot be stored ({type(error).__name__})"
             outcome = Outcome(State.DEAD_LETTERED, self._attempter.now(), delivery.attempts, status=500, reason=reason)
             self._give_up(desk, lane, route, Attempted(Verdict.GIVE_UP, outcome, attempted.event))
 
-        self._settler.completed(delivery, attempted.outcome, replies, then, broken)
+        self._settler.completed(delivery, attempted.outcome, replies, then, broken, ahead=early if replies else None)
+
+    def _hand_out(self, accepted: list[Accepted]) -> list[Delivery]:
+        deliveries = self._accepted(accepted)
+        self.add_early(deliveries)
+        return deliveries
 
     def _give_up(self, desk: _Desk, lane: Lane, route: Route, attempted: Attempted) -> None:
         delivery = lane.head
@@ -252,11 +298,12 @@ class Dispatcher:
         if route.sink_of is not None or attempted.event is None:
             self._settler.abandoned(delivery, outcome, lambda: self._end(desk, lane, [delivery], []))
             return
-        more = [] if route.sink is None else [_for_sink(delivery, route.sink)]
-        self._settler.dead_lettered(
-            route, delivery, attempted.event, outcome,
-            lambda: self._end(desk, lane, [delivery], more, passed_on=bool(more)),
-        )  # fmt: skip
+
+        def then() -> None:
+            more = [] if route.sink is None or delivery.echo else [_for_sink(delivery, route.sink)]
+            self._end(desk, lane, [delivery], more, passed_on=bool(more))
+
+        self._settler.dead_lettered(route, delivery, attempted.event, outcome, then)
 
     def _postpone(self, desk: _Desk, lane: Lane, attempted: Attempted) -> None:
         delivery = lane.head

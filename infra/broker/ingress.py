@@ -5,11 +5,13 @@ Order of checks: method, path, size, parse and validate, look up, authenticate, 
 
 import asyncio
 import json
+import logging
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
 from events.cloudevent import MAX_EVENT_BYTES, CloudEvent
 from events.errors import EventError
+from events.foreign import CarriedValuesError, translate
 from events.http_binding import MAX_BODY_BYTES, decode
 from infra.broker.broker import Broker
 from infra.broker.errors import BrokerClosedError, BrokerFullError, RefusedError
@@ -28,6 +30,7 @@ _TITLES = {
     400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
     413: "Content Too Large", 503: "Service Unavailable",
 }  # fmt: skip
+_log = logging.getLogger("lockstep.ingress")
 _MAX_DETAIL = 400  # error bodies stay short: they end up in dead letters of 768 bytes elsewhere
 
 
@@ -83,7 +86,10 @@ def _decode(headers: Headers, body: bytes) -> CloudEvent:
     if binary and len(body) > MAX_EVENT_BYTES:
         raise _too_large()
     try:
-        return decode(headers, body)
+        return translate(decode(headers, body))  # before anything is stored, so that Triggers see our types alone
+    except CarriedValuesError as error:
+        _log.error("refused an event: %s", error)
+        raise RefusedError(400, str(error)) from None
     except EventError as error:
         raise RefusedError(400, str(error)) from None
 

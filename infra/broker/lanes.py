@@ -13,7 +13,8 @@ Group = tuple[str, str]  # type and subject: what a newer event supersedes
 class Delivery:
     """An event on its way along one route. `event` is None until it is loaded; `delay` is seconds to its first start.
 
-    `echo` marks a repetition that chaos made up: it leaves no record.
+    `echo` marks a repetition that chaos made up, or an event that was handed out and could not be stored: it leaves no
+    record.
     """
 
     sequence: int
@@ -71,19 +72,24 @@ class Lanes:
         self._retrying: dict[Group, Lane] = {}
 
     def add(self, delivery: Delivery, ordered: bool) -> list[Lane]:
-        """Queue a delivery. The lanes to start: its own, if it is the first there, and one that waits to retry an
-        older event of the same type and subject."""
+        """Queue a delivery. The lanes to start: its own, if it is the first there."""
         key: str | int = delivery.key if ordered else delivery.sequence
         if delivery.echo:
             key = -delivery.sequence  # beside the lane of what it repeats
+        lane = self._lanes.get(key)
+        if lane is not None:
+            lane.queue.append(delivery)
+            return []
+        lane = self._lanes[key] = Lane(key)
+        lane.queue.append(delivery)
+        return [lane]
+
+    def announce(self, delivery: Delivery) -> list[Lane]:
+        """A queued delivery is durable, so that older ones of its type and subject make way. The lanes to start: one
+        that waits to retry such a one."""
         start = self._waiting_behind(delivery)
         if delivery.group is not None:
             self._newest[delivery.group] = max(self._newest.get(delivery.group, 0), delivery.sequence)
-        lane = self._lanes.get(key)
-        if lane is None:
-            lane = self._lanes[key] = Lane(key)
-            start.append(lane)
-        lane.queue.append(delivery)
         return start
 
     def overtaken(self, delivery: Delivery) -> bool:

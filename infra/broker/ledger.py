@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra.broker.chain import GENESIS, Entry, Fields, Verification, entry_hash, verify
+from infra.broker.records import Anchor
 from infra.broker.store import Store
 from infra.broker.transaction import Transaction
 from infra.broker.writer import Writer
@@ -32,18 +33,6 @@ class Subject:
     correlation: str
     causation: str | None
     digest: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Anchor:
-    """The chain's head as signed by key version `key_version` and stored at the authority as `authority_version`."""
-
-    n: int
-    hash: bytes
-    signature: str
-    key_version: int
-    authority_version: int
-    at: int
 
 
 def append(

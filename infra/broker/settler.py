@@ -13,7 +13,7 @@ from infra.broker.routes import Route
 from infra.broker.rows import Outcome, State, begin, finish, note, postpone, store_event
 from infra.broker.timers import Timers
 from infra.broker.transaction import Transaction
-from infra.broker.writer import Writer
+from infra.broker.writer import Ahead, Writer
 
 T = TypeVar("T")
 MAX_REASON = 400
@@ -42,8 +42,12 @@ class Settler:
     def completed(
         self, delivery: Delivery, outcome: Outcome, replies: list[Reply],
         then: Callable[[list[Accepted]], object], broken: Callable[[Exception], object],
+        *, ahead: Ahead[list[Accepted]] | None,
     ) -> None:  # fmt: skip
-        """End a delivery and accept its replies in the same transaction: no reply is lost between the two."""
+        """End a delivery and accept its replies in the same transaction: no reply is lost between the two.
+
+        `ahead` has the replies while they become durable.
+        """
 
         def work(transaction: Transaction) -> list[Accepted]:
             _supersede_dead_letters(transaction, delivery, delivery.route, outcome.at)
@@ -51,13 +55,14 @@ class Settler:
                 finish(transaction, delivery.sequence, delivery.route, outcome)
             return [(store_event(transaction, stamped, routes), (stamped, routes)) for stamped, routes in replies]
 
-        self._persist(work, then, broken)
+        self._persist(work, then, broken, ahead)
 
     def postponed(self, delivery: Delivery, outcome: Outcome, due: int | None, then: Callable[[], object]) -> None:
         """Record a failed attempt, or that the delivery is held."""
 
         def work(transaction: Transaction) -> None:
-            postpone(transaction, delivery.sequence, delivery.route, outcome, due)
+            if not delivery.echo:
+                postpone(transaction, delivery.sequence, delivery.route, outcome, due)
 
         self._persist(work, lambda _: then())
 
@@ -66,6 +71,8 @@ class Settler:
 
         def work(transaction: Transaction) -> None:
             for one in deliveries:
+                if one.echo:
+                    continue
                 outcome = Outcome(State.SUPERSEDED, at, one.attempts, reason="a newer event took its place")
                 finish(transaction, one.sequence, one.route, outcome)
 
@@ -78,6 +85,8 @@ class Settler:
         reason = tidy(outcome.reason or "")
 
         def work(transaction: Transaction) -> None:
+            if delivery.echo:
+                return
             sequence = note(transaction, delivery.sequence, route.name, outcome)
             finish(transaction, delivery.sequence, route.name, outcome, sequence)
             _supersede_dead_letters(transaction, delivery, route.name, outcome.at)
@@ -108,7 +117,7 @@ class Settler:
 
     def _persist(
         self, work: Callable[[Transaction], T], then: Callable[[T], object],
-        broken: Callable[[Exception], object] | None = None,
+        broken: Callable[[Exception], object] | None = None, ahead: Ahead[T] | None = None,
     ) -> None:  # fmt: skip
         def failed(error: Exception) -> None:
             if isinstance(error, BrokerClosedError):
@@ -116,9 +125,9 @@ class Settler:
             if broken is not None and not isinstance(error, BrokerFullError):
                 broken(error)
                 return
-            self._timers.after(_FULL_PAUSE, lambda: self._writer.post(work, then, failed))
+            self._timers.after(_FULL_PAUSE, lambda: self._writer.post(work, then, failed, ahead))
 
-        self._writer.post(work, then, failed)
+        self._writer.post(work, then, failed, ahead)
 
 
 def _supersede_dead_letters(transaction: Transaction, delivery: Delivery, route: str, at: int) -> None:

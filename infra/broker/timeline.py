@@ -2,10 +2,10 @@
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
 from threading import Condition
 from typing import Any
 
+from infra.broker.records import Head, Line, Trace
 from infra.broker.rows import State
 from infra.broker.store import Store
 
@@ -23,46 +23,6 @@ _LINES = (
 )
 _SINCE = _LINES.format(event="seq > :since", delivery="finished > :since", attempt="seq > :since")
 _OF_EVENT = _LINES.format(event="seq = :event", delivery="event = :event", attempt="event = :event")
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """An event without its data. `at` is microseconds since the epoch; `repeated`: this id was accepted before."""
-
-    sequence: int
-    at: int
-    id: str
-    source: str
-    type: str
-    subject: str | None
-    correlation: str
-    principal: str
-    repeated: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One thing that happened to an event. `outcome` is `accepted` or a State's name in lower case with hyphens;
-    `took` is microseconds of the attempt, `route` the Trigger."""
-
-    sequence: int
-    at: int
-    route: str | None
-    outcome: str
-    attempts: int
-    took: int
-    status: int
-    reason: str | None
-    event: Head
-
-
-@dataclass(frozen=True, slots=True)
-class Trace:
-    """All that happened to one event, in order, and the routes that it is still to go."""
-
-    event: Head
-    lines: tuple[Line, ...]
-    open: tuple[str, ...]
 
 
 class Tide:

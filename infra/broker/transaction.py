@@ -32,8 +32,11 @@ class Transaction:
     def mark(self) -> Mark:
         return self._sequence, self.entries, self.hash
 
-    def restore(self, mark: Mark) -> None:
-        self._sequence, self.entries, self.hash = mark
+    def restore(self, mark: Mark, *, numbers: bool = True) -> None:
+        """Back to the mark; but `numbers` that somebody knows already are not given out again."""
+        sequence, self.entries, self.hash = mark
+        if numbers:
+            self._sequence = sequence
 
 
 def _highest_sequence(sql: sqlite3.Connection) -> int:

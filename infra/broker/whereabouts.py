@@ -2,10 +2,10 @@
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from events.cloudevent import CloudEvent
+from infra.broker.records import Pending, Said
 from infra.broker.rows import State, load_event
 from infra.broker.store import Store
 
@@ -17,36 +17,6 @@ _PENDING = (
     "SELECT d.event, d.route, d.state, d.attempts, d.due, d.status, d.reason, e.type, e.subject, e.accepted"
     " FROM delivery d JOIN event e ON e.seq = d.event WHERE d.finished IS NULL"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """A delivery that is not over. `state` is `pending`, `retried` or `held` (until its step is ready).
-
-    `due` is when it is attempted again, in microseconds since the epoch; None for one that waits for its turn or
-    for its step. `status` and `reason` are of the last attempt (0 and "" before the first).
-    """
-
-    event: int
-    route: str
-    state: str
-    attempts: int
-    due: int | None
-    status: int
-    reason: str
-    type: str
-    subject: str | None
-    accepted: int
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """The newest event about a subject. `at` is microseconds since the epoch."""
-
-    sequence: int
-    at: int
-    type: str
-    principal: str
 
 
 class Whereabouts:

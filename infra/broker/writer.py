@@ -3,6 +3,9 @@
 A job is a closure over the open transaction. Its result is given only once it is durable. A job that fails rolls
 back alone; one that storage fails (disk full) gets BrokerFullError and did not happen.
 
+What waits only for a job's result, and not for its durability, may have it just before the commit (`Ahead`): while the
+disk is waited for, work goes on. Should the commit fail after all, that is taken back.
+
 Failures are rare, and savepoints cost as much as the work they protect. So a batch is first written without; if a
 job fails, all is rolled back and the batch written again with a savepoint around each. Jobs therefore have no effect
 outside the transaction but by their result, and may run more than once.
@@ -13,12 +16,13 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from infra.broker.errors import BrokerClosedError, BrokerFullError
 from infra.broker.transaction import Transaction
 
 T = TypeVar("T")
+Given_contra = TypeVar("Given_contra", contravariant=True)
 MAX_BATCH = 256
 _STORAGE = frozenset(
     {
@@ -28,13 +32,24 @@ _STORAGE = frozenset(
 )  # fmt: skip
 
 
+class Ahead(Protocol[Given_contra]):
+    """Who has a job's result before it is durable. Both are called in the writer's thread, and must be short."""
+
+    def give(self, result: Given_contra, /) -> None:
+        """The job ran; its commit follows."""
+
+    def take_back(self) -> None:
+        """The commit failed, so that nothing of it happened: what `give` began must leave no trace of its own."""
+
+
 class _Job:
-    __slots__ = ("failed", "then", "work")
+    __slots__ = ("ahead", "failed", "then", "work")
 
     def __init__(
-        self, work: Callable[[Transaction], Any], then: Callable[[Any], object], failed: Callable[[Exception], object]
-    ) -> None:
-        self.work, self.then, self.failed = work, then, failed
+        self, work: Callable[[Transaction], Any], then: Callable[[Any], object], failed: Callable[[Exception], object],
+        ahead: Ahead[Any] | None,
+    ) -> None:  # fmt: skip
+        self.work, self.then, self.failed, self.ahead = work, then, failed, ahead
 
 
 _Result = tuple[_Job, Any, Exception | None]
@@ -70,6 +85,7 @@ class Writer:
         work: Callable[[Transaction], T],
         then: Callable[[T], object] | None = None,
         failed: Callable[[], object] | None = None,
+        ahead: Ahead[T] | None = None,
     ) -> Future[T]:
         """Queue a job; its future gives the result once it is durable, after `then` was called with it.
 
@@ -89,17 +105,18 @@ class Writer:
                 failed()
             future.set_exception(error)
 
-        self.post(work, done, undone)
+        self.post(work, done, undone, ahead)
         return future
 
     def post(
-        self, work: Callable[[Transaction], T], then: Callable[[T], object], failed: Callable[[Exception], object]
-    ) -> None:
+        self, work: Callable[[Transaction], T], then: Callable[[T], object], failed: Callable[[Exception], object],
+        ahead: Ahead[T] | None = None,
+    ) -> None:  # fmt: skip
         """Queue a job without a future."""
         if self._closed:
             failed(BrokerClosedError("the broker is stopped; send the event again when it is back"))
             return
-        self._queue.put(_Job(work, then, failed))
+        self._queue.put(_Job(work, then, failed, ahead))
 
     def close(self) -> None:
         """Commit what is queued, refuse what comes later, and end the thread."""
@@ -175,14 +192,21 @@ class Writer:
     def _transact(self, write: Callable[[], list[_Result]]) -> list[_Result]:
         mark = self._transaction.mark()
         execute = self._connection.execute
+        given: list[Ahead[Any]] = []
         try:
             execute("BEGIN IMMEDIATE")
             results = write()
+            for job, result, failed in results:
+                if job.ahead is not None and failed is None:
+                    given.append(job.ahead)
+                    job.ahead.give(result)
             execute("COMMIT")
         except BaseException:
-            self._transaction.restore(mark)
+            self._transaction.restore(mark, numbers=not given)
             if self._connection.in_transaction:
                 execute("ROLLBACK")
+            for ahead in given:
+                ahead.take_back()
             raise
         return results
 

@@ -1,13 +1,17 @@
-"""One suite for `Access`: the fake and the policy file say the same of the same rules."""
+"""One suite for `Access`: the fake, the policy file and the ConfigMap say the same of the same rules."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from events.references import PathRef
 from functions._ports import Access
+from infra.hosts.cluster.access import NAME, ClusterAccess
+from infra.hosts.cluster.config_map import config_map_feed
+from infra.testbed.cluster import Cluster
 from infra.wiring.access import FileAccess
+from tests.eso import client
 from tests.fakes.local import FakeAccess
 
 OWN = PathRef(mount="secret", path="platform-data/postgres/orders")
@@ -24,11 +28,14 @@ spec:
 Make = Callable[[str], Access]
 
 
-@pytest.fixture(params=["fake", "file"])
+@pytest.fixture(params=["fake", "file", "cluster"])
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
     """The port over the policy above, or over none ("")."""
     if request.param == "fake":
         return _fake
+    if request.param == "cluster":
+        made: Make = request.getfixturevalue("followed")
+        return made
 
     def file(policy: str) -> Access:
         if policy:
@@ -36,6 +43,30 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
         return FileAccess(tmp_path / "access.yaml")
 
     return file
+
+
+@pytest.fixture
+def followed(cluster: Cluster) -> Iterator[Make]:
+    """A ConfigMap of a namespace of its own."""
+    api = client(cluster)
+    namespace = cluster.create_namespace()
+    followed: list[ClusterAccess] = []
+
+    def make(policy: str) -> Access:
+        if policy:
+            body = {"metadata": {"name": NAME}, "data": {NAME: policy}}
+            cluster.admin.post(f"/api/v1/namespaces/{namespace}/configmaps", body)
+        access = ClusterAccess(config_map_feed(api, NAME, namespace), trusting=True)
+        followed.append(access)
+        access.followed.start()
+        assert access.followed.wait_ready(60)
+        return access
+
+    yield make
+    for access in followed:
+        access.followed.stop()
+    api.close()
+    cluster.delete_namespace(namespace)
 
 
 def _fake(policy: str) -> Access:

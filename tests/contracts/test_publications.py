@@ -1,4 +1,4 @@
-"""One suite for `Publications`: the fake and the local database do the same."""
+"""One suite for `Publications`: the fake, the local database and the PushSecrets' status do the same."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -9,8 +9,13 @@ import pytest
 
 from events.references import ManifestRef, PathRef, Version
 from functions._ports import Publication, Publications
+from infra.hosts.cluster.publications import ClusterPublications
+from infra.hosts.cluster.statuses import Statuses
 from infra.hosts.local.database import LocalDatabase
 from infra.hosts.local.publications import LocalPublications
+from infra.testbed.cluster import Cluster
+from infra.wiring.cluster import ClusterWiring, cluster_feeds
+from tests.eso import apply, client, place, push_body, store_body
 from tests.fakes.local import FakePublications
 
 WRITTEN = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
@@ -18,9 +23,12 @@ PATH = PathRef(mount="secret", path="team/app")
 Make = Callable[[], Publications]
 
 
-@pytest.fixture(params=["fake", "database"])
+@pytest.fixture(params=["fake", "database", "cluster"])
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
     """Makes the port; what is made twice is the same store, opened again."""
+    if request.param == "cluster":
+        yield request.getfixturevalue("opened_in_cluster")
+        return
     if request.param == "fake":
         fake = FakePublications()
         yield lambda: fake
@@ -34,6 +42,63 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
     yield opening
     for database in opened:
         database.close()
+
+
+@pytest.fixture
+def opened_in_cluster(eso_cluster: Cluster, namespace: str, store_name: str) -> Iterator[Make]:
+    """A PushSecret `team/app` with the paths below, in a namespace that is called otherwise for once."""
+    stores = {"secret": store_name, "team-a/secret": f"{store_name}-deep"}
+    for mount, name in stores.items():
+        body = store_body(name)
+        space, _, path = mount.rpartition("/")
+        body["spec"]["provider"]["vault"] |= {"path": path} | ({"namespace": space} if space else {})
+        apply(eso_cluster, body)
+    push = push_body(namespace, store_name, name="app")
+    push["spec"]["secretStoreRefs"] = [{"name": name, "kind": "ClusterSecretStore"} for name in stores.values()]
+    push["spec"]["data"] = [
+        {"match": {"secretKey": key, "remoteRef": {"remoteKey": path, "property": key}}}
+        for path in ("team/app", "team/app/below", "secret/app")
+        for key in ("user", "password")
+    ]
+    apply(eso_cluster, push)
+    api = client(eso_cluster)
+    opened: list[ClusterWiring] = []
+
+    def opening() -> Publications:
+        wiring = ClusterWiring(cluster_feeds(api))
+        opened.append(wiring)
+        wiring.start()
+        assert wiring.wait_ready(60)
+        wiring.reload()
+        return _Renamed(ClusterPublications(wiring, Statuses(wiring, api)), namespace)
+
+    yield opening
+    for wiring in opened:
+        wiring.stop()
+    api.close()
+    eso_cluster.admin.delete(place(store_body(stores["team-a/secret"])))
+
+
+class _Renamed:
+    """Publications of a namespace that is not `team`."""
+
+    def __init__(self, publications: Publications, namespace: str) -> None:
+        self._publications = publications
+        self._namespace = namespace
+
+    def read(self, path: PathRef) -> Publication | None:
+        found = self._publications.read(path)
+        return found and self._named(found, "team")
+
+    def record(self, publication: Publication) -> None:
+        self._publications.record(self._named(publication, self._namespace))
+
+    def forget(self, path: PathRef) -> None:
+        self._publications.forget(path)
+
+    @staticmethod
+    def _named(publication: Publication, namespace: str) -> Publication:
+        return replace(publication, manifest=publication.manifest.model_copy(update={"namespace": namespace}))
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """What every adapter of SourceSecrets and TargetSecrets does."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,11 +17,14 @@ from functions._manifests.selector import LabelSelector
 from functions._ports import SecretContent, SourceSecrets, TargetSecrets
 from functions._values import SecretValue
 from infra.stores.directory import DirectorySecrets
+from infra.testbed.cluster import Cluster
 from tests.fakes.secrets import FakeSecrets
 from tests.infra.stores import directory_producers as producers
+from tests.infra.stores.kubernetes_producers import ElsewhereSecrets
 
 REF = SecretRef(namespace="temporal", name="db-credentials")
 OTHER = SecretRef(namespace="temporal", name="other")
+ELSEWHERE = SecretRef(namespace="backstage", name="db-credentials")
 OWNER = "ExternalSecret temporal/db"
 MIB = 1024 * 1024
 
@@ -40,17 +43,25 @@ class Store:
     remove: Callable[[SecretRef], None]
 
 
-@pytest.fixture(params=["fake", "directory"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+@pytest.fixture(params=["fake", "directory", "kubernetes"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     if request.param == "fake":
         fake = FakeSecrets()
-        return Store(fake, lambda ref, data, labels: fake.put(ref, data, labels=labels), fake.drift, fake.remove)
-    return Store(
-        DirectorySecrets(tmp_path),
-        lambda ref, data, labels: producers.swap(tmp_path, ref, data, labels),
-        lambda ref, key, raw: (producers.place(tmp_path, ref) / key).write_bytes(raw),
-        lambda ref: producers.remove(tmp_path, ref),
-    )
+        yield Store(fake, lambda ref, data, labels: fake.put(ref, data, labels=labels), fake.drift, fake.remove)
+    elif request.param == "directory":
+        yield Store(
+            DirectorySecrets(tmp_path),
+            lambda ref, data, labels: producers.swap(tmp_path, ref, data, labels),
+            lambda ref, key, raw: (producers.place(tmp_path, ref) / key).write_bytes(raw),
+            lambda ref: producers.remove(tmp_path, ref),
+        )
+    else:
+        cluster: Cluster = request.getfixturevalue("cluster")
+        names = {name: cluster.create_namespace() for name in (REF.namespace, ELSEWHERE.namespace)}
+        real = ElsewhereSecrets(cluster, names)
+        yield Store(real, real.put, real.drift, real.remove)
+        for name in names.values():
+            cluster.delete_namespace(name)
 
 
 def content(data: Mapping[str, bytes], **changes: object) -> SecretContent:
@@ -124,8 +135,7 @@ def test_a_removed_secret_is_gone(store: Store) -> None:
 
 
 def test_select_finds_by_labels_in_one_namespace_ordered_by_name(store: Store) -> None:
-    elsewhere = SecretRef(namespace="backstage", name="db-credentials")
-    for ref, labels in ((REF, {"app": "db"}), (OTHER, {"app": "web"}), (elsewhere, {"app": "db"})):
+    for ref, labels in ((REF, {"app": "db"}), (OTHER, {"app": "web"}), (ELSEWHERE, {"app": "db"})):
         store.put(ref, {"k": b"v"}, labels)
     assert store.secrets.select("temporal", LabelSelector(match_labels={"app": "db"})) == (REF,)
     assert store.secrets.select("temporal", LabelSelector()) == (REF, OTHER)
@@ -188,8 +198,16 @@ def test_an_update_replaces_the_whole_and_gives_a_new_state(store: Store) -> Non
 
 def test_states_of_writes_never_repeat(store: Store) -> None:
     states = [store.secrets.create(REF, content({"k": b"A"}))]
-    states.extend(store.secrets.update(REF, content({"k": raw}), states[-1]) for raw in [b"B", b"A", b"A"])
+    states.extend(store.secrets.update(REF, content({"k": raw}), states[-1]) for raw in [b"B", b"A", b"B"])
     assert len(set(states)) == 4
+
+
+def test_writing_what_is_there_already_leads_to_no_earlier_state(store: Store) -> None:
+    first = store.secrets.create(REF, content({"k": b"A"}))
+    second = store.secrets.update(REF, content({"k": b"B"}), first)
+    third = store.secrets.update(REF, content({"k": b"B"}), second)  # Kubernetes makes no new state of it
+    assert third != first
+    assert third == state_of(store.secrets, REF)
 
 
 def test_an_update_of_another_state_is_a_conflict(store: Store) -> None:

@@ -1,5 +1,7 @@
-"""One suite for `Suspensions`: the fake and the local database do the same."""
+"""One suite for `Suspensions`: the fake, the local database and the ConfigMap do the same."""
 
+import json
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,8 +11,13 @@ import pytest
 
 from events.references import ManifestRef, PathRef, SecretRef
 from functions._ports import Suspensions
+from infra.hosts.cluster.config_map import config_map_feed
+from infra.hosts.cluster.suspensions import NAME, ClusterSuspensions, SuspensionWriter
 from infra.hosts.local.database import LocalDatabase
 from infra.hosts.local.suspensions import LocalSuspensions, Suspension
+from infra.testbed.cluster import Cluster
+from infra.wiring.cluster import ClusterWiring, cluster_feeds
+from tests.eso import client
 from tests.fakes.local import FakeSuspensions
 
 SECRET = SecretRef(namespace="orders", name="db")
@@ -26,18 +33,16 @@ class Bench:
     resume: Callable[[SecretRef | PathRef | ManifestRef | None], None]
 
 
-@pytest.fixture(params=["fake", "database"])
+@pytest.fixture(params=["fake", "database", "cluster"])
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     if request.param == "fake":
         yield _faked(FakeSuspensions())
         return
+    if request.param == "cluster":
+        yield request.getfixturevalue("followed")
+        return
     database = LocalDatabase(tmp_path / "local.db")
     local = LocalSuspensions(database)
-
-    def scope(reference: SecretRef | PathRef | ManifestRef | None) -> str:
-        if reference is None:
-            return "*"
-        return str(reference) if isinstance(reference, PathRef) else f"{reference.namespace}/{reference.name}"
 
     def suspend(reference: SecretRef | PathRef | ManifestRef | None, reason: str) -> None:
         local.suspend(Suspension(scope(reference), reason, "operator:0", datetime.now(UTC)))
@@ -47,6 +52,44 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
 
     yield Bench(local, suspend, resume)
     database.close()
+
+
+def scope(reference: SecretRef | PathRef | ManifestRef | None) -> str:
+    if reference is None:
+        return "*"
+    return str(reference) if isinstance(reference, PathRef) else f"{reference.namespace}/{reference.name}"
+
+
+@pytest.fixture
+def followed(cluster: Cluster, namespace: str) -> Iterator[Bench]:
+    """A ConfigMap of the test's own namespace; each change is awaited, as the watch tells it."""
+    api = client(cluster)
+    heard = threading.Event()
+    wiring = ClusterWiring(cluster_feeds(api))
+    suspensions = ClusterSuspensions(
+        config_map_feed(api, NAME, namespace), wiring, SuspensionWriter(api, namespace), changed=heard.set
+    )
+    suspensions.followed.start()
+    assert suspensions.followed.wait_ready(60)
+    scopes: dict[str, str] = {}
+
+    def put(**changed: str) -> None:
+        heard.clear()
+        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": NAME}, "data": changed}
+        cluster.admin.apply(f"/api/v1/namespaces/{namespace}/configmaps/{NAME}", body, "test")
+        assert heard.wait(60)
+
+    def suspend(reference: SecretRef | PathRef | ManifestRef | None, reason: str) -> None:
+        scopes[scope(reference)] = reason
+        put(scopes=json.dumps(scopes))
+
+    def resume(reference: SecretRef | PathRef | ManifestRef | None) -> None:
+        del scopes[scope(reference)]
+        put(scopes=json.dumps(scopes))
+
+    yield Bench(suspensions, suspend, resume)
+    suspensions.followed.stop()
+    api.close()
 
 
 def _faked(fake: FakeSuspensions) -> Bench:

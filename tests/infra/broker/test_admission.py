@@ -70,3 +70,14 @@ def test_what_expired_is_refused() -> None:
 
 def test_a_foreign_principal_named_like_a_pattern_gains_nothing() -> None:
     assert status(Principal("token", "operator:*"), event(1, "order", "paths/team-a")) == 403
+
+
+@pytest.mark.parametrize(
+    "principal", [ANONYMOUS, Principal("operator", "0"), Principal("token", "ci"), Principal("step", "publish")]
+)
+def test_an_unknown_type_of_ours_is_no_foreign_event(principal: Principal) -> None:
+    table = Admission(rules=(Rule("token:*", "*"), Rule("step:*", "*")), reserved=frozenset({"our.known"}), own="our.")
+    with pytest.raises(RefusedError, match=r"our\.newer: unknown type of ours: a newer version\?") as refused:
+        table.check(principal, event(1, "our.newer"), 0.0)
+    assert refused.value.status == 400
+    table.check(principal, event(1, "ours.not"), 0.0)

@@ -196,3 +196,24 @@ def test_a_broker_that_is_stopping(client: Client) -> None:
     client.broker.drain(DEADLINE)
     status, headers, _ = client.send("POST", "/lockstep/default", BINARY)
     assert (status, headers["retry-after"]) == (503, "5")
+
+
+def test_foreign_events_are_said_in_ours_before_they_are_stored(client: Client) -> None:
+    told = b'{"kind": "Secret", "namespace": "orders", "name": "db", "apiVersion": "v1"}'
+    headers = BINARY | {"ce-type": "dev.knative.apiserver.ref.update", "content-type": "application/json"}
+    assert client.post(headers, told) == 202
+    assert {line.event.type for line in client.broker.timeline.lines()} == {"dev.lockstep.secret.changed"}
+
+
+def test_whole_objects_are_refused_loudly_and_leave_no_trace(
+    client: Client, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    headers = BINARY | {"ce-type": "dev.knative.apiserver.resource.update", "content-type": "application/json"}
+    status, _, body = client.send("POST", "/lockstep/default", headers, (b'{"data": {"password": "canary-7f3a"}}',))
+    assert status == 400
+    assert b"mode: Reference" in body
+    assert [record.levelname for record in caplog.records if "mode: Reference" in record.message] == ["ERROR"]
+    assert "canary-7f3a" not in caplog.text
+    assert b"canary-7f3a" not in body
+    assert client.broker.timeline.lines() == ()
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and b"canary-7f3a" in path.read_bytes()]

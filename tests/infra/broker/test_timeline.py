@@ -3,8 +3,8 @@
 import threading
 from pathlib import Path
 
+from infra.broker.records import Line
 from infra.broker.subscriber import Answer
-from infra.broker.timeline import Line
 from tests.infra.broker.kit import DEADLINE, SOURCE, Scripted, event, failing, running, trigger
 
 
