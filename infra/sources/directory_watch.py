@@ -11,7 +11,7 @@ from typing import Protocol
 from pydantic import ValidationError
 
 from events.references import SecretRef
-from events.secret import SecretChanged
+from events.secret import SecretChanged, SecretRemoved
 from functions._failures import Reject, Retry
 from functions._ports import SecretHead
 from infra.sources.tree_watch import Notice, TreeWatch
@@ -44,7 +44,7 @@ class _Look:
 
 
 class DirectoryWatch:
-    """Emits SecretChanged for the Secrets below ROOT/namespaces that `interested` names, from its own thread.
+    """Emits SecretChanged and SecretRemoved for the Secrets that `interested` names, from its own thread.
 
     A hint is emitted when the state differs from the last one emitted, or, before there was one, from `known` (the
     source state last published, None for none): nothing for what is unchanged. After the last change of a Secret
@@ -57,7 +57,7 @@ class DirectoryWatch:
 
     def __init__(
         self, root: Path, secrets: ListedSecrets, *,
-        interested: Callable[[SecretRef], bool], emit: Callable[[SecretChanged], None],
+        interested: Callable[[SecretRef], bool], emit: Callable[[SecretChanged | SecretRemoved], None],
         known: Callable[[SecretRef], str | None], expected: Callable[[], Iterable[SecretRef]] = tuple,
         derived: Callable[[SecretRef], bool] = lambda _: False,
         notice: Notice | None = None, pause: float = 0.05, patience: float = 60.0, interval: float = 1.0,
@@ -199,13 +199,13 @@ class DirectoryWatch:
         (self._ours.add if ours else self._ours.discard)(ref)
         if head is None:
             if ref in self._told or self._known(ref) is not None:
-                self._tell(ref, look, "absent", SecretChanged(secret=ref, present=False))
+                self._tell(ref, look, "absent", SecretRemoved(secret=ref))
         elif ours or (ref not in self._told and self._known(ref) == head.state):
             self._told[ref] = f"present {head.state}"
         else:
             self._tell(ref, look, f"present {head.state}", SecretChanged(secret=ref, seen=head.state))
 
-    def _tell(self, ref: SecretRef, look: _Look, found: str, event: SecretChanged) -> None:
+    def _tell(self, ref: SecretRef, look: _Look, found: str, event: SecretChanged | SecretRemoved) -> None:
         if self._told.get(ref) == found:
             return
         try:

@@ -68,11 +68,27 @@ class AccessPolicy(Shape):
 
 
 @dataclass(frozen=True, slots=True)
-class _Rules:
+class AccessRules:
     """Compiled globs by namespace."""
 
     publish: dict[str, Any]
     read: dict[str, Any]
+
+    def may_publish(self, namespace: str, path: PathRef) -> bool:
+        return _allowed(self.publish, namespace, path)
+
+    def may_read(self, namespace: str, path: PathRef) -> bool:
+        return _allowed(self.read, namespace, path)
+
+
+NOTHING = AccessRules(publish={}, read={})
+
+
+def read_rules(raw: bytes, name: str) -> AccessRules:
+    """The rules of a policy's text. Raises AccessError naming file and line."""
+    if len(raw) > _LARGEST:
+        raise AccessError(f"{name} is larger than {_LARGEST} bytes")
+    return _compiled(load_policy(raw, name))
 
 
 class FileAccess:
@@ -85,7 +101,7 @@ class FileAccess:
         self._file = file
         self._reloading = threading.Lock()
         self._raw = self._content()
-        self._rules = None if self._raw is None else _compiled(load_policy(self._raw, file.name))
+        self._rules = None if self._raw is None else read_rules(self._raw, file.name)
 
     @property
     def open(self) -> bool:
@@ -103,7 +119,7 @@ class FileAccess:
                 if raw is None:
                     return None if self._rules is None else f"{self._file.name} is gone; the last policy stays in force"
                 if raw != self._raw:
-                    self._rules = _compiled(load_policy(raw, self._file.name))
+                    self._rules = read_rules(raw, self._file.name)
                     self._raw = raw
             except AccessError as error:
                 return f"{error}; the last good policy stays in force"
@@ -111,11 +127,11 @@ class FileAccess:
 
     def may_publish(self, namespace: str, path: PathRef) -> bool:
         rules = self._rules
-        return rules is None or _allowed(rules.publish, namespace, path)
+        return rules is None or rules.may_publish(namespace, path)
 
     def may_read(self, namespace: str, path: PathRef) -> bool:
         rules = self._rules
-        return rules is None or _allowed(rules.read, namespace, path)
+        return rules is None or rules.may_read(namespace, path)
 
     def _content(self) -> bytes | None:
         try:
@@ -151,9 +167,9 @@ def load_policy(raw: bytes, name: str) -> AccessPolicy:
         raise AccessError(f"{name}:{line_of(tree, first['loc'])}: {place}: {message}") from None
 
 
-def _compiled(policy: AccessPolicy) -> _Rules:
+def _compiled(policy: AccessPolicy) -> AccessRules:
     spaces = policy.spec.namespaces
-    return _Rules(
+    return AccessRules(
         publish={
             name: tuple(compile_expression(_expression(glob)) for glob in each.publish) for name, each in spaces.items()
         },

@@ -1,6 +1,7 @@
 """What a single manifest must keep, whatever else is wired: used by the linter and, for refusing rules, at delivery."""
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import dataclass
 
 from functions._failures import Reject
 from functions._manifests.cluster_secret_store import ClusterSecretStore
@@ -8,7 +9,7 @@ from functions._manifests.conventions import Breach, path_breaches, property_bre
 from functions._manifests.expression import compile_expression
 from functions._manifests.external_secret import DataFrom, ExternalSecret, RemoteRef, StoreRef
 from functions._manifests.paths import CLUSTER_STORE, remote_path
-from functions._manifests.push_secret import PushData, PushSecret
+from functions._manifests.push_secret import PushData, PushSecret, PushStoreRef
 from functions._manifests.reserved import REFUSED_TYPES, reserved_metadata
 from functions._manifests.template import SecretTemplate
 from infra.wiring import rules
@@ -16,6 +17,7 @@ from infra.wiring.finding import Fault, Rule
 
 Stores = Mapping[str, ClusterSecretStore]
 Place = tuple[Hashable, ...]
+Labels = Mapping[str, str] | None  # of a namespace; None where they are not known
 
 CONVENTIONS: dict[str, Rule] = {
     "prefix": rules.PREFIX,
@@ -24,18 +26,30 @@ CONVENTIONS: dict[str, Rule] = {
     "environment": rules.ENVIRONMENT,
     "property": rules.PROPERTY,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _Space:
+    """A namespace, and its labels."""
+
+    name: str
+    labels: Labels
+
+
 # Marks of the systems whose Secrets 5a.5.3 wants under their own datasource; by the name of the Secret they make.
 _GENERATING_SYSTEMS = ((".credentials.postgresql.acid.zalan.do", "postgres"), (".credentials.postgresql", "postgres"))
 
 
-def push_faults(push: PushSecret, stores: Stores, check_template: Callable[[str], tuple[str, ...]]) -> Iterator[Fault]:
-    """Rules of publication (5a.3.2), of stores, of templates."""
+def push_faults(
+    push: PushSecret, stores: Stores, check_template: Callable[[str], tuple[str, ...]], labels: Labels = None
+) -> Iterator[Fault]:
+    """Rules of publication (5a.3.2), of stores, of templates. `labels` are its namespace's."""
     for n, ref in enumerate(push.spec.secret_store_refs):
         place = ("spec", "secretStoreRefs", n)
         if ref.label_selector is not None or not ref.name:
             yield Fault(rules.WILDCARD, place, "the store is selected by label; name it")
         else:
-            yield from _store_faults(ref.name, ref.kind, push.namespace, stores, place)
+            yield from _store_faults(ref, _Space(push.namespace, labels), stores, place)
     if not push.spec.secret_store_refs:
         yield Fault(rules.UNKNOWN_STORE, ("spec", "secretStoreRefs"), "no store is named")
     yield from _selection_faults(push)
@@ -50,13 +64,13 @@ def push_faults(push: PushSecret, stores: Stores, check_template: Callable[[str]
 
 
 def external_faults(
-    external: ExternalSecret, stores: Stores, check_template: Callable[[str], tuple[str, ...]]
+    external: ExternalSecret, stores: Stores, check_template: Callable[[str], tuple[str, ...]], labels: Labels = None
 ) -> Iterator[Fault]:
-    """Rules of consumption (5a.3.3), of stores, of templates."""
+    """Rules of consumption (5a.3.3), of stores, of templates. `labels` are its namespace's."""
     spec = external.spec
     named = tuple(_store_refs(external))
     for where, ref in named:
-        yield from _store_faults(ref.name, ref.kind, external.namespace, stores, where)
+        yield from _store_faults(ref, _Space(external.namespace, labels), stores, where)
     if not named:
         yield Fault(rules.UNKNOWN_STORE, ("spec",), "no store is named")
     if not spec.data and not spec.data_from:
@@ -128,10 +142,11 @@ def _breaches(breaches: tuple[Breach, ...], place: Place) -> Iterator[Fault]:
         yield Fault(CONVENTIONS[breach.convention], place, breach.message)
 
 
-def _store_faults(name: str, kind: str, namespace: str, stores: Stores, place: Place) -> Iterator[Fault]:
+def _store_faults(ref: StoreRef | PushStoreRef, space: _Space, stores: Stores, place: Place) -> Iterator[Fault]:
+    name = ref.name
     store = stores.get(name)
-    if kind != CLUSTER_STORE:
-        yield Fault(rules.NAMESPACED_STORE, place, f"refers to {kind} {name!r}, not to a ClusterSecretStore")
+    if ref.kind != CLUSTER_STORE:
+        yield Fault(rules.NAMESPACED_STORE, place, f"refers to {ref.kind} {name!r}, not to a ClusterSecretStore")
     elif store is None:
         yield Fault(rules.UNKNOWN_STORE, place, f"refers to ClusterSecretStore {name!r}, which is not there")
     elif store.reserved:
@@ -139,7 +154,7 @@ def _store_faults(name: str, kind: str, namespace: str, stores: Stores, place: P
     elif store.mount is None:
         technology = store.spec.provider.technology
         yield Fault(rules.FOREIGN_STORE, place, f"store {name!r} ({technology}) is no Vault KV version 2 mount")
-    elif refusal := store.refusal(namespace):
+    elif refusal := store.refusal(space.name, space.labels):
         yield Fault(rules.STORE_REFUSES, place, refusal)
 
 

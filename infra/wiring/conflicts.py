@@ -14,17 +14,18 @@ from infra.wiring.resolved import DERIVED, ResolvedExternal, ResolvedPush
 Node = SecretRef | PathRef
 ConsumersOf = Callable[[PathRef], Iterable[ExternalSecret]]
 
-# Policies by which an ExternalSecret holds the whole target; Merge and CreateOrMerge share it with others.
+# Policies by which an ExternalSecret holds the whole target; Merge and CreateOrMerge add to what others made.
 _WHOLE = ("Owner", "Orphan")
 
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """A manifest that may not act because of another."""
+    """A manifest that disputes something with another; `refuses`: so that it may not act."""
 
     rule: Rule
     ref: ManifestRef
     message: str
+    refuses: bool = True
 
 
 def conflicts(
@@ -51,13 +52,19 @@ def _double_claims(by_path: Mapping[PathRef, list[ResolvedPush]]) -> Iterator[Co
 
 
 def _double_targets(by_target: Mapping[SecretRef, list[ResolvedExternal]]) -> Iterator[Conflict]:
+    """A Secret has one owner with one stamp: of two, each would drop the other's keys in turn.
+
+    The one that makes the whole Secret goes on where the others only meant to add to it.
+    """
     for target, makers in by_target.items():
-        whole = [each for each in makers if each.external.spec.target.creation_policy in _WHOLE]
-        if len(whole) < 2:
+        writers = [each for each in makers if each.external.spec.target.creation_policy != "None"]
+        if len(writers) < 2:
             continue
-        for each in whole:
-            others = ", ".join(f"{other.placed.ref} ({other.placed.where})" for other in whole if other is not each)
-            yield Conflict(rules.TARGET_CLAIMED_TWICE, each.placed.ref, f"Secret {target} is also made by {others}")
+        whole = [each for each in writers if each.external.spec.target.creation_policy in _WHOLE]
+        for each in writers:
+            others = ", ".join(f"{other.placed.ref} ({other.placed.where})" for other in writers if other is not each)
+            message = f"Secret {target} is also written by {others}"
+            yield Conflict(rules.TARGET_CLAIMED_TWICE, each.placed.ref, message, refuses=whole != [each])
 
 
 def _managed_sources(

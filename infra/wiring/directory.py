@@ -3,19 +3,18 @@
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from events.references import ManifestRef, PathRef, SecretRef
+from events.references import ManifestRef
 from functions._manifests.conventions import ConventionPolicy
-from functions._manifests.external_secret import ExternalSecret
-from functions._manifests.push_secret import PushSecret
 from infra.wiring.documents import load_documents
 from infra.wiring.files import FileState, Found, Unusable, read_content, walk
 from infra.wiring.finding import Finding
 from infra.wiring.index import Index, Source
+from infra.wiring.newest import NewestWiring
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ class _File:
         return other is not None and self.sources is other.sources and self.findings == other.findings
 
 
-class WiringDirectory:
+class WiringDirectory(NewestWiring):
     """Implements the port `Wiring` over the newest snapshot; `reload` reads the folder again.
 
     A file that can no longer be read keeps contributing its last good manifests, with a finding and
@@ -54,10 +53,6 @@ class WiringDirectory:
         self._files: dict[str, _File] = {}
         self._index = Index((), policy=self._policy)
         self._reloading = threading.Lock()
-
-    def snapshot(self) -> Index:
-        """The newest snapshot, which never changes: for whoever asks several questions."""
-        return self._index
 
     def reload(self, prepare: Callable[[Index], object] = lambda _: None) -> tuple[Change, ...]:
         """Read what changed on disk, swap the snapshot, and say what is different (at first: everything is added).
@@ -77,7 +72,7 @@ class WiringDirectory:
             prepare(after)
             self._index = after
             self._files = files
-            return tuple(_changes(before, self._index))
+            return tuple(changes(before, self._index))
 
     def _scan(self) -> dict[str, _File]:
         files: dict[str, _File] = {}
@@ -114,43 +109,9 @@ class WiringDirectory:
         kept[lost.name] = _File(None, before.sources if before else (), (lost.finding,))
         return kept
 
-    # --- the port, over the newest snapshot -------------------------------------------------------------------------
 
-    def push_secret(self, ref: ManifestRef) -> PushSecret | None:
-        return self._index.push_secret(ref)
-
-    def external_secret(self, ref: ManifestRef) -> ExternalSecret | None:
-        return self._index.external_secret(ref)
-
-    def producers_of_source(self, ref: SecretRef, labels: Mapping[str, str]) -> tuple[PushSecret, ...]:
-        return self._index.producers_of_source(ref, labels)
-
-    def producers_of_path(self, path: PathRef) -> tuple[PushSecret, ...]:
-        return self._index.producers_of_path(path)
-
-    def consumers_of_path(self, path: PathRef) -> tuple[ExternalSecret, ...]:
-        return self._index.consumers_of_path(path)
-
-    def consumer_of_target(self, ref: SecretRef) -> tuple[ExternalSecret, ...]:
-        return self._index.consumer_of_target(ref)
-
-    def push_secrets(self) -> Iterator[PushSecret]:
-        return self._index.push_secrets()
-
-    def external_secrets(self) -> Iterator[ExternalSecret]:
-        return self._index.external_secrets()
-
-    def mount(self, store: str) -> str | None:
-        return self._index.mount(store)
-
-    def complete(self) -> bool:
-        return self._index.complete()
-
-    def problem(self, ref: ManifestRef) -> str | None:
-        return self._index.problem(ref)
-
-
-def _changes(before: Index, after: Index) -> Iterator[Change]:
+def changes(before: Index, after: Index) -> Iterator[Change]:
+    """What one snapshot has that the other has not."""
     old, new = before.generations(), after.generations()
     for ref, generation in new.items():
         if ref not in old:

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 
 from events.references import ManifestRef, PathRef, SecretRef
 from functions._failures import Reject
-from functions._manifests.cluster_secret_store import ClusterSecretStore
+from functions._manifests.cluster_secret_store import ClusterSecretStore, Mode
 from functions._manifests.conventions import ConventionPolicy
-from functions._manifests.external_secret import ExternalSecret, PathSearch
-from functions._manifests.push_secret import PushSecret
+from functions._manifests.external_secret import ExternalSecret, PathSearch, StoreRef
+from functions._manifests.paths import CLUSTER_STORE
+from functions._manifests.push_secret import PushSecret, PushStoreRef
 from infra.wiring.conflicts import conflicts
 from infra.wiring.documents import WiredManifest
 from infra.wiring.finding import Finding
@@ -48,7 +49,11 @@ class _SelectedBy:
 
 
 class Index:
-    """Implements the port `Wiring`. Never changes; a new one is built, taking over what did not change."""
+    """Implements the port `Wiring`. Never changes; a new one is built, taking over what did not change.
+
+    `namespaces` are the labels of a cluster's namespaces, None where there is no cluster to ask. `modes`: whether a
+    store's mode counts, as it does where another controller may serve the same manifests.
+    """
 
     def __init__(
         self,
@@ -57,8 +62,12 @@ class Index:
         findings: tuple[Finding, ...] = (),
         policy: ConventionPolicy | None = None,
         previous: "Index | None" = None,
+        namespaces: Mapping[str, Mapping[str, str]] | None = None,
+        modes: bool = False,
     ) -> None:
         self.findings = findings
+        self._namespaces = namespaces
+        self._modes = modes
         self.policy = policy or ConventionPolicy()
         self._stores: dict[str, ClusterSecretStore] = {}
         self._pushes: dict[ManifestRef, ResolvedPush] = {}
@@ -116,6 +125,19 @@ class Index:
     def mount(self, store: str) -> str | None:
         found = self._stores.get(store)
         return found.mount if found else None
+
+    def mode(self, ref: ManifestRef) -> Mode:
+        """Who writes what a manifest asks: of several stores the most cautious counts.
+
+        One that is not there, or no ClusterSecretStore, is for others to serve.
+        """
+        if not self._modes:
+            return "own"
+        push, external = self.push_secret(ref), self.external_secret(ref)
+        refs: tuple[StoreRef | PushStoreRef, ...] = push.spec.secret_store_refs if push else ()
+        refs = external.store_refs if external else refs
+        stores = [self._stores.get(each.name) if each.kind == CLUSTER_STORE else None for each in refs]
+        return min((store.mode if store else "observe" for store in stores), key=_caution, default="observe")
 
     def complete(self) -> bool:
         empty = not (self._pushes or self._externals or self._stores)
@@ -185,15 +207,23 @@ class Index:
 
     def _resolved_push(self, source: Source, push: PushSecret, kept: "Index | None") -> ResolvedPush:
         before = kept._pushes.get(push.ref) if kept else None
-        if before is not None and before.push is push:
+        if before is not None and before.push is push and self._same_labels(push.namespace, kept):
             return before
-        return resolve_push(Placed(push, source.file, source.line), push, self._stores, self.policy)
+        placed = Placed(push, source.file, source.line)
+        return resolve_push(placed, push, self._stores, self.policy, self._labels(push.namespace))
 
     def _resolved_external(self, source: Source, external: ExternalSecret, kept: "Index | None") -> ResolvedExternal:
         before = kept._externals.get(external.ref) if kept else None
-        if before is not None and before.external is external:
+        if before is not None and before.external is external and self._same_labels(external.namespace, kept):
             return before
-        return resolve_external(Placed(external, source.file, source.line), external, self._stores)
+        placed = Placed(external, source.file, source.line)
+        return resolve_external(placed, external, self._stores, self._labels(external.namespace))
+
+    def _labels(self, namespace: str) -> Mapping[str, str] | None:
+        return None if self._namespaces is None else self._namespaces.get(namespace, {})
+
+    def _same_labels(self, namespace: str, kept: "Index | None") -> bool:
+        return kept is not None and self._labels(namespace) == kept._labels(namespace)
 
     def _link(self) -> None:
         self._by_source: dict[SecretRef, list[PushSecret]] = {}
@@ -227,11 +257,25 @@ class Index:
         for pulled in self._externals.values():
             if pulled.problem:
                 found.setdefault(pulled.placed.ref, []).append(pulled.problem)
+        for ref in (*self._pushes, *self._externals):
+            if (mode := self.mode(ref)) != "own" and ref not in found:
+                found[ref] = [_LEFT[mode]]
         for second in self.duplicates:
             found.setdefault(second.manifest.ref, []).append(f"stands again in {second.file}:{second.line}; keep one")
-        for conflict in self.conflicts:
+        for conflict in (each for each in self.conflicts if each.refuses):
             found.setdefault(conflict.ref, []).append(conflict.message)
         return {ref: "; ".join(messages) for ref, messages in found.items()}
+
+
+_LEFT: dict[Mode, str] = {
+    "observe": "its store is observed: nothing is written until spec.controller of the ClusterSecretStore is lockstep",
+    "assist": "its store is served by another controller, which is hastened: nothing is written from here",
+}
+_CAUTIOUS: tuple[Mode, ...] = ("observe", "assist", "own")
+
+
+def _caution(mode: Mode) -> int:
+    return _CAUTIOUS.index(mode)
 
 
 def _prefixes(path: str) -> Iterator[str]:

@@ -8,7 +8,7 @@ from functions._failures import Reject
 from functions._manifests.conventions import ConventionPolicy
 from functions._manifests.external_secret import ExternalSecret, PathSearch
 from functions._manifests.push_secret import PushEntry, PushSecret
-from infra.wiring.checks import Stores, convention_faults, external_faults, push_faults
+from infra.wiring.checks import Labels, Stores, convention_faults, external_faults, push_faults
 
 DERIVED = "lockstep.dev/derived"  # annotation of a PushSecret whose source an ExternalSecret makes
 
@@ -27,7 +27,7 @@ class Placed:
 
     @property
     def where(self) -> str:
-        return f"{self.file}:{self.line}"
+        return f"{self.file}:{self.line}" if self.line else self.file
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +53,12 @@ class ResolvedExternal:
     problem: str | None = None
 
 
-def resolve_push(placed: Placed, push: PushSecret, stores: Stores, policy: ConventionPolicy) -> ResolvedPush:
+def resolve_push(
+    placed: Placed, push: PushSecret, stores: Stores, policy: ConventionPolicy, labels: Labels = None
+) -> ResolvedPush:
     """Never raises: what cannot be resolved has no entries and a problem."""
-    problems = [fault.message for fault in push_faults(push, stores, _templates.check) if fault.rule.refuses]
+    faults = push_faults(push, stores, _templates.check, labels)
+    problems = [fault.message for fault in faults if fault.rule.refuses]
     breaches = tuple(fault.message for fault in convention_faults(push))
     if policy.enforced(push.namespace):
         problems += breaches
@@ -66,9 +69,12 @@ def resolve_push(placed: Placed, push: PushSecret, stores: Stores, policy: Conve
     return ResolvedPush(placed, push, entries, _joined(problems), breaches)
 
 
-def resolve_external(placed: Placed, external: ExternalSecret, stores: Stores) -> ResolvedExternal:
+def resolve_external(
+    placed: Placed, external: ExternalSecret, stores: Stores, labels: Labels = None
+) -> ResolvedExternal:
     """Never raises: what cannot be resolved reads nothing and has a problem."""
-    problems = [fault.message for fault in external_faults(external, stores, _templates.check) if fault.rule.refuses]
+    faults = external_faults(external, stores, _templates.check, labels)
+    problems = [fault.message for fault in faults if fault.rule.refuses]
 
     def mount_of(name: str) -> str | None:
         return stores[name].mount if name in stores else None

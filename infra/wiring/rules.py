@@ -125,8 +125,8 @@ SAME_NAMESPACE = _rule(
     "Refer to the source Secret directly and remove the ExternalSecret.",
 )  # fmt: skip
 TARGET_CLAIMED_TWICE = _rule(
-    31, "target-claimed-twice", "5a.6.2", "Two ExternalSecrets make one target Secret.",
-    "Give each its own target.name, or use creationPolicy Merge in all but one.", refuses=True,
+    31, "target-claimed-twice", "5a.6.2", "Two ExternalSecrets write into one Secret.",
+    "Give each its own target.name, or let one of them read all: data and dataFrom take several paths.", refuses=True,
 )  # fmt: skip
 DANGLING = _rule(
     32, "dangling-path", "5a.3.3", "An ExternalSecret reads a path that no PushSecret here publishes.",

@@ -8,16 +8,17 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from events.references import SecretRef
-from functions._failures import Conflict, Reject, Retry
+from functions._failures import Conflict, Reject, Retry, StepFailure
 from functions._manifests.selector import LabelSelector
 from functions._ports import Secret, SecretContent, SecretHead
 from functions._values import SecretValue
 from infra.stores.directory.failures import translated
 from infra.stores.directory.handles import Place
-from infra.stores.directory.layout import DATA, DELETED, is_deleted, refuse_names, refuse_size, unique
+from infra.stores.directory.layout import DATA, DELETED, is_deleted, is_leftover, refuse_names, refuse_size, unique
 from infra.stores.directory.locking import locked
 from infra.stores.directory.ownership import Owner
 from infra.stores.directory.reading import Look, look
+from infra.stores.directory.tidying import Tidier
 from infra.stores.directory.writing import remove, replace, sweep
 
 NAMESPACES = "namespaces"
@@ -29,18 +30,20 @@ class DirectorySecrets:
     All methods raise Unavailable("directory", …) where the file system refuses, Retry while a Secret is half-written
     or locked, Reject for what can never be a Secret. `settle` is how long, in seconds, the files of a producer that
     swaps no `..data` must have lain still: longer than the kernel's clock tick, by which changes are told apart.
-    `lock_wait` is how long, in seconds, a write waits for another one of the same Secret.
+    `lock_wait` is how long, in seconds, a write waits for another one of the same Secret. A content that was replaced
+    is removed `tidy_after` seconds later, 0 for at once.
     """
 
     def __init__(
         self, root: Path, *, owners: Mapping[str, Owner] | None = None, default: Owner | None = None,
-        settle: float = 0.02, lock_wait: float = 2.0,
+        settle: float = 0.02, lock_wait: float = 2.0, tidy_after: float = 0.0,
     ) -> None:  # fmt: skip
         self._root = root
         self._owners = dict(owners or {})
         self._default = default or Owner()
         self._settle = settle
         self._lock_wait = lock_wait
+        self._tidier = Tidier(self._clean_later, tidy_after) if tidy_after > 0 else None
 
     # --- reading ---------------------------------------------------------------------------------------------
 
@@ -63,7 +66,7 @@ class DirectorySecrets:
             return None
         return SecretHead(
             ref=ref, state=found.state, stamp=found.stamp, owner=found.owner, drifted=found.drifted,
-            labels=found.document.labels,
+            labels=found.document.labels, annotations=found.document.annotations,
         )  # fmt: skip
 
     def select(self, namespace: str, selector: LabelSelector) -> tuple[SecretRef, ...]:
@@ -108,9 +111,13 @@ class DirectorySecrets:
                     current = self._unchanged(place, ref, expected)
                     if current.document.immutable:
                         self._refuse_change(place, content)
-                    return replace(place, content, self._owner(ref.namespace), current)
+                    later = self._tidier is not None and is_leftover(current.content)
+                    state = replace(place, content, self._owner(ref.namespace), current, tidy=not later)
             except FileNotFoundError:
                 raise Conflict(f"{ref} was deleted since it was read") from None
+        if self._tidier is not None:
+            self._tidier.soon(ref)
+        return state
 
     def delete(self, ref: SecretRef, expected: str) -> None:
         with translated(ref, "delete it"), suppress(FileNotFoundError), self._namespace(ref.namespace) as namespace:
@@ -131,6 +138,11 @@ class DirectorySecrets:
                     removed += _remove_deleted(namespace)
                 removed += sum(self._clean(ref) for ref in self.list(name))
         return removed
+
+    def close(self) -> None:
+        """Wait for what is still to be tidied up."""
+        if self._tidier is not None:
+            self._tidier.finish()
 
     # --- inside ----------------------------------------------------------------------------------------------
 
@@ -171,6 +183,10 @@ class DirectorySecrets:
                 return sweep(place, keep=place.link(DATA) or "")
         except (Retry, Reject):
             return 0  # somebody is writing it and cleans up after; or it is not ours to touch
+
+    def _clean_later(self, ref: SecretRef) -> None:
+        with suppress(StepFailure, FileNotFoundError), translated(ref, "tidy it up"):
+            self._clean(ref)  # what cannot be removed now is removed by the next write
 
     def _owner(self, namespace: str) -> Owner:
         return self._owners.get(namespace, self._default)

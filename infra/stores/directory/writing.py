@@ -22,10 +22,11 @@ from infra.stores.directory.reading import Look
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def replace(place: Place, content: SecretContent, owner: Owner, current: Look | None) -> str:
+def replace(place: Place, content: SecretContent, owner: Owner, current: Look | None, *, tidy: bool = True) -> str:
     """Make `content` what the directory holds; its state. Under the Secret's lock. Raises OSError, Reject.
 
-    Whatever fails before the rename of `..data` leaves the old content, and nothing else.
+    Whatever fails before the rename of `..data` leaves the old content, and nothing else. Without `tidy` the caller
+    sweeps later.
     """
     _refuse_directories(place, content)
     stamp, swap = unique(), unique("..tmp-")
@@ -42,7 +43,8 @@ def replace(place: Place, content: SecretContent, owner: Owner, current: Look | 
             _undo(place, stamp, [swap, *(key for key in missing if place.link(key) == link_target(key))])
         raise
     _mend_links(place, content)
-    sweep(place, keep=stamp, replaced=current.content if current else "")
+    if tidy:
+        sweep(place, keep=stamp, replaced=current.content if current else "")
     return stamp
 
 

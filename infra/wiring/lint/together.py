@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from events.references import ManifestRef
 from functions._manifests.external_secret import ExternalSecret, RemoteRef, StoreRef
 from functions._manifests.push_secret import PushSecret
 from infra.wiring import rules
 from infra.wiring.documents import Document
 from infra.wiring.finding import Finding, Rule
 from infra.wiring.index import Index
+from infra.wiring.resolved import Placed
 
 
 @dataclass(slots=True)
@@ -49,9 +51,26 @@ def _conflicts(index: Index) -> Iterator[Finding]:
     for conflict in index.conflicts:
         placed = places[conflict.ref]
         yield Finding(conflict.rule, placed.file, placed.line, f"{conflict.ref}: {conflict.message}")
+    yield from _claimed_through_absent_stores(index)
     for second in index.duplicates:
         message = f"{second.manifest.ref} stands a second time"
         yield Finding(rules.DUPLICATE, second.file, second.line, message)
+
+
+def _claimed_through_absent_stores(index: Index) -> Iterator[Finding]:
+    """Two claims on one key of a store whose manifest is not among the files: what its mount is does not matter."""
+    claims: dict[tuple[str, str], dict[ManifestRef, Placed]] = {}
+    for pushed in index.pushes():
+        keys = {item.match.remote_ref.remote_key for item in pushed.push.spec.data}
+        for store in sorted({name for name in pushed.push.stores if name not in index.stores}):
+            for key in sorted(keys):
+                claims.setdefault((store, key), {})[pushed.placed.ref] = pushed.placed
+    for (store, key), claimants in claims.items():
+        for ref, placed in claimants.items():
+            others = ", ".join(f"{other} ({at.where})" for other, at in claimants.items() if other != ref)
+            if others:
+                message = f"{ref}: {key!r} of store {store!r} is also published by {others}"
+                yield Finding(rules.CLAIMED_TWICE, placed.file, placed.line, message)
 
 
 def _consumer(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from events.references import SecretRef
-from events.secret import SecretChanged
+from events.secret import SecretChanged, SecretRemoved
 from functions._ports import SecretContent
 from functions._values import SecretValue
 from infra.sources import kernel_notifications
@@ -18,7 +18,7 @@ from infra.sources.directory_watch import DirectoryWatch
 from infra.sources.inotify import Inotify
 from infra.sources.kernel_notifications import KernelNotifications
 from infra.stores.directory import DirectorySecrets
-from tests.infra.sources.watched import Emitted, eventually
+from tests.infra.sources.watched import Emitted, Hint, eventually
 from tests.infra.stores import directory_producers as producers
 
 REF = SecretRef(namespace="orders", name="postgres")
@@ -113,7 +113,7 @@ def test_a_removed_secret_is_told_and_a_new_one_after_it(
     producers.swap(tmp_path, REF, {"password": b"A"})
     start({REF: state(tmp_path)})
     producers.remove(tmp_path, REF)
-    emitted.until(lambda events: events == [SecretChanged(secret=REF, present=False)])
+    emitted.until(lambda events: SecretRemoved(secret=REF) in events)
     producers.swap(tmp_path, REF, {"password": b"A"})
     told(emitted, tmp_path)
 
@@ -127,7 +127,7 @@ def test_namespaces_come_and_go(mode: str, tmp_path: Path, start: Start, emitted
         told(emitted, tmp_path, OTHER)
         (tmp_path / "namespaces" / "orders").rename(tmp_path / "gone")
         shutil.rmtree(tmp_path / "gone")
-        emitted.until(lambda events: {e.secret for e in events[-2:] if not e.present} == {REF, OTHER})
+        emitted.until(lambda events: {e.secret for e in events[-2:] if isinstance(e, SecretRemoved)} == {REF, OTHER})
 
 
 def test_the_root_may_come_late_and_be_made_again(mode: str, tmp_path: Path, start: Start, emitted: Emitted) -> None:
@@ -137,7 +137,7 @@ def test_the_root_may_come_late_and_be_made_again(mode: str, tmp_path: Path, sta
         told(emitted, tmp_path)
         (tmp_path / "namespaces").rename(tmp_path / "gone")
         shutil.rmtree(tmp_path / "gone")
-        emitted.until(lambda events: not events[-1].present)
+        emitted.until(lambda events: isinstance(events[-1], SecretRemoved))
 
 
 def test_a_source_rewritten_without_pause_ends_with_its_final_state(
@@ -183,7 +183,7 @@ def test_what_was_published_is_not_told_at_the_start_and_what_differs_is(
     start({REF: state(tmp_path), OTHER: "..older", gone: "..any"}, expected=lambda: [REF, gone])
     found = emitted.until(lambda events: len(events) >= 2)
     assert sorted(found, key=lambda event: event.secret.name) == [
-        SecretChanged(secret=gone, present=False),
+        SecretRemoved(secret=gone),
         SecretChanged(secret=OTHER, seen=state(tmp_path, OTHER)),
     ]
 
@@ -250,7 +250,7 @@ def test_a_managed_secret_that_somebody_removed_is_told(
     DirectorySecrets(tmp_path).create(REF, content)
     start()
     producers.remove(tmp_path, REF)
-    emitted.until(lambda events: events == [SecretChanged(secret=REF, present=False)])
+    emitted.until(lambda events: SecretRemoved(secret=REF) in events)
 
 
 # --- what cannot be read ------------------------------------------------------------------------------------------
@@ -286,7 +286,7 @@ def test_a_hint_that_cannot_be_handed_over_is_kept_and_the_error_shown(
 ) -> None:
     failures, notices = [0], list[str]()
 
-    def fail(_: SecretChanged) -> None:
+    def fail(_: Hint) -> None:
         failures[0] += 1
         if failures[0] <= 3:
             raise RuntimeError("canary-value")
@@ -315,7 +315,7 @@ def test_an_overflow_of_the_kernels_queue_loses_nothing(
         producers.swap(tmp_path, SecretRef(namespace="orders", name=name), {"password": b"A"})
     blocked, release = threading.Event(), threading.Event()
 
-    def hold(_: SecretChanged) -> None:
+    def hold(_: Hint) -> None:
         blocked.set()
         assert release.wait(60)
 

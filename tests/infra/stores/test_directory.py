@@ -53,6 +53,24 @@ def test_an_update_leaves_nothing_of_the_old_content(tmp_path: Path) -> None:
     assert {entry.name for entry in directory.iterdir()} == {"both", "new", "..data", second, "..lockstep.json"}
 
 
+def test_what_was_replaced_is_removed_a_moment_later_where_that_is_asked(tmp_path: Path) -> None:
+    secrets = DirectorySecrets(tmp_path, tidy_after=0.001)
+    state = secrets.create(REF, content({"password": b"old", "gone": b"x"}))
+    for number in range(5):
+        state = secrets.update(REF, content({"password": b"new", "n": b"%d" % number}), state)
+    secrets.close()
+    directory = producers.place(tmp_path, REF)
+    assert sorted(name for name in os.listdir(directory) if name.startswith("..2")) == [
+        os.readlink(directory / "..data")
+    ]
+    found = secrets.read(REF)
+    assert found is not None
+    assert {key: value.reveal() for key, value in found.data.items()} == {"password": b"new", "n": b"4"}
+    secrets.delete(REF, state)
+    secrets.close()
+    assert secrets.read(REF) is None
+
+
 def test_an_update_never_touches_a_content_that_a_consumer_holds_open(tmp_path: Path) -> None:
     secrets, directory = DirectorySecrets(tmp_path), producers.place(tmp_path, REF)
     state = secrets.create(REF, content({"password": b"old"}))

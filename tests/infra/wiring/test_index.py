@@ -140,10 +140,22 @@ def test_two_stores_of_one_mount_are_one_path() -> None:
     assert len(index.problems()) == 2
 
 
-def test_one_target_may_be_made_whole_by_one_only() -> None:
+def test_one_target_may_be_written_by_one_only() -> None:
     assert len(_index(STORE, push(), external(), external("b")).problems()) == 2
-    shared = external("b", target="{name: postgres-temporal, creationPolicy: Merge}")
-    assert not _index(STORE, push(), external(), shared).problems()
+    read_only = external("b", target="{name: postgres-temporal, creationPolicy: None}")
+    assert not _index(STORE, push(), external(), read_only).problems()
+
+
+@pytest.mark.parametrize("policy", ["Merge", "CreateOrMerge"])
+def test_one_that_adds_to_anothers_target_is_refused_and_the_other_goes_on(policy: str) -> None:
+    adding = external("b", target=f"{{name: postgres-temporal, creationPolicy: {policy}}}")
+    index = _index(STORE, push(), external(), adding)
+    (ref,) = index.problems()
+    assert ref.name == "b"
+    assert "also written by ExternalSecret temporal/temporal (wiring/a.yaml:" in (index.problem(ref) or "")
+    assert {conflict.ref.name for conflict in index.conflicts} == {"temporal", "b"}, "lint names both"
+    again = external("c", target=f"{{name: postgres-temporal, creationPolicy: {policy}}}")
+    assert len(_index(STORE, push(), adding, again).problems()) == 2, "neither of two that add"
 
 
 def test_a_managed_secret_is_no_source_unless_declared_derived() -> None:

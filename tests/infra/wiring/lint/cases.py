@@ -103,7 +103,7 @@ CASES: dict[str, tuple[str, str]] = {
     "LS030": (together(STORE, push(), external(namespace="platform-data")), GOOD),
     "LS031": (
         together(GOOD, external("second")),
-        together(GOOD, external("second").replace("postgres-temporal}", "postgres-temporal, creationPolicy: Merge}")),
+        together(GOOD, external("second").replace("postgres-temporal}", "postgres-second}")),
     ),
     "LS032": (together(STORE, push(), external(path="platform-data/postgres/backstage")), GOOD),
     "LS033": (

@@ -121,3 +121,37 @@ def test_notices_fail_no_check() -> None:
     findings = lint_contents({"a.yaml": CASES["LS028"][0].encode()})
     assert {each.severity for each in findings} == {"notice"}
     assert not fails(findings)
+
+
+def _across(*documents: str) -> dict[str, set[tuple[int, str]]]:
+    """Rules and lines found in a.yaml, b.yaml, ... that hold one document each, and their messages' other place."""
+    contents = {f"{chr(ord('a') + n)}.yaml": text.encode() for n, text in enumerate(documents)}
+    found: dict[str, set[tuple[int, str]]] = {}
+    for each in lint_contents(contents):
+        if each.rule.id in ("LS027", "LS031"):
+            other = each.message.rpartition("(")[2].rstrip(")")
+            found.setdefault(f"{each.rule.id} {each.file}", set()).add((each.line, other))
+    return found
+
+
+@pytest.mark.parametrize("policy", ["Owner", "Orphan", "Merge", "CreateOrMerge"])
+def test_two_external_secrets_of_one_secret_in_two_files_name_each_other(policy: str) -> None:
+    second = external("second", target=f"{{name: postgres-temporal, creationPolicy: {policy}}}")
+    assert _across(STORE, push(), external(), second) == {
+        "LS031 c.yaml": {(1, "d.yaml:1")},
+        "LS031 d.yaml": {(1, "c.yaml:1")},
+    }
+    apart = external("second", target=f"{{name: another, creationPolicy: {policy}}}")
+    assert _across(STORE, push(), external(), apart) == {}
+
+
+@pytest.mark.parametrize("store", [STORE, "kind: ConfigMap\napiVersion: v1\nmetadata: {name: x, namespace: y}\n"])
+def test_two_push_secrets_of_one_path_in_two_files_name_each_other_with_or_without_the_store(store: str) -> None:
+    assert _across(store, push(), push("rival", "elsewhere")) == {
+        "LS027 b.yaml": {(1, "c.yaml:1")},
+        "LS027 c.yaml": {(1, "b.yaml:1")},
+    }
+    apart = push("rival", "elsewhere", path="platform-data/postgres/backstage")
+    assert _across(store, push(), apart) == {}
+    elsewhere = push("rival", stores="[{name: another-store, kind: ClusterSecretStore}]")
+    assert _across(store, push(), elsewhere) == {}

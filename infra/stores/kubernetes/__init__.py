@@ -1,0 +1,1 @@
+"""Secrets, ConfigMaps and Services of a cluster, through its API server."""
