@@ -1,8 +1,16 @@
 """Every event type of the contract. Adding one: its model, and its line here."""
 
+from events.consumer import ConsumerAdopted, ConsumerRestarted, ConsumerStuck, WorkloadChanged
 from events.event import Event
 from events.operation import ClaimTaken, SuspensionChanged
-from events.orders import ClaimRequested, MaterializeRequested, PublishRequested, RetractRequested
+from events.orders import (
+    AdoptionRequested,
+    ClaimRequested,
+    MaterializeRequested,
+    PublishRequested,
+    RestartRequested,
+    RetractRequested,
+)
 from events.schedule import ScheduleTicked
 from events.secret import (
     SecretChanged,
@@ -10,6 +18,7 @@ from events.secret import (
     SecretDrifted,
     SecretMaterialized,
     SecretPublished,
+    SecretRemoved,
     SecretRetracted,
 )
 from events.wiring import WiringChanged
@@ -17,6 +26,7 @@ from events.wiring import WiringChanged
 EVENTS: tuple[type[Event], ...] = (
     WiringChanged,
     SecretChanged,
+    SecretRemoved,
     SecretDrifted,
     SecretPublished,
     SecretMaterialized,
@@ -28,6 +38,12 @@ EVENTS: tuple[type[Event], ...] = (
     ClaimRequested,
     ClaimTaken,
     SuspensionChanged,
+    WorkloadChanged,
+    RestartRequested,
+    ConsumerRestarted,
+    AdoptionRequested,
+    ConsumerAdopted,
+    ConsumerStuck,
     ScheduleTicked,
 )
 

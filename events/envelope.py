@@ -11,6 +11,7 @@ from events.catalogue import BY_TYPE
 from events.cloudevent import CloudEvent
 from events.errors import EventError
 from events.event import Category, Event
+from events.foreign import translate
 from events.identity import fact_id, order_id
 from events.media_type import parse_media_type
 from events.problems import describe
@@ -38,7 +39,11 @@ class Received:
 
 
 def read(wire: CloudEvent) -> Received:
-    """The typed event of a CloudEvent. Raises EventError: unknown type, bad data, wrong subject, too many hops."""
+    """The typed event of a CloudEvent, a foreign one included that says one of ours (events.foreign).
+
+    Raises EventError: unknown type, bad data, wrong subject, too many hops.
+    """
+    wire = wire if wire.type in BY_TYPE else translate(wire)
     model = BY_TYPE.get(wire.type)
     if model is None:
         raise EventError("type is not in the catalogue; `lockstep steps` lists what is consumed")

@@ -2,9 +2,17 @@
 
 from datetime import UTC, datetime, timedelta
 
+from events.consumer import ConsumerAdopted, ConsumerRestarted, ConsumerStuck, WorkloadChanged, WorkloadRef
 from events.event import Event
 from events.operation import ClaimTaken, ScopeRef, SuspensionChanged
-from events.orders import ClaimRequested, MaterializeRequested, PublishRequested, RetractRequested
+from events.orders import (
+    AdoptionRequested,
+    ClaimRequested,
+    MaterializeRequested,
+    PublishRequested,
+    RestartRequested,
+    RetractRequested,
+)
 from events.references import ManifestRef, PathRef, SecretRef, Version
 from events.schedule import ScheduleRef, ScheduleTicked
 from events.secret import (
@@ -13,6 +21,7 @@ from events.secret import (
     SecretDrifted,
     SecretMaterialized,
     SecretPublished,
+    SecretRemoved,
     SecretRetracted,
 )
 from events.wiring import WiringChanged
@@ -28,11 +37,16 @@ _SEEN = "..2026_01_31_12_00_00.1735"
 _BEFORE = Version(number=6, created=NOW - timedelta(days=30))
 _VERSION = Version(number=7, created=NOW)
 _TOMBSTONE = "5f2b0c0e6c1b4a7f9d3e8a1b2c4d6e8f"
+_WORKLOAD = WorkloadRef(kind="Deployment", namespace="temporal", name="temporal-frontend")
+_UID = "0f5c1f0e-8f0b-4a35-9c39-4f3a2f1f7c11"
+_DIGEST = "9d3e8a1b2c4d6e8f5f2b0c0e6c1b4a7f"
+_RUNS = {"temporal-database": {str(_PATH): _VERSION}}
 _EXPIRES = NOW + timedelta(minutes=15)
 
 EXAMPLES: tuple[Event, ...] = (
     WiringChanged(manifest=_PUSH, change="changed", generation="3", paths=(_PATH,)),
     SecretChanged(secret=_SOURCE, seen=_SEEN),
+    SecretRemoved(secret=_SOURCE, seen=f"after-{_SEEN}"),
     SecretDrifted(secret=_TARGET, seen=_SEEN),
     SecretPublished(path=_PATH, version=_VERSION, keys=("username", "password"), origin=_PUSH, outcome="written"),
     SecretMaterialized(
@@ -61,6 +75,15 @@ EXAMPLES: tuple[Event, ...] = (
     ClaimTaken(path=_PATH, owner=_PUSH, epoch=3, by="uid:1000"),
     SuspensionChanged(
         scope=ScopeRef(scope="temporal"), suspended=True, by="uid:1000", explanation="migration", serial=4
+    ),
+    WorkloadChanged(workload=_WORKLOAD, seen="481516"),
+    RestartRequested(workload=_WORKLOAD, expires=_EXPIRES, reason="the sweep found that its pods are older"),
+    ConsumerRestarted(workload=_WORKLOAD, seen=_UID, digest=_DIGEST, secrets=_RUNS),
+    AdoptionRequested(workload=_WORKLOAD, expires=_EXPIRES, reason="its pods are newer than its Secrets"),
+    ConsumerAdopted(workload=_WORKLOAD, seen=_UID, digest=_DIGEST, secrets=_RUNS, evidence="rolled-out"),
+    ConsumerStuck(
+        workload=_WORKLOAD, seen=_UID, digest=_DIGEST, secrets=_RUNS, reason="reverted",
+        explanation="somebody took back the restart; let them leave lockstep.dev/restarted-for alone",
     ),
     ScheduleTicked(schedule=ScheduleRef(name="sweep"), at=NOW, shard=0, shards=4),
 )  # fmt: skip

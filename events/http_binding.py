@@ -11,7 +11,6 @@ from events.attributes import build
 from events.cloudevent import MAX_EVENT_BYTES, MAX_NESTING, CloudEvent
 from events.errors import EventError
 from events.media_type import MediaType, parse_media_type
-from events.sdk import write_json
 from events.strict_json import parse
 from events.structured import from_document
 
@@ -79,12 +78,16 @@ def encode_binary(event: CloudEvent) -> tuple[list[tuple[str, str]], bytes]:
 
 def encode_structured(event: CloudEvent) -> tuple[list[tuple[str, str]], bytes]:
     """Headers and body in structured mode (JSON). Raises EventError as `encode_binary`."""
+    from events.sdk import write_json  # here: steps speak binary mode, also where an older SDK is installed
+
     build(event.attributes(), event.data)
     return [("content-type", STRUCTURED)], write_json(event)
 
 
 def encode_batch(events: Iterable[CloudEvent]) -> tuple[list[tuple[str, str]], bytes]:
     """Headers and body of a batch (JSON). Raises EventError as `encode_binary`."""
+    from events.sdk import write_json  # as above
+
     documents = []
     for event in events:
         build(event.attributes(), event.data)

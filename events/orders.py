@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from events.consumer import WorkloadRef
 from events.event import Category, Event
 from events.references import Instant, ManifestRef, PathRef, PathText, SecretRef, Version
 from events.secret import Explanation
@@ -73,3 +74,27 @@ class ClaimRequested(Order):
     @property
     def about(self) -> PathRef:
         return self.path
+
+
+class RestartRequested(Order):
+    """Look whether this workload's pods lack what its Secrets carry, and restart it if it asked for that."""
+
+    TYPE: ClassVar[str] = "dev.lockstep.restart.requested"
+
+    workload: WorkloadRef
+
+    @property
+    def about(self) -> WorkloadRef:
+        return self.workload
+
+
+class AdoptionRequested(Order):
+    """Follow this workload until it runs what its Secrets carry."""
+
+    TYPE: ClassVar[str] = "dev.lockstep.adoption.requested"
+
+    workload: WorkloadRef
+
+    @property
+    def about(self) -> WorkloadRef:
+        return self.workload

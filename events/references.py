@@ -134,7 +134,7 @@ class Version(BaseModel):
     metadata starts it again at 1.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)  # as a Reference
 
     number: Annotated[int, Field(ge=1, le=2**53)]
     created: Instant

@@ -1,7 +1,7 @@
 """Our events as the CloudEvents SDK sees them; the SDK writes the JSON format.
 
-Reading is done before anything reaches the SDK (events.attributes says why), and binary mode stays without it:
-its bindings import a date parser that costs a step 50 ms of its cold start.
+Reading is done before anything reaches the SDK (events.attributes says why), and binary mode stays without it: its
+bindings import a date parser that costs a step 50 ms of its cold start, and parliament brings an older SDK (below 2).
 """
 
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Facts and hints about secrets: changed, published, materialized, retracted, conflicted."""
+"""Facts and hints about secrets: changed, removed, published, materialized, retracted, conflicted."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -16,14 +16,13 @@ Explanation = Annotated[str, Field(max_length=512, pattern=_PRINTABLE)]
 
 
 class SecretChanged(Event):
-    """A source Secret changed, appeared or vanished. A hint: the step reads the store."""
+    """A source Secret changed or appeared. A hint: the step reads the store."""
 
     TYPE: ClassVar[str] = "dev.lockstep.secret.changed"
     CATEGORY: ClassVar[Category] = Category.HINT
 
     secret: SecretRef
     seen: StateIdentity = ""
-    present: bool = True
 
     @property
     def about(self) -> SecretRef:
@@ -33,9 +32,23 @@ class SecretChanged(Event):
     def state(self) -> str:
         return self.seen
 
+
+class SecretRemoved(Event):
+    """A source Secret is gone. A hint, and a type of its own: who undoes need not hear of every change."""
+
+    TYPE: ClassVar[str] = "dev.lockstep.secret.removed"
+    CATEGORY: ClassVar[Category] = Category.HINT
+
+    secret: SecretRef
+    seen: StateIdentity = ""  # after which state
+
     @property
-    def result(self) -> str:
-        return "present" if self.present else "absent"
+    def about(self) -> SecretRef:
+        return self.secret
+
+    @property
+    def state(self) -> str:
+        return self.seen
 
 
 class SecretDrifted(Event):

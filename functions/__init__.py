@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from functions._step import Step
 
-NAMES = ("publish", "materialize", "retract", "sweep", "record")
+NAMES = ("publish", "materialize", "retract", "restart", "adopted", "sweep", "record")
 
 if TYPE_CHECKING:
     STEPS: tuple[Step, ...]

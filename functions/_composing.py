@@ -15,7 +15,7 @@ from functions._shaping.literals import from_literals
 from functions._shaping.properties import extract, pick, whole
 from functions._shaping.rewrite import rewrite
 from functions._values import SecretData, SecretValue
-from functions._vouched import VouchedReads
+from functions._vouched import VouchedReads, awaited
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class _Composer:
         """Whether a listed path holds nothing any more, and nobody is about to write it: it is found no longer."""
         if not self._ports.access.may_read(self._consumer.namespace, path):
             return False  # not read before access was checked
-        if self._ports.wiring.producers_of_path(path):
+        if awaited(path, self._ports):
             return False
         stored = self._reads.newest(path)
         return stored is None or stored.data is None

@@ -4,16 +4,19 @@ Adapters raise `Unavailable` where a dependency is down or refuses, `Conflict` w
 `Reject` where the stored thing can never be accepted; steps need no knowledge of clients.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
 from events.references import ManifestRef, PathRef, SecretRef, Version
+from functions._manifests.cluster_secret_store import Mode
 from functions._manifests.external_secret import ExternalSecret
 from functions._manifests.push_secret import PushSecret
 from functions._manifests.selector import LabelSelector
 from functions._values import SecretData
+from functions._workloads import Budgets, Reminders, Rollouts, Workloads
 
 # --- Secrets of a cluster, or of its projection -------------------------------------------------------------------
 
@@ -49,6 +52,7 @@ class SecretHead:
     owner: str = ""
     drifted: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +166,12 @@ class Claims(Protocol):
 
     def read(self, path: PathRef) -> Claim | None: ...
 
+    def reading(self, path: PathRef) -> AbstractContextManager[Callable[[], Claim | None]]:
+        """The same, asked for at once and waited for when it is called (at most once): other reads go beside it.
+
+        What it finds may be older than what a read that ends before it finds.
+        """
+
     def create(self, claim: Claim) -> Claim:
         """Make the first claim of a path; with its revision. Raises Conflict where one exists."""
 
@@ -242,6 +252,9 @@ class Wiring(Protocol):
     def producers_of_source(self, ref: SecretRef, labels: Mapping[str, str]) -> tuple[PushSecret, ...]:
         """PushSecrets whose selector names this Secret or matches its labels."""
 
+    def selects_labels(self, namespace: str) -> bool:
+        """Whether some PushSecret there selects by label, so that a Secret's labels must be looked up."""
+
     def producers_of_path(self, path: PathRef) -> tuple[PushSecret, ...]:
         """Usually one. Several is a conflict that the manifests make."""
 
@@ -256,6 +269,9 @@ class Wiring(Protocol):
 
     def mount(self, store: str) -> str | None:
         """The canonical mount of a ClusterSecretStore, None when there is no such store."""
+
+    def mode(self, ref: ManifestRef) -> Mode:
+        """Who writes what a PushSecret or ExternalSecret asks; but for `own`, its `problem` says so too."""
 
     def complete(self) -> bool:
         """Whether everything could be listed and parsed; while it is not, nothing is retracted."""
@@ -287,6 +303,10 @@ class Settings:
     retraction_grace: float = 3600.0  # seconds between noticing an absence and acting on it
     retraction_limit: int = 10  # how many retractions may be due at once before the sweep holds all of them
     order_lifetime: float = 900.0  # seconds that an order holds
+    restart_limit: int = 3  # how many workloads of one namespace may be restarting at once
+    restart_deadline: float = 900.0  # seconds after which a rollout that is not complete is stuck
+    restart_window: str = ""  # when workloads without a window of their own may be restarted; "": always
+    restart_for_reloader: bool = True  # whether Stakater Reloader's annotations opt in too
 
     @property
     def grace(self) -> timedelta:
@@ -321,5 +341,9 @@ class Ports:
     access: Access
     suspensions: Suspensions
     ledger: Ledger
+    workloads: Workloads
+    rollouts: Rollouts
+    budgets: Budgets
+    reminders: Reminders
     clock: Clock
     settings: Settings

@@ -10,6 +10,12 @@ from functions._failures import Retry
 from functions._ports import Ports, StoredSecret
 
 
+def awaited(path: PathRef, ports: Ports) -> bool:
+    """Whether a producer of ours is to confirm what the path holds; one that another controller serves never does."""
+    wiring = ports.wiring
+    return any(wiring.mode(push.ref) == "own" for push in wiring.producers_of_path(path))
+
+
 class VouchedReads:
     """Reads of one event's handling, each path at most once in each version."""
 
@@ -47,7 +53,7 @@ class VouchedReads:
             return None
         confirmed = self._ports.publications.read(path)
         if confirmed is None:
-            return None if self._ports.wiring.producers_of_path(path) else stored
+            return None if awaited(path, self._ports) else stored
         if stored.version == confirmed.version:
             return stored
         if _older(stored.version, confirmed.version):

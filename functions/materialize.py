@@ -15,10 +15,11 @@ from events.secret import SecretDrifted, SecretMaterialized, SecretPublished
 from events.wiring import WiringChanged
 from functions._capability import Capability
 from functions._composing import Composed, Waiting, compose
+from functions._data_since import mark
 from functions._failures import Conflict, Reject, Retry
 from functions._manifests.external_secret import ExternalSecret
 from functions._manifests.reserved import REFUSED_TYPES, reserved_metadata
-from functions._marks import CREATION_POLICY
+from functions._marks import CREATION_POLICY, DATA_SINCE
 from functions._orders import expiry
 from functions._ports import Ports, Secret, SecretContent
 from functions._refresh import settled_for_good
@@ -111,12 +112,12 @@ def _bring(
     if target is None:
         if policy == "Merge":
             return None  # Merge only ever adds to a Secret that somebody else makes; the sweep looks again
-        state = ports.targets.create(consumer.target, _content(consumer, None, composed))
+        state = ports.targets.create(consumer.target, _content(consumer, None, composed, ports))
         return _materialized(consumer, composed, state, "created")
     _refuse_foreign(consumer, target, ports)
     if _goes_back(target.stamp, composed):
         return None
-    content = _content(consumer, target, composed)
+    content = _content(consumer, target, composed, ports)
     if _same(target, content):
         return _materialized(consumer, composed, target.state, "unchanged")
     if target.immutable and not (content.immutable and dict(target.data) == dict(content.data)):
@@ -157,7 +158,7 @@ def _goes_back(stamp: Mapping[str, Version], composed: Composed) -> bool:
     )
 
 
-def _content(consumer: ExternalSecret, target: Secret | None, composed: Composed) -> SecretContent:
+def _content(consumer: ExternalSecret, target: Secret | None, composed: Composed, ports: Ports) -> SecretContent:
     policy = consumer.spec.target.creation_policy
     template = consumer.spec.target.template
     merging = target is not None and target.owner != str(consumer.ref) and policy in ("Merge", "CreateOrMerge")
@@ -172,9 +173,13 @@ def _content(consumer: ExternalSecret, target: Secret | None, composed: Composed
     _refuse_reserved(consumer, labels, annotations)
     if merging and target is not None:
         labels, annotations, kind = {**target.labels, **labels}, {**target.annotations, **annotations}, target.type
+    data = {**base, **composed.data}
     annotations[CREATION_POLICY] = policy
+    annotations.pop(DATA_SINCE, None)
+    if since := mark(target, data, composed.stamp, ports.clock.now()):
+        annotations[DATA_SINCE] = since
     return SecretContent(
-        data={**base, **composed.data},
+        data=data,
         stamp=composed.stamp,
         owner=str(consumer.ref),
         managed=frozenset(composed.data),

@@ -5,14 +5,14 @@ what the authority held. Read the other way round, a slow delivery could write a
 one that it had already seen in place.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from events.event import Event
 from events.operation import ClaimTaken
 from events.orders import ClaimRequested, PublishRequested
-from events.references import PathRef, Version
+from events.references import PathRef, SecretRef, Version
 from events.secret import SecretChanged, SecretConflicted, SecretPublished
 from events.wiring import WiringChanged
 from functions._capability import Capability
@@ -58,8 +58,7 @@ def _tasks(event: SecretChanged | WiringChanged | PublishRequested, ports: Ports
     if isinstance(event, PublishRequested):
         producers = ports.wiring.producers_of_path(event.path)
     elif isinstance(event, SecretChanged):
-        head = ports.sources.head(event.secret)
-        producers = ports.wiring.producers_of_source(event.secret, head.labels if head else {})
+        producers = ports.wiring.producers_of_source(event.secret, _labels(event.secret, ports))
     else:
         producers = _rewired(event, ports)
     for push in producers:
@@ -71,6 +70,12 @@ def _tasks(event: SecretChanged | WiringChanged | PublishRequested, ports: Ports
         for path, entries in push.entries(ports.wiring.mount).items():
             if not isinstance(event, PublishRequested) or path == event.path:
                 yield Task(push, path, entries)
+
+
+def _labels(secret: SecretRef, ports: Ports) -> Mapping[str, str]:
+    """Its labels, looked up only where some PushSecret selects by them."""
+    head = ports.sources.head(secret) if ports.wiring.selects_labels(secret.namespace) else None
+    return head.labels if head else {}
 
 
 def _rewired(event: WiringChanged, ports: Ports) -> tuple[PushSecret, ...]:
@@ -106,8 +111,7 @@ def _refuse_unfit(task: Task, ports: Ports) -> None:
 
 def _attempt(task: Task, ports: Ports) -> Iterator[Event]:
     known = ports.publications.read(task.path)  # before the authority: what it held then must still be there
-    stored = ports.authority.read(task.path)
-    claim = ports.claims.read(task.path)
+    stored, claim = _held(task.path, known, ports)
     if known is not None and (stored is None or stored.version.number < known.version.number):
         # Somebody deleted the path with its metadata, so its versions begin anew: what was confirmed is no more.
         ports.publications.forget(task.path)
@@ -118,9 +122,32 @@ def _attempt(task: Task, ports: Ports) -> Iterator[Event]:
         yield blocked
         return
     claim = _hold(task, claim, tuple(source.content), ports)
-    if intruder := _foreign_write(task, stored, source, claim, ports):
-        yield intruder
-    yield from _settle(task, claim, stored, source, ports)
+    vouched, foreign = _vouched(task, stored, known, ports)
+    desired = _desired(task, claim, vouched, source)
+    if foreign and stored is not None and not _holds(stored, desired):
+        yield _foreign_write(task, stored)
+    version, outcome = _brought(task, stored, desired, claim, ports)
+    _confirm(task, version, source, ports)
+    # "Nothing to write" is said too: the answer that told of the write may have been lost.
+    yield SecretPublished(
+        path=task.path, version=version, keys=tuple(sorted(desired))[:MOST_KEYS], origin=task.push.ref, outcome=outcome
+    )
+
+
+def _held(path: PathRef, known: Publication | None, ports: Ports) -> tuple[StoredSecret | None, Claim | None]:
+    """What the authority holds, and whose it is, read side by side.
+
+    The claim must be as new as the data: whoever takes a path over writes a version first, then the claim. A claim
+    read before such a version, with data read after it, would let us write over the new owner's value. Data at the
+    very version that we confirmed tells that nobody did so; otherwise the claim is read again.
+    """
+    with ports.claims.reading(path) as claimed:
+        stored = ports.authority.read(path)
+        claim = claimed()
+    confirmed = known is not None and stored is not None and stored.version == known.version
+    if confirmed or (stored is None and claim is None):  # a first claim is made by compare-and-set anyway
+        return stored, claim
+    return stored, ports.claims.read(path)
 
 
 def _foreign_owner(
@@ -159,16 +186,7 @@ def _hold(task: Task, claim: Claim | None, properties: tuple[str, ...], ports: P
     return claim if wanted == claim else ports.claims.update(wanted)
 
 
-def _foreign_write(
-    task: Task, stored: StoredSecret | None, source: Sourced, claim: Claim, ports: Ports
-) -> SecretConflicted | None:
-    if stored is None or task.push.spec.update_policy == "IfNotExists":
-        return None
-    confirmed = ports.publications.read(task.path)
-    if confirmed is None or not stored.version.newer_than(confirmed.version):
-        return None
-    if stored.data is not None and dict(stored.data) == _desired(task, claim, _vouched(task, stored, ports), source):
-        return None
+def _foreign_write(task: Task, stored: StoredSecret) -> SecretConflicted:
     return SecretConflicted(
         path=task.path,
         claimant=task.push.ref,
@@ -181,20 +199,19 @@ def _foreign_write(
     )
 
 
-def _settle(task: Task, claim: Claim, stored: StoredSecret | None, source: Sourced, ports: Ports) -> Iterator[Event]:
-    desired = _desired(task, claim, _vouched(task, stored, ports), source)
-    outcome: Literal["written", "unchanged"] = "unchanged"
+def _holds(stored: StoredSecret, desired: dict[str, SecretValue]) -> bool:
+    return stored.data is not None and dict(stored.data) == desired
+
+
+def _brought(
+    task: Task, stored: StoredSecret | None, desired: dict[str, SecretValue], claim: Claim, ports: Ports
+) -> tuple[Version, Literal["written", "unchanged"]]:
+    """The version that holds what is desired: the one that is there, or one written over exactly that."""
     # A version that retract has marked may be deleted at any moment, however alive it still is.
     doomed = stored is not None and stored.version.number in claim.deleted
-    if stored is not None and stored.data is not None and dict(stored.data) == desired and not doomed:
-        version = stored.version
-    else:
-        version, outcome = ports.authority.write(task.path, desired, stored.version if stored else None), "written"
-    _confirm(task, version, source, ports)
-    # "Nothing to write" is said too: the answer that told of the write may have been lost.
-    yield SecretPublished(
-        path=task.path, version=version, keys=tuple(sorted(desired))[:MOST_KEYS], origin=task.push.ref, outcome=outcome
-    )
+    if stored is not None and _holds(stored, desired) and not doomed:
+        return stored.version, "unchanged"
+    return ports.authority.write(task.path, desired, stored.version if stored else None), "written"
 
 
 def _confirm(task: Task, version: Version, source: Sourced, ports: Ports) -> None:
@@ -209,17 +226,21 @@ def _confirm(task: Task, version: Version, source: Sourced, ports: Ports) -> Non
     )
 
 
-def _vouched(task: Task, stored: StoredSecret | None, ports: Ports) -> StoredSecret | None:
-    """What earlier properties are kept from: a version that its origin confirmed, wherever there is one.
+def _vouched(
+    task: Task, stored: StoredSecret | None, known: Publication | None, ports: Ports
+) -> tuple[StoredSecret | None, bool]:
+    """What earlier properties are kept from, and whether somebody else wrote what is there now.
 
-    IfNotExists keeps what is there, whoever wrote it: that is what it asks.
+    Kept is what the origin confirmed, wherever there is such a version. IfNotExists keeps what is there, whoever
+    wrote it: that is what it asks.
     """
     if stored is None or task.push.spec.update_policy == "IfNotExists":
-        return stored
-    confirmed = ports.publications.read(stored.path)
-    if confirmed is None or not stored.version.newer_than(confirmed.version):
-        return stored
-    return ports.authority.read(stored.path, confirmed.version) or stored
+        return stored, False
+    if known is None or stored.version.newer_than(known.version):
+        known = ports.publications.read(stored.path)  # another delivery of ours may have confirmed it meanwhile
+    if known is None or not stored.version.newer_than(known.version):
+        return stored, False
+    return ports.authority.read(stored.path, known.version) or stored, True
 
 
 def _desired(task: Task, claim: Claim, stored: StoredSecret | None, source: Sourced) -> dict[str, SecretValue]:

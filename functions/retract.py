@@ -12,7 +12,7 @@ from typing import Literal
 from events.event import Event
 from events.orders import PublishRequested, RetractRequested
 from events.references import ManifestRef, PathRef, SecretRef
-from events.secret import SecretChanged, SecretRetracted
+from events.secret import SecretRemoved, SecretRetracted
 from events.wiring import WiringChanged
 from functions._absence import declared, newest_version, retractable, still_absent, tombstone_id
 from functions._capability import Capability
@@ -25,13 +25,12 @@ from functions._step import Step
 Policy = Literal["delete-target", "release-path", "delete-path", "delete-properties"]
 
 
-def handle(event: WiringChanged | SecretChanged | RetractRequested, ports: Ports) -> Iterator[Event]:
+def handle(event: WiringChanged | SecretRemoved | RetractRequested, ports: Ports) -> Iterator[Event]:
     """Note absences; carry out what the sweep ordered."""
     if isinstance(event, RetractRequested):
         yield from _carry_out(event, ports)
-    elif isinstance(event, SecretChanged):
-        if not event.present:
-            yield from _source_gone(event.secret, ports)
+    elif isinstance(event, SecretRemoved):
+        yield from _source_gone(event.secret, ports)
     else:
         yield from _manifest_changed(event, ports)
 
@@ -213,7 +212,7 @@ def _told(
 STEP = Step(
     name="retract",
     does="Notes what is no longer wired, and after grace and recheck deletes exactly that.",
-    consumes=(WiringChanged, SecretChanged, RetractRequested),
+    consumes=(WiringChanged, SecretRemoved, RetractRequested),
     emits=(SecretRetracted, PublishRequested),
     needs=frozenset(
         {

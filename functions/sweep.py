@@ -4,12 +4,11 @@ The sweep reads no values. What it finds out of step it names in an order, and t
 for itself. It alone orders retractions, after grace, recheck and a limit on how much may go at once.
 """
 
-import hashlib
 from collections.abc import Iterable, Iterator
 
 from events.event import Event
 from events.orders import MaterializeRequested, PublishRequested, RetractRequested
-from events.references import PathRef, Reference, Version
+from events.references import PathRef, Version
 from events.schedule import ScheduleTicked
 from events.secret import SecretRetracted
 from functions._absence import fed, still_absent, tombstone_id
@@ -22,9 +21,11 @@ from functions._ports import PathHead, Ports, Tombstone
 from functions._refresh import settled_for_good
 from functions._retraction import held_back
 from functions._selection import source_states
+from functions._shards import SWEEP, in_shard
 from functions._step import Step
+from functions._vouched import awaited
 
-SCHEDULE = "sweep"
+SCHEDULE = SWEEP
 _MISSING = "the target lacks the confirmed version"
 
 
@@ -34,19 +35,14 @@ def handle(event: ScheduleTicked, ports: Ports) -> Iterator[Event]:
         return
     heads: dict[PathRef, PathHead | None] = {}
     for path in sorted(set(_wired_paths(ports)), key=str):
-        if _in_shard(path, event):
+        if in_shard(path, event):
             heads[path] = ports.authority.head(path)
             yield from _sweep_path(path, heads[path], ports)
     for consumer in ports.wiring.external_secrets():
-        if _in_shard(consumer.target, event):
+        if in_shard(consumer.target, event):
             yield from _sweep_consumer(consumer, heads, ports)
     if event.shard == 0:
         yield from _sweep_tombstones(ports)
-
-
-def _in_shard(reference: Reference, event: ScheduleTicked) -> bool:
-    digest = hashlib.sha256(reference.subject.encode()).digest()
-    return int.from_bytes(digest[:4], "big") % event.shards == event.shard
 
 
 def _wired_paths(ports: Ports) -> Iterable[PathRef]:
@@ -145,7 +141,7 @@ def _wanted(consumer: ExternalSecret, heads: dict[PathRef, PathHead | None], por
         version = _expected(path, heads, ports)
         if version is not None:
             wanted[str(path)] = version
-        elif ports.wiring.producers_of_path(path):
+        elif awaited(path, ports):
             return None  # about to be written; one that is deleted is merely found no longer
     return wanted or ({} if pinned else None)
 
@@ -167,7 +163,7 @@ def _expected(path: PathRef, heads: dict[PathRef, PathHead | None], ports: Ports
     confirmed = ports.publications.read(path)
     if confirmed is not None:
         return confirmed.version
-    if ports.wiring.producers_of_path(path):
+    if awaited(path, ports):
         return None
     if path not in heads:
         heads[path] = ports.authority.head(path)

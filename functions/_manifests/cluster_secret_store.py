@@ -1,5 +1,6 @@
 """ClusterSecretStore `external-secrets.io/v1`: which mount of the authority manifests mean, and who may use it."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, model_validator
@@ -10,6 +11,11 @@ from functions._manifests.expression import compile_expression
 from functions._manifests.reserved import reserved_mount
 from functions._manifests.selector import LabelSelector
 from functions._manifests.shape import Manifest, Shape
+
+# Beside another controller of the same manifests: who writes what the store's manifests ask.
+Mode = Literal["observe", "assist", "own"]
+CONTROLLER = "lockstep"  # spec.controller: every other controller leaves the store alone
+MODE = "lockstep.dev/mode"  # annotation
 
 # The one label of a namespace that Kubernetes itself sets, so that it is known without asking.
 NAME_LABEL = "kubernetes.io/metadata.name"
@@ -31,7 +37,7 @@ class VaultProvider(Shape):
     auth: dict[str, Any] | None = Field(default=None, repr=False)
     ca_bundle: str | None = Field(default=None, repr=False)
     ca_provider: dict[str, Any] | None = None
-    check_and_set: CheckAndSet = CheckAndSet()
+    check_and_set: CheckAndSet = Field(default_factory=CheckAndSet)  # an instance would build its model at import
     read_your_writes: bool = False
     forward_inconsistent: bool = False
     headers: dict[str, str] | None = Field(default=None, repr=False)
@@ -63,8 +69,8 @@ class StoreCondition(Shape):
     namespaces: tuple[str, ...] = ()
     namespace_regexes: tuple[str, ...] = ()
 
-    def admits(self, namespace: str) -> bool:
-        """Whether it lets this namespace in. Raises Reject where that cannot be known from the name."""
+    def admits(self, namespace: str, labels: Mapping[str, str] | None = None) -> bool:
+        """Whether it lets this namespace in. Raises Reject where its `labels` would tell, and are not known (None)."""
         if namespace in self.namespaces:
             return True
         # Go's MatchString searches; so do we.
@@ -73,6 +79,8 @@ class StoreCondition(Shape):
         selector = self.namespace_selector
         if selector is None:
             return False
+        if labels is not None:
+            return selector.matches({NAME_LABEL: namespace, **labels})
         if selector.keys - {NAME_LABEL}:
             raise Reject(f"has a namespaceSelector by other labels than {NAME_LABEL}; list the namespaces instead")
         return selector.matches({NAME_LABEL: namespace})
@@ -136,10 +144,20 @@ class ClusterSecretStore(Manifest):
             notices.append("version v1 has no versions to compare and set; use a KV version 2 mount")
         return tuple(notices)
 
-    def refusal(self, namespace: str) -> str | None:
-        """Why this namespace may not use the store, None when it may."""
+    @property
+    def mode(self) -> Mode:
+        """Who writes, beside another controller: us alone (`own`), or that one, which we hasten (`assist`) or not.
+
+        Only `spec.controller: lockstep` makes the others leave the store alone, so only it makes us write.
+        """
+        if self.spec.controller == CONTROLLER:
+            return "own"
+        return "assist" if self.annotations.get(MODE) == "assist" else "observe"
+
+    def refusal(self, namespace: str, labels: Mapping[str, str] | None = None) -> str | None:
+        """Why this namespace may not use the store, None when it may. `labels` are its own, where they are known."""
         try:
-            if not self.spec.conditions or any(each.admits(namespace) for each in self.spec.conditions):
+            if not self.spec.conditions or any(each.admits(namespace, labels) for each in self.spec.conditions):
                 return None
         except Reject as reject:
             return f"ClusterSecretStore {self.name!r} {reject.reason}"

@@ -3,8 +3,6 @@
 from functools import lru_cache
 from typing import Any
 
-import re2
-
 from functions._failures import Reject
 
 LONGEST = 1000  # characters of a pattern
@@ -14,6 +12,8 @@ _MEMORY = 1 << 20  # bytes that one compiled pattern may take
 @lru_cache(maxsize=4096)
 def compile_expression(pattern: str) -> Any:
     """The compiled RE2 pattern (`search`, `fullmatch`, `sub`). Raises Reject naming what is wrong with it."""
+    import re2  # here: a wiring without expressions starts without it
+
     if len(pattern) > LONGEST:
         raise Reject(f"regular expression of {len(pattern)} characters; at most {LONGEST} are allowed")
     options = re2.Options()

@@ -178,9 +178,14 @@ class ExternalSecret(Manifest):
     @property
     def stores(self) -> tuple[str, ...]:
         """The names of all stores that it reads from, its entries' own included, each once."""
+        return tuple(dict.fromkeys(ref.name for ref in self.store_refs))
+
+    @property
+    def store_refs(self) -> tuple[StoreRef, ...]:
+        """Every reference to a store, its entries' own included."""
         sources = [*(item.source_ref for item in self.spec.data), *(item.source_ref for item in self.spec.data_from)]
         named = (self.spec.secret_store_ref, *(source.store_ref for source in sources if source))
-        return tuple(dict.fromkeys(ref.name for ref in named if ref))
+        return tuple(ref for ref in named if ref)
 
     def data_path(self, item: ExternalData, mount_of: MountOf) -> PathRef:
         """The path that an entry of `data` reads. Raises Reject."""

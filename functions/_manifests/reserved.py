@@ -1,6 +1,6 @@
 """What a made Secret must not be or carry, and what no store may name (DESIGN, "Who may say and do what")."""
 
-from collections.abc import Collection
+from functools import lru_cache
 
 REFUSED_TYPES = frozenset(("kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token"))
 
@@ -36,7 +36,8 @@ OWN_MOUNTS = frozenset(("lockstep", "lockstep-transit"))
 _KV_AREAS = frozenset(("data", "metadata", "delete", "undelete", "destroy", "subkeys", "config"))
 
 
-def reserved_mount(mount: str, own: Collection[str] = OWN_MOUNTS) -> str | None:
+@lru_cache(maxsize=256)  # asked for every manifest, of a handful of mounts
+def reserved_mount(mount: str, own: frozenset[str] | tuple[str, ...] = OWN_MOUNTS) -> str | None:
     """Why no manifest may name this canonical mount, None where it may; `own` are the mounts that Lockstep keeps."""
     segments = mount.split("/")
     if _SYSTEM_MOUNTS.intersection(segments):

@@ -106,10 +106,13 @@ class Manifest(Shape):
 
     @cached_property
     def generation(self) -> str:
-        """A digest of everything that drives it: the spec, and labels and annotations (ESO's force-sync)."""
+        """A digest of everything that drives it: the spec, and labels and annotations (ESO's force-sync).
+
+        Of an object of a cluster its uid too: one that was deleted and made again owns nothing of the first one's.
+        """
         spec = self.model_dump(mode="json", by_alias=True, include={"spec"})
         annotations = {key: text for key, text in self.annotations.items() if not key.startswith("kubectl.")}
-        return _digest([spec, self.labels, annotations])
+        return _digest([spec, self.labels, annotations, *filter(None, [self.metadata.uid])])
 
 
 def _digest(value: object) -> str:

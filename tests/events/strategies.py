@@ -7,9 +7,17 @@ from types import MappingProxyType
 from hypothesis import strategies as st
 
 from events.cloudevent import CloudEvent
+from events.consumer import ConsumerAdopted, ConsumerRestarted, ConsumerStuck, WorkloadChanged, WorkloadRef
 from events.event import Event
 from events.operation import ClaimTaken, ScopeRef, SuspensionChanged
-from events.orders import ClaimRequested, MaterializeRequested, PublishRequested, RetractRequested
+from events.orders import (
+    AdoptionRequested,
+    ClaimRequested,
+    MaterializeRequested,
+    PublishRequested,
+    RestartRequested,
+    RetractRequested,
+)
 from events.references import ManifestRef, PathRef, SecretRef, Version
 from events.schedule import ScheduleRef, ScheduleTicked
 from events.secret import (
@@ -18,6 +26,7 @@ from events.secret import (
     SecretDrifted,
     SecretMaterialized,
     SecretPublished,
+    SecretRemoved,
     SecretRetracted,
 )
 from events.strict_json import compact
@@ -111,6 +120,13 @@ versions = st.builds(
 _bases = st.none() | versions
 _stamps = st.dictionaries(paths.map(str), versions, max_size=3)
 _keys = st.lists(keys, max_size=3).map(tuple)
+workloads = st.builds(
+    WorkloadRef, kind=st.sampled_from(["Deployment", "StatefulSet", "DaemonSet"]), namespace=namespaces, name=names
+)
+_consumer = {
+    "workload": workloads, "seen": states, "digest": tombstones,
+    "secrets": st.dictionaries(names, _stamps, max_size=2),
+}  # fmt: skip
 _order = {"expires": instants, "reason": explanations}
 
 TYPED: dict[type[Event], st.SearchStrategy[Event]] = {
@@ -119,7 +135,8 @@ TYPED: dict[type[Event], st.SearchStrategy[Event]] = {
         secrets=st.lists(secrets, max_size=2).map(tuple), paths=st.lists(paths, max_size=2).map(tuple),
         generation=_matching(r"[-A-Za-z0-9._]{0,12}"),
     ),
-    SecretChanged: st.builds(SecretChanged, secret=secrets, seen=states, present=st.booleans()),
+    SecretChanged: st.builds(SecretChanged, secret=secrets, seen=states),
+    SecretRemoved: st.builds(SecretRemoved, secret=secrets, seen=states),
     SecretDrifted: st.builds(SecretDrifted, secret=secrets, seen=states),
     SecretPublished: st.builds(
         SecretPublished, path=paths, version=versions, keys=_keys, origin=st.none() | manifests,
@@ -149,6 +166,16 @@ TYPED: dict[type[Event], st.SearchStrategy[Event]] = {
     SuspensionChanged: st.builds(
         SuspensionChanged, scope=st.builds(ScopeRef, scope=st.just("*") | namespaces), suspended=st.booleans(),
         by=principals, explanation=explanations, serial=st.integers(0, 99),
+    ),
+    WorkloadChanged: st.builds(WorkloadChanged, workload=workloads, seen=states),
+    RestartRequested: st.builds(RestartRequested, workload=workloads, **_order),
+    AdoptionRequested: st.builds(AdoptionRequested, workload=workloads, **_order),
+    ConsumerRestarted: st.builds(ConsumerRestarted, **_consumer),
+    ConsumerAdopted: st.builds(
+        ConsumerAdopted, evidence=st.sampled_from(["materialized", "rolled-out", "seen"]), **_consumer
+    ),
+    ConsumerStuck: st.builds(
+        ConsumerStuck, reason=st.sampled_from(["reverted", "paused"]), explanation=explanations, **_consumer
     ),
     ScheduleTicked: st.builds(
         ScheduleTicked, schedule=st.builds(ScheduleRef, name=_matching(r"[a-z]([-a-z0-9]{0,8}[a-z0-9])?")),

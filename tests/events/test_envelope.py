@@ -17,7 +17,7 @@ from events.examples import EXAMPLES, NOW
 from events.http_binding import decode, encode_binary, encode_structured
 from events.orders import PublishRequested
 from events.references import PathRef, SecretRef
-from events.secret import SecretChanged
+from events.secret import SecretChanged, SecretRemoved
 from tests.events.strategies import TYPED, typed_events
 
 CANARY = "canary-5d1e7"
@@ -61,7 +61,7 @@ class TestIds:
 
     def test_another_state_is_another_fact(self) -> None:
         assert issue(CHANGED.model_copy(update={"seen": "2"}), source="/s", now=NOW).id != EVENT.id
-        assert issue(CHANGED.model_copy(update={"present": False}), source="/s", now=NOW).id != EVENT.id
+        assert issue(SecretRemoved(secret=CHANGED.secret, seen="1"), source="/s", now=NOW).id != EVENT.id
 
     def test_an_order_given_again_for_one_cause_is_the_same_order(self) -> None:
         cause = read(EVENT)
@@ -208,8 +208,7 @@ SECRET = {"namespace": "n", "name": "s"}
         ({"secret": {**SECRET, "name": f"../{CANARY}"}}, "secret.name is not a Kubernetes name"),
         ({"secret": SECRET, "seen": f"{CANARY} {CANARY}"}, "seen: String should match pattern"),
         ({"secret": SECRET, "seen": CANARY * 99}, "seen: String should have at most"),
-        ({"secret": SECRET, "present": CANARY}, "present: Input should be a valid boolean"),
-        ({"secret": SECRET, "present": 1}, "present: Input should be a valid boolean"),
+        ({"secret": SECRET, "seen": 1}, "seen: Input should be a valid string"),
         ({"secret": CANARY}, "secret: model_type"),
     ],
 )

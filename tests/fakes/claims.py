@@ -1,9 +1,11 @@
 """Ownership documents in memory."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from events.references import PathRef
-from functions._failures import Conflict
+from functions._failures import Conflict, StepFailure
 from functions._ports import Claim
 from tests.fakes.authority import Instrumented
 
@@ -20,6 +22,23 @@ class FakeClaims(Instrumented):
     def read(self, path: PathRef) -> Claim | None:
         with self._operation("read", str(path)):
             return self._claims.get(path)
+
+    @contextmanager
+    def reading(self, path: PathRef) -> Iterator[Callable[[], Claim | None]]:
+        """Reads when it is asked, so as early as a real one can; a failure waits until it is called for."""
+        failure: StepFailure | None = None
+        claim: Claim | None = None
+        try:
+            claim = self.read(path)
+        except StepFailure as error:
+            failure = error
+
+        def found() -> Claim | None:
+            if failure is not None:
+                raise failure
+            return claim
+
+        yield found
 
     def create(self, claim: Claim) -> Claim:
         with self._operation("create", str(claim.path)):

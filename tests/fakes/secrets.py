@@ -98,7 +98,7 @@ class FakeSecrets:
             return None
         return SecretHead(
             ref=ref, state=secret.state, stamp=secret.stamp, owner=secret.owner,
-            drifted=secret.drifted, labels=secret.labels,
+            drifted=secret.drifted, labels=secret.labels, annotations=secret.annotations,
         )  # fmt: skip
 
     def select(self, namespace: str, selector: LabelSelector) -> tuple[SecretRef, ...]:

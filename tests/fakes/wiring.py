@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from events.references import ManifestRef, PathRef, SecretRef
+from functions._manifests.cluster_secret_store import Mode
 from functions._manifests.external_secret import ExternalSecret
 from functions._manifests.push_secret import PushSecret
 
@@ -14,6 +15,7 @@ class FakeWiring:
         self.pushes: dict[ManifestRef, PushSecret] = {}
         self.externals: dict[ManifestRef, ExternalSecret] = {}
         self.problems: dict[ManifestRef, str] = {}
+        self.modes: dict[ManifestRef, Mode] = {}
         self.whole = True
 
     def put(self, manifest: PushSecret | ExternalSecret) -> ManifestRef:
@@ -44,6 +46,9 @@ class FakeWiring:
 
         return tuple(push for push in self.push_secrets() if selects(push))
 
+    def selects_labels(self, namespace: str) -> bool:
+        return any(p.namespace == namespace and p.spec.selector.secret.name is None for p in self.push_secrets())
+
     def producers_of_path(self, path: PathRef) -> tuple[PushSecret, ...]:
         return tuple(push for push in self.push_secrets() if path in push.entries(self.mount))
 
@@ -65,6 +70,9 @@ class FakeWiring:
 
     def mount(self, store: str) -> str | None:
         return "secret" if store == "vault-backend" else None
+
+    def mode(self, ref: ManifestRef) -> Mode:
+        return self.modes.get(ref, "own")
 
     def complete(self) -> bool:
         return self.whole

@@ -4,22 +4,27 @@ import ast
 import importlib
 import inspect
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 import functions
 from events.catalogue import EVENTS
+from events.consumer import WorkloadChanged
 from events.event import Category
 from events.orders import ClaimRequested, MaterializeRequested, PublishRequested
 from events.references import ManifestRef
 from events.secret import SecretDrifted
 from functions import BY_NAME, NAMES, STEPS
 from functions._capability import Capability
+from functions._marks import RESTART
 from functions._ports import Ports
 from functions._step import Step
+from functions._workloads import Use
 from infra.hosts.withheld import NEEDED_BY
 from tests.fakes.granting import CALLS, Used, granted_ports
+from tests.fakes.workloads import workload_ref
 from tests.fakes.world import Delivery, World, external_secret, path, push_secret, secret
 
 SOURCE, TARGET, PATH = secret("postgres/credentials"), secret("temporal/postgres"), path("platform-data/postgres/all")
@@ -150,6 +155,28 @@ def taken_over(used: Used) -> None:
     assert claim.owner == str(ref)
 
 
+def restarted_and_followed(used: Used) -> None:
+    world = wired(used)
+    refs = [workload_ref(f"temporal/{name}") for name in ("a", "b", "c", "d")]
+    for ref in refs:
+        began = world.clock.now() - timedelta(hours=1)
+        world.workloads.put(ref, {TARGET.name: frozenset(Use)}, annotations={RESTART: "true"}, began=began)
+    world.clock.advance(60)
+    world.source(SOURCE, {"a": b"3", "b": b"2"})
+    for _ in range(4):
+        world.settle()
+        world.clock.advance(301)
+        for ref in refs:
+            world.workloads.complete(ref, world.clock.now())
+        world.tick("rollouts")
+    world.settle()
+    assert [len(world.workloads.restarts(ref)) for ref in refs] == [1] * 4
+    world.workloads.remove(refs[0])
+    world.say(WorkloadChanged(workload=refs[0], seen="gone"))
+    world.settle()
+    assert refs[0] not in world.rollouts.refs()
+
+
 def anchored(used: Used) -> None:
     world = wired(used)
     world.tick("anchor")
@@ -159,7 +186,7 @@ def anchored(used: Used) -> None:
 
 STORIES: tuple[Callable[[Used], None], ...] = (
     changed_and_swept, found_by_expression, found_and_unfed, unwired, renamed_target, source_gone_and_consumer_unfed,
-    property_dropped, taken_over, anchored,
+    property_dropped, taken_over, restarted_and_followed, anchored,
 )  # fmt: skip
 
 
@@ -221,6 +248,10 @@ def test_promises_of_the_design() -> None:
     assert able[Capability.TARGET_WRITE] == {"materialize"}
     assert able[Capability.SOURCE_READ] == {"publish"}
     assert able[Capability.LEDGER_WRITE] == {"record"}
+    assert able[Capability.WORKLOAD_WRITE] == {"restart"}
+    for name in ("restart", "adopted"):
+        needs = BY_NAME[name].needs
+        assert not needs & {Capability.TARGET_READ, Capability.TARGET_WRITE, Capability.AUTHORITY_READ}, "values"
     assert not BY_NAME["sweep"].needs & {Capability.AUTHORITY_READ, Capability.SOURCE_READ, Capability.TARGET_READ}
     assert not any("rotation" in event.TYPE for event in BY_NAME["publish"].consumes)
 

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from events.references import PathRef
 from events.secret import SecretMaterialized
 from functions._values import SecretValue
@@ -100,6 +102,7 @@ def test_merging_into_another_manifests_secret_never_drops_its_keys() -> None:
     assert any("is managed by ExternalSecret app/owner" in reason for _, reason in world.dead)
 
 
+@pytest.mark.orderly("it counts what one sweep tells")
 def test_an_immutable_target_with_the_same_data_gets_the_stamp_it_is_said_to_carry() -> None:
     world = two_paths()
     world.external(external_secret("app/fixed", PASSWORD, target={"immutable": True}))

@@ -43,6 +43,7 @@ def test_a_change_arrives_with_its_stamp(world: World) -> None:
     assert stamp_of(world, TARGET) == {str(PATH): 2}
 
 
+@pytest.mark.orderly("it counts the calls of one delivery")
 def test_one_read_serves_all_consumers(world: World) -> None:
     for namespace in ("a", "b", "c", "d"):
         world.external(external_secret(f"{namespace}/postgres", PASSWORD))

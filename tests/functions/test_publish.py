@@ -29,7 +29,7 @@ def test_a_new_source_is_written_once_as_a_whole(world: World) -> None:
     world.settle()
     assert world.path(PATH) == {"username": b"temporal", "password": b"one"}
     assert world.authority.count("write") == 1
-    [published] = world.events(SecretPublished)
+    published = world.only(SecretPublished)
     assert isinstance(published, SecretPublished)
     assert (published.version.number, published.keys, published.outcome) == (1, ("password", "username"), "written")
 
@@ -60,7 +60,8 @@ def test_the_same_content_is_not_written_again_but_said_again(world: World) -> N
     world.settle()
     assert world.authority.count("write") == 1
     outcomes = [event.outcome for event in world.events(SecretPublished) if isinstance(event, SecretPublished)]
-    assert outcomes == ["written", "unchanged"]
+    assert outcomes[0] == "written"
+    assert set(outcomes[1:]) == {"unchanged"}
 
 
 def test_a_to_b_to_a_is_three_versions(world: World) -> None:
@@ -73,6 +74,7 @@ def test_a_to_b_to_a_is_three_versions(world: World) -> None:
     assert world.path(PATH) == {"username": b"u", "password": b"a"}
 
 
+@pytest.mark.orderly("it counts the calls of one delivery")
 def test_authority_calls_per_change(world: World) -> None:
     world.source(SOURCE, {"username": b"u", "password": b"one"})
     world.settle()
@@ -88,7 +90,7 @@ def test_a_missing_key_is_named_and_nothing_is_written(world: World) -> None:
     world.source(SOURCE, {"username": b"u"})
     world.settle()
     assert world.path(PATH) is None
-    [(_, reason)] = world.dead
+    [reason] = {reason for _, reason in world.dead}
     assert "'password'" in reason
 
 
@@ -97,7 +99,7 @@ def test_a_path_that_existed_unclaimed_is_left_alone(world: World) -> None:
     world.source(SOURCE, {"username": b"u", "password": b"p"})
     world.settle()
     assert world.path(PATH) == {"username": b"somebody", "password": b"else"}
-    [conflict] = world.events(SecretConflicted)
+    conflict = world.only(SecretConflicted)
     assert isinstance(conflict, SecretConflicted)
     assert conflict.outcome == "owned-by-other"
     assert "adopt" in conflict.explanation
@@ -110,7 +112,7 @@ def test_a_foreign_write_is_told_and_the_source_asserted_again(world: World) -> 
     world.tick()
     world.settle()
     assert world.path(PATH) == {"username": b"u", "password": b"p"}
-    [conflict] = world.events(SecretConflicted)
+    conflict = world.only(SecretConflicted)
     assert isinstance(conflict, SecretConflicted)
     assert conflict.outcome == "foreign-write"
 

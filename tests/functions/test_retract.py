@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from events.orders import RetractRequested
 from events.references import ManifestRef
 from events.secret import SecretRetracted
@@ -118,6 +120,7 @@ def test_an_empty_wiring_retracts_nothing() -> None:
     assert world.target(TARGET) == {"password": b"one"}
 
 
+@pytest.mark.orderly("it counts what one sweep tells")
 def test_too_many_at_once_are_held() -> None:
     world = World(settings=Settings(cluster="test", retraction_grace=GRACE, retraction_limit=2))
     for n in range(4):

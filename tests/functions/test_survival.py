@@ -31,7 +31,8 @@ class Fuse:
     count: int = 0
 
     def install(self, world: World) -> None:
-        for fake in (world.authority, world.claims, world.tombstones):
+        documents = (world.authority, world.claims, world.tombstones, world.rollouts, world.budgets, world.reminders)
+        for fake in (*documents, world.workloads):
             fake.before, fake.after = self._before, self._after
         world.publications.before = lambda operation, _: self._before(operation, "")
         world.publications.after = lambda operation, _: self._after(operation, "")
@@ -237,13 +238,18 @@ class Lockstep(RuleBasedStateMachine):
 
     @rule()
     def seal(self) -> None:
-        self.world.authority.sealed = self.world.claims.sealed = self.world.tombstones.sealed = True
+        self._sealed(True)
         for _ in range(3):
             if self.world.queue:
                 delivery = self.world.queue.popleft()
                 delivery.attempts = 0  # the broker holds deliveries to a step that is not ready
                 self.world.deliver(delivery)
-        self.world.authority.sealed = self.world.claims.sealed = self.world.tombstones.sealed = False
+        self._sealed(False)
+
+    def _sealed(self, sealed: bool) -> None:
+        world = self.world
+        for fake in (world.authority, world.claims, world.tombstones, world.rollouts, world.budgets, world.reminders):
+            fake.sealed = sealed
 
     @rule(seconds=st.integers(-30, 30))
     def clock(self, seconds: int) -> None:

@@ -25,6 +25,7 @@ def world() -> World:
     return world
 
 
+@pytest.mark.orderly("it counts the calls of one sweep")
 def test_in_step_costs_one_metadata_read_per_path_and_orders_nothing(world: World) -> None:
     for n in range(5):
         world.external(external_secret(f"app{n}/postgres", {"password": f"{PATH.path}#password"}))
@@ -91,6 +92,7 @@ def test_a_deleted_version_is_written_again(world: World) -> None:
     assert world.path(PATH) == {"password": b"one"}
 
 
+@pytest.mark.orderly("it counts the calls of one sweep")
 def test_shards_cover_everything_once() -> None:
     world = World()
     for n in range(20):
@@ -131,6 +133,7 @@ def test_other_schedules_are_not_a_sweep(world: World) -> None:
     assert world.authority.calls == []
 
 
+@pytest.mark.orderly("it counts what one sweep tells")
 def test_a_pinned_consumer_is_not_ordered_again_and_again(world: World) -> None:
     remote = {"key": PATH.path, "property": "password", "version": "1"}
     world.external(external_secret("audit/p", data=[{"secretKey": "password", "remoteRef": remote}]))
@@ -143,6 +146,7 @@ def test_a_pinned_consumer_is_not_ordered_again_and_again(world: World) -> None:
 
 
 @pytest.mark.parametrize("policy", ["CreatedOnce", "OnChange"])
+@pytest.mark.orderly("it counts what one sweep tells")
 def test_what_is_made_once_is_not_ordered_again_and_again(world: World, policy: str) -> None:
     world.external(external_secret("once/p", {"password": f"{PATH.path}#password"}, refreshPolicy=policy))
     world.settle()
