@@ -139,6 +139,18 @@ def _grant_documents(needs: frozenset[Capability], mounts: Mounts, rules: Rules)
         rules[f"{own}/data/tombstones/*"].update(("create", "update"))
         rules[f"{own}/delete/tombstones/*"].add("update")
         rules[f"{own}/metadata/tombstones/*"].update(("read", "delete"))
+    if Capability.ROLLOUT_READ in needs:
+        rules[f"{own}/data/rollouts/*"].add("read")
+        rules[f"{own}/metadata/rollouts/"].add("list")
+    if Capability.ROLLOUT_WRITE in needs:
+        rules[f"{own}/data/rollouts/*"].update(("create", "update"))
+        rules[f"{own}/delete/rollouts/*"].add("update")
+        rules[f"{own}/metadata/rollouts/*"].update(("read", "delete"))
+    if Capability.BUDGET_WRITE in needs:
+        rules[f"{own}/data/budgets/*"].update(("create", "read", "update"))
+    if Capability.REMINDER_WRITE in needs:
+        rules[f"{own}/data/due/*"].update(("create", "update"))
+        rules[f"{own}/metadata/due/*"].update(("list", "delete"))
     if Capability.LEDGER_WRITE in needs:
         rules[f"{own}/data/anchors/{mounts.key}"].update(("create", "read", "update"))
         rules[f"{mounts.transit}/sign/{mounts.key}"].add("update")

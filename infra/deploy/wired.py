@@ -1,0 +1,109 @@
+"""What the manifests name, as permissions in Kubernetes are bound to it."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from events.references import ManifestRef, PathRef, SecretRef
+from functions._manifests.push_secret import PushSecret
+from functions._marks import SOURCE_KIND
+from infra.deploy.vault_policies import WiredPaths
+from infra.wiring.index import Index
+
+SECRETS = "secrets"
+SOURCE_RESOURCES = {"Secret": SECRETS, "ConfigMap": "configmaps", "Service": "services"}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Source:
+    """An object that a PushSecret names, by its resource (`secrets`, `configmaps`, `services`)."""
+
+    namespace: str
+    resource: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class WiredObjects:
+    """Namespaces and names. `retiring` are targets that are no longer wired, but still to be retracted."""
+
+    sources: frozenset[Source] = frozenset()
+    selecting: frozenset[str] = frozenset()  # namespaces in which a PushSecret selects its sources by label
+    targets: frozenset[SecretRef] = frozenset()
+    retiring: frozenset[SecretRef] = frozenset()
+    pushes: frozenset[ManifestRef] = frozenset()
+    externals: frozenset[ManifestRef] = frozenset()
+
+    @property
+    def namespaces(self) -> tuple[str, ...]:
+        """Every namespace that holds something wired, ordered."""
+        named: set[str] = {each.namespace for each in self.sources} | set(names(self.targets | self.retiring))
+        return tuple(sorted(named | self.selecting | set(names(self.pushes | self.externals))))
+
+
+@dataclass(frozen=True, slots=True)
+class Wired:
+    """All that permissions are bound to: at the authority and in the cluster. `manifests` is how many there are."""
+
+    paths: WiredPaths
+    objects: WiredObjects
+    manifests: int = 0
+
+
+MayAct = Callable[[ManifestRef], bool]
+
+
+def _anybody(ref: ManifestRef) -> bool:
+    return True
+
+
+def wired(index: Index, former: Index | None = None, may_act: MayAct = _anybody) -> Wired:
+    """What an index names, but for the manifests that may not act.
+
+    What a `former` index named and this one does not is still to be retracted.
+    """
+    before = wired_paths(former, (), may_act).produced if former else frozenset()
+    return Wired(wired_paths(index, before, may_act), _objects(index, former, may_act), len(index))
+
+
+def wired_paths(index: Index, retiring: Iterable[PathRef], may_act: MayAct = _anybody) -> WiredPaths:
+    """What the manifests name at the authority, as policies are bound to it."""
+    pushes = [push for push in index.pushes() if may_act(push.placed.ref)]
+    externals = [external for external in index.externals() if may_act(external.placed.ref)]
+    return WiredPaths(
+        produced=frozenset(path for push in pushes for path in push.entries),
+        consumed=frozenset(path for external in externals for path in external.paths),
+        retiring=frozenset(retiring),
+        searched=frozenset((find.mount, find.prefix) for external in externals for find in external.finds),
+    )
+
+
+def _objects(index: Index, former: Index | None, may_act: MayAct) -> WiredObjects:
+    targets = frozenset(_targets(index, may_act))
+    pushes = [push for push in index.push_secrets() if may_act(push.ref)]
+    return WiredObjects(
+        sources=frozenset(_sources(pushes)),
+        selecting=frozenset(push.namespace for push in pushes if push.source is None),
+        targets=targets,
+        retiring=frozenset(_targets(former, may_act)) - targets if former else frozenset(),
+        pushes=frozenset(push.ref for push in pushes),
+        externals=frozenset(external.ref for external in index.external_secrets() if may_act(external.ref)),
+    )
+
+
+def names(objects: Iterable[Source | SecretRef | ManifestRef]) -> dict[str, frozenset[str]]:
+    """Names by namespace."""
+    found: dict[str, set[str]] = {}
+    for each in objects:
+        found.setdefault(each.namespace, set()).add(each.name)
+    return {namespace: frozenset(found[namespace]) for namespace in sorted(found)}
+
+
+def _targets(index: Index, may_act: MayAct) -> Iterator[SecretRef]:
+    return (external.target for external in index.externals() if may_act(external.placed.ref))
+
+
+def _sources(pushes: Iterable[PushSecret]) -> Iterator[Source]:
+    for push in pushes:
+        resource = SOURCE_RESOURCES.get(push.annotations.get(SOURCE_KIND, "Secret"))
+        if push.source is not None and resource is not None:
+            yield Source(push.namespace, resource, push.source.name)
