@@ -12,7 +12,6 @@ import json
 import os
 import re
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -27,8 +26,9 @@ import yaml
 from events.references import SecretRef
 from infra.hosts.cli.client import ControlClient
 from infra.hosts.cli.failures import CommandError, Exit
-from infra.hosts.serving import reachable
+from tests import chaos
 from tests.infra.stores import directory_producers as producers
+from tests.unix_http import Response, UnixConnection, exchange
 
 PATIENCE = 30.0  # seconds that anything may take on a loaded machine; usual are fractions of one
 _POLL = 0.02
@@ -179,7 +179,8 @@ class Running:
         keep = ("PATH", "HOME", "LANG", "TMPDIR", "COVERAGE_PROCESS_START")
         environment = {name: os.environ[name] for name in keep if name in os.environ}
         environment |= {"PYTHONPATH": str(Path(__file__).parent.parent), "PYTHONWARNINGS": "error"}
-        command = [*self.at.program, "--root", str(self.root), "--listen", "127.0.0.1:0", *self.at.options]
+        program = chaos.disturbed(self.at.program, self.at.options)
+        command = [*program, "--root", str(self.root), "--listen", "127.0.0.1:0", *self.at.options]
         with self._output.open("ab") as output:
             self._offset = output.tell()
             self._process = subprocess.Popen(
@@ -313,30 +314,28 @@ class Running:
 
     def request(
         self, method: str, path: str, *, body: bytes = b"", headers: Mapping[str, str] | None = None
-    ) -> "Response":
+    ) -> Response:
         """One HTTP request over TCP."""
         host = self.url.removeprefix("http://").split("/")[0]
         connection = http.client.HTTPConnection(host, timeout=PATIENCE)
         return _exchange(connection, method, path, body, headers or {})
 
-    def send(
-        self, type_: str, data: Any = None, *, subject: str = "", token: str = "", **attributes: str
-    ) -> "Response":
+    def send(self, type_: str, data: Any = None, *, subject: str = "", token: str = "", **attributes: str) -> Response:
         """POST a CloudEvent in binary mode to the ingress over TCP."""
         headers = event_headers(type_, subject, attributes)
         if token:
             headers["authorization"] = f"Bearer {token}"
         return self.request("POST", "/lockstep/default", body=json.dumps(data or {}).encode(), headers=headers)
 
-    def operate(self, type_: str, data: Any = None, *, subject: str = "", **attributes: str) -> "Response":
+    def operate(self, type_: str, data: Any = None, *, subject: str = "", **attributes: str) -> Response:
         """POST a CloudEvent over the Unix socket: as the operator."""
         headers = event_headers(type_, subject, attributes)
         body = json.dumps(data or {}).encode()
         return self.ask("POST", "/lockstep/default", body=body, headers=headers)
 
-    def ask(self, method: str, path: str, *, body: bytes = b"", headers: Mapping[str, str] | None = None) -> "Response":
+    def ask(self, method: str, path: str, *, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Response:
         """One HTTP request over the Unix socket."""
-        return _exchange(_UnixConnection(self.socket), method, path, body, headers or {})
+        return _exchange(UnixConnection(self.socket, PATIENCE), method, path, body, headers or {})
 
     @property
     def socket(self) -> Path:
@@ -361,44 +360,11 @@ class Running:
         return self.request("GET", "/health/readiness").status == 200
 
 
-@dataclass(frozen=True)
-class Response:
-    """An HTTP answer; header names are in lower case."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def text(self) -> str:
-        return self.body.decode()
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path) -> None:
-        super().__init__("lockstep", timeout=PATIENCE)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        with reachable(self._path) as short:
-            self.sock.connect(short)
-
-
 def _exchange(
     connection: http.client.HTTPConnection, method: str, path: str, body: bytes, headers: Mapping[str, str]
 ) -> Response:
-    try:
-        connection.request(method, path, body=body or None, headers=dict(headers))
-        answer = connection.getresponse()
-        return Response(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
-    finally:
-        connection.close()
+    with contextlib.closing(connection):
+        return exchange(connection, method, path, body or None, headers)
 
 
 def event_headers(type_: str, subject: str, attributes: Mapping[str, str]) -> dict[str, str]:

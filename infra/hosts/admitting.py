@@ -6,10 +6,12 @@ from datetime import UTC, datetime
 
 from events.catalogue import BY_TYPE, EVENTS
 from events.cloudevent import CloudEvent
-from events.event import Category
+from events.consumer import WorkloadChanged
+from events.event import PREFIX, Category
 from events.operation import SuspensionChanged
+from events.orders import ClaimRequested
 from events.schedule import ScheduleTicked
-from events.secret import SecretChanged, SecretDrifted
+from events.secret import SecretChanged, SecretDrifted, SecretRemoved
 from events.wiring import WiringChanged
 from functions import STEPS
 from infra.broker.admission import Admission, Rule
@@ -17,8 +19,11 @@ from infra.hosts.configuration import UNSAYABLE, Principal
 
 # What each source of ours reports. A source says hints only; steps read the stores.
 SOURCES: dict[str, tuple[str, ...]] = {
-    "directory": (SecretChanged.TYPE, SecretDrifted.TYPE),
+    "directory": (SecretChanged.TYPE, SecretRemoved.TYPE, SecretDrifted.TYPE),
+    "kubernetes": (SecretChanged.TYPE, SecretRemoved.TYPE, SecretDrifted.TYPE),
+    "annotations": (ClaimRequested.TYPE,),
     "wiring": (WiringChanged.TYPE,),
+    "workloads": (WorkloadChanged.TYPE,),
     "schedule": (ScheduleTicked.TYPE,),
     "operators": (SuspensionChanged.TYPE,),
 }
@@ -31,6 +36,7 @@ def admission(principals: Iterable[Principal] = ()) -> Admission:
         rules=(*_step_rules(), *_source_rules(), *_operator_rules(), *_token_rules(principals)),
         hints=hints,
         reserved=frozenset(BY_TYPE),
+        own=PREFIX,
         expiry=expired,
     )
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from functions._failures import Reject, Unavailable
 from infra.broker.errors import BrokerError
-from infra.broker.ledger import Ledger as LedgerTable
+from infra.hosts.evidence import LedgerTable
 from infra.stores.vault.anchors import Anchor, VaultAnchors
 from infra.stores.vault.transit import TransitSigner
 

@@ -19,6 +19,7 @@ from infra.hosts.defects import place_of
 
 MAX_REASON = 512  # error bodies stay short: Knative's MT broker fails on long ones (reference/events.md 1)
 Observer = Callable[[Event, Received], None]  # what a step emitted, and what it answered with that
+Refusal = Callable[[str, Event, str], None]  # the step, what it rejected, and why
 _log = logging.getLogger("lockstep.step")
 
 
@@ -27,13 +28,14 @@ class StepAnswerer:
 
     def __init__(
         self, step: Step, ports: Ports, source: str, *, ready: Callable[[], bool] = lambda: True,
-        observe: Observer = lambda event, cause: None,
+        observe: Observer = lambda event, cause: None, refused: Refusal = lambda step, event, reason: None,
     ) -> None:  # fmt: skip
         self.step = step
         self._ports = ports
         self._source = source
         self._ready = ready
         self._observe = observe
+        self._refused = refused
 
     def deliver(self, event: CloudEvent, timeout: float) -> Answer:
         """Handle one event. 2xx with what it emitted; 503 for Retry; 422 for Reject; 500 for a defect."""
@@ -57,6 +59,7 @@ class StepAnswerer:
         except Conflict as failure:
             return Answer(409, reason=failure.reason[:MAX_REASON])
         except (Reject, EventError) as failure:
+            self._refused(self.step.name, received.event, str(failure))
             return Answer(422, reason=str(failure)[:MAX_REASON])
         except Exception as defect:  # noqa: BLE001  a defect must answer too; its text may quote data, its type cannot
             where = place_of(defect)

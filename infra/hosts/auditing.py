@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 
 from functions._failures import Reject, StepFailure
 from infra.broker.chain import GENESIS, Entry, Verification, verify
-from infra.broker.ledger import Anchor as RecordedAnchor
-from infra.broker.ledger import Ledger
+from infra.broker.records import Anchor as RecordedAnchor
+from infra.hosts.evidence import LedgerTable
 from infra.stores.vault.anchors import Anchor, VaultAnchors
 from infra.stores.vault.transit import TransitSigner
 
@@ -66,7 +66,7 @@ class LedgerAudit:
     """Checks one ledger in the identity of the record step, which may verify signatures and read the anchor."""
 
     def __init__(
-        self, table: Ledger, anchors: VaultAnchors, signer: TransitSigner, ledger_id: str, message: Message
+        self, table: LedgerTable, anchors: VaultAnchors, signer: TransitSigner, ledger_id: str, message: Message
     ) -> None:
         self._table = table
         self._anchors = anchors

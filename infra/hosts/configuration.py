@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
 from events.catalogue import EVENTS
@@ -21,6 +21,17 @@ UNSAYABLE = frozenset({WiringChanged.TYPE, *(event.TYPE for event in EVENTS if e
 
 class ConfigurationError(ValueError):
     """lockstep.yaml cannot be used; the message names the setting and what it takes."""
+
+
+def _window(text: str) -> str:
+    from functions._failures import Reject  # here: few installations name a window, and time zones take time to load
+    from functions._windows import parse
+
+    try:
+        parse(text)
+    except Reject as refused:
+        raise ValueError(refused.reason) from None
+    return text
 
 
 class _Section(BaseModel):
@@ -39,6 +50,15 @@ class Retraction(_Section):
 
     grace_seconds: Annotated[float, Field(ge=0, le=3660 * _DAY)] = 3600.0
     limit: Annotated[int, Field(ge=0)] = 10
+
+
+class Restart(_Section):
+    """How workloads that asked for it are restarted: how many of a namespace at once, how long a rollout may take."""
+
+    limit: Annotated[int, Field(ge=0)] = 3
+    deadline_seconds: Annotated[float, Field(gt=0, le=31 * _DAY)] = 900.0
+    window: Annotated[str, AfterValidator(_window)] = ""  # for workloads without one of their own
+    reloader_annotations: bool = True  # whether Stakater Reloader's annotations opt in as well
 
 
 class Sweep(_Section):
@@ -124,6 +144,7 @@ class Configuration(_Section):
     kind: Literal["Configuration"] = "Configuration"
     cluster: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$")] = "local"
     retraction: Retraction = Field(default_factory=Retraction.model_construct)
+    restart: Restart = Field(default_factory=Restart.model_construct)
     sweep: Sweep = Field(default_factory=Sweep.model_construct)
     anchor: Anchor = Field(default_factory=Anchor.model_construct)
     delivery: Delivery = Field(default_factory=Delivery.model_construct)

@@ -1,16 +1,18 @@
 """Metrics in Prometheus' text format: what is out of step, how old, how fast (names in docs/metrics.md)."""
 
 import threading
+import time
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 from events.envelope import Received
 from events.event import Event
 from events.secret import SecretMaterialized
 
+T = TypeVar("T")
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 # Seconds; fine where "now" is decided, coarse where something is wrong.
 PROPAGATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
@@ -36,7 +38,9 @@ PENDING = Metric("lockstep_pending_events", "gauge", "Events that are not throug
 HELD = Metric("lockstep_held_deliveries", "gauge", "Deliveries that wait for their step to be ready.", ("step",))
 DEAD_LETTERS = Metric("lockstep_dead_letters", "gauge", "Deliveries given up and neither replayed nor dropped.")
 OUT_OF_STEP = Metric(
-    "lockstep_out_of_step", "gauge", "Wired paths whose consumers do not carry what their source asks."
+    "lockstep_out_of_step",
+    "gauge",
+    "Wired paths whose consumers do not carry what their source asks; at most 5 seconds old.",
 )
 WIRED = Metric("lockstep_wired_paths", "gauge", "Wired paths.")
 LEDGER_ENTRIES = Metric("lockstep_ledger_entries", "gauge", "Entries of the ledger.")
@@ -83,6 +87,26 @@ class Histogram:
             yield f'{metric.name}_bucket{{le="{label}"}} {running}'
         yield f"{metric.name}_sum {total:.6f}"
         yield f"{metric.name}_count {running}"
+
+
+class Recent(Generic[T]):
+    """What a function returned, computed again only once it is older than `lifetime` seconds. Thread-safe.
+
+    Whoever asks while it is being computed waits for the same answer; a failure is not kept.
+    """
+
+    def __init__(
+        self, compute: Callable[[], T], lifetime: float, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._compute, self._lifetime, self._monotonic = compute, lifetime, monotonic
+        self._guard = threading.Lock()
+        self._found: tuple[float, T] | None = None
+
+    def __call__(self) -> T:
+        with self._guard:
+            if self._found is None or self._monotonic() - self._found[0] >= self._lifetime:
+                self._found = (self._monotonic(), self._compute())
+            return self._found[1]
 
 
 def render(metric: Metric, samples: Iterable[Sample]) -> Iterable[str]:

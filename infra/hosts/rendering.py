@@ -6,7 +6,16 @@
 import sys
 from pathlib import Path
 
-from infra.deploy import catalogue, metric_table, step_table, template_reference, trigger_manifests
+from infra.deploy import (
+    broker_table,
+    catalogue,
+    metric_table,
+    permission_matrix,
+    step_table,
+    template_reference,
+    trigger_manifests,
+)
+from infra.hosts import rendered_manifests
 from infra.hosts.cli import reference
 from infra.hosts.metrics import METRICS
 from infra.wiring.lint import page
@@ -17,6 +26,9 @@ RENDERERS = (
     template_reference.render,
     page.render,
     trigger_manifests.render,
+    permission_matrix.render,
+    broker_table.render,
+    rendered_manifests.render,
     lambda: metric_table.render(METRICS),
     reference.render,
 )

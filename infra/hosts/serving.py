@@ -1,23 +1,25 @@
-"""Serving ASGI over TCP and over a Unix socket whose peers are known by their credentials (uvicorn)."""
+"""Serving ASGI over TCP and over a Unix socket whose peers are known by their credentials."""
 
 import asyncio
 import contextlib
+import logging
 import os
 import socket
 import ssl
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import uvicorn
-
-from infra.hosts.bounded_http import BoundedHttpProtocol
+from infra.hosts.asgi import Application
+from infra.hosts.bounded_http import BoundedHttpProtocol, Listener
 from infra.hosts.defects import LastResort
 from infra.hosts.senders import PEER
+from infra.hosts.unix_sockets import reachable
 
-_LONGEST_SOCKET_PATH = 100  # bytes; the kernel's limit is 108
+_log = logging.getLogger("lockstep.http")
+_BACKLOG = 512  # connections that the kernel holds until they are accepted
 _CREDENTIALS = struct.Struct("i2I")  # ucred: process, user and group, the latter two unsigned
 
 
@@ -65,14 +67,6 @@ def peer(connection: _Connected) -> tuple[str, int]:
     """Who is at the other end of a Unix socket, as the kernel says: `uid:<number>`, and the process."""
     pid, uid, _ = _CREDENTIALS.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
     return f"{PEER}{uid}", pid
-
-
-class _Server(uvicorn.Server):
-    """Leaves signals to the host, which has more to stop than a server."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 def tcp_socket(listen: str, tls: Tls | None) -> socket.socket:
@@ -123,94 +117,88 @@ def unix_socket(path: Path) -> socket.socket:
     return made
 
 
-@contextlib.contextmanager
-def reachable(path: Path) -> Iterator[str]:
-    """A name of the socket that fits the kernel's limit, however deep ROOT lies."""
-    if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH:
-        yield str(path)
-        return
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield f"/proc/self/fd/{directory}/{path.name}"
-    finally:
-        os.close(directory)
-
-
 class Servers:
     """One ASGI application on several sockets."""
 
-    def __init__(self, app: Any, drain_seconds: int = 10) -> None:
+    def __init__(self, app: Application, drain_seconds: float = 10) -> None:
         self._app = LastResort(app)
         self._drain = drain_seconds
-        self._servers: list[tuple[uvicorn.Server, socket.socket]] = []
+        self._bound: list[tuple[socket.socket, type[BoundedHttpProtocol], Tls | None]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping = asyncio.Event()
+        self._told = False  # to stop; before there is a loop that could be told
 
     def add_tcp(self, bound: socket.socket, tls: Tls | None = None) -> None:
-        self._add(bound, BoundedHttpProtocol, tls)
+        self._bound.append((bound, BoundedHttpProtocol, tls))
 
     def add_unix(self, bound: socket.socket) -> None:
-        self._add(bound, _PeerProtocol, None)
-
-    def _add(self, bound: socket.socket, protocol: Any, tls: Tls | None) -> None:
-        config = uvicorn.Config(
-            self._app,
-            http=protocol,
-            ws="none",
-            loop="asyncio",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            date_header=False,
-            proxy_headers=False,
-            backlog=512,
-            limit_concurrency=512,
-            timeout_keep_alive=75,
-            timeout_graceful_shutdown=self._drain,
-            ssl_context_factory=(lambda *_: tls.context()) if tls else None,
-        )
-        self._servers.append((_Server(config), bound))
+        self._bound.append((bound, _PeerProtocol, None))
 
     def run(self, ready: Callable[[], None]) -> None:
-        """Serve until `stop`, on an event loop of its own; `ready` is called once all sockets accept."""
-        asyncio.run(self._run(ready))
+        """Serve until `stop`, on an event loop of its own; `ready` is called once all sockets accept.
 
-    async def _run(self, ready: Callable[[], None]) -> None:
-        started = asyncio.Event()
-        serving = asyncio.create_task(self.serve(started))
-        waiting = asyncio.create_task(started.wait())
-        await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
-        if started.is_set():
-            ready()
-        waiting.cancel()
-        await serving
+        Raises ListenError.
+        """
+        asyncio.run(self._serve(ready))
 
-    async def serve(self, started: asyncio.Event) -> None:
-        """Serve until `stop`; `started` is set once all sockets accept."""
-        tasks = [asyncio.create_task(server.serve(sockets=[bound])) for server, bound in self._servers]
-        while not all(server.started for server, _ in self._servers):
-            done = [task for task in tasks if task.done()]
-            for task in done:
-                _raise_failure(task)
-            if done:
-                raise ListenError("the server ended while it started")
-            await asyncio.sleep(0.005)
-        started.set()
-        await asyncio.gather(*tasks)
+    async def _serve(self, ready: Callable[[], None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        async with contextlib.AsyncExitStack() as stack:
+            listeners = [await self._listening(stack, *each) for each in self._bound]
+            if not self._told:
+                ready()
+                await self._stopping.wait()
+            await stack.aclose()  # nobody new comes while those that are there get their answers
+            await self._drained(listeners)
 
     def stop(self) -> None:
-        """Accept no more; running requests may end within the drain time."""
-        for server, _ in self._servers:
-            server.should_exit = True
+        """Accept no more; running requests may end within the drain time. May be called by any thread, and a signal."""
+        self._told = True
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: it has stopped already
+                self._loop.call_soon_threadsafe(self._stopping.set)
 
     def close(self) -> None:
         """Close the sockets of servers that never ran, or did not stop by themselves."""
-        for _, bound in self._servers:
+        for bound, _, _ in self._bound:
             bound.close()
 
+    async def _listening(
+        self,
+        stack: contextlib.AsyncExitStack,
+        bound: socket.socket,
+        protocol: type[BoundedHttpProtocol],
+        tls: Tls | None,
+    ) -> Listener:
+        listener = Listener(self._app)
+        try:
+            server = await asyncio.get_running_loop().create_server(
+                lambda: protocol(listener), sock=bound, ssl=tls.context() if tls else None, backlog=_BACKLOG
+            )
+        except OSError as error:
+            # Two may bind one address as long as neither listens: the second one learns of it only here.
+            raise ListenError(f"cannot listen: {error.strerror}; give another address, or port 0 for any") from None
+        stack.push_async_callback(_stop_accepting, server, bound)
+        return listener
 
-def _raise_failure(task: asyncio.Task[None]) -> None:
-    try:
-        task.result()
-    except OSError as error:
-        # Two may bind one address as long as neither listens: the second one learns of it only here.
-        raise ListenError(f"cannot listen: {error.strerror}; give another address, or port 0 for any") from None
+    async def _drained(self, listeners: list[Listener]) -> None:
+        """Until every request is answered, or the drain time is over."""
+        for listener in listeners:
+            listener.shut_down()
+        try:
+            async with asyncio.timeout(self._drain):
+                # Our own task aside, the loop's are requests, and connections that are being accepted.
+                while len(asyncio.all_tasks()) > 1 or any(listener.connections for listener in listeners):
+                    await asyncio.sleep(0.01)
+        except TimeoutError:
+            running = sum(len(listener.running) for listener in listeners)
+            _log.error("%s requests were not answered within %s s; they are cut off", running, self._drain)
+            for listener in listeners:
+                listener.abort()
+
+
+async def _stop_accepting(server: asyncio.Server, bound: socket.socket) -> None:
+    # asyncio loses the connections that it has accepted and not yet made a transport of when its server is closed.
+    asyncio.get_running_loop().remove_reader(bound)
+    await asyncio.sleep(0)
+    server.close()

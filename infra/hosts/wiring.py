@@ -2,28 +2,47 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from functions._failures import Unavailable
 from functions._manifests.conventions import ConventionPolicy
-from functions._ports import Access, Ledger, Ports, Publications, Settings, Suspensions, Wiring
+from functions._ports import (
+    Access,
+    Ledger,
+    Ports,
+    Publications,
+    Settings,
+    SourceSecrets,
+    Suspensions,
+    TargetSecrets,
+    Wiring,
+)
 from functions._step import Step
 from functions._values import SecretValue
+from functions._workloads import Workloads
 from infra.hosts.configuration import Configuration
 from infra.hosts.withheld import granted
+from infra.kubernetes.settings import ClusterSettings
+from infra.kubernetes.settings import settings_from as kubernetes_settings
 from infra.stores.directory.ownership import Owner
 from infra.stores.directory.secrets import DirectorySecrets
+from infra.stores.directory.workloads import NoWorkloads
 from infra.stores.vault.auth import AppRoleAuth, Authenticator, KubernetesAuth, TokenAuth
 from infra.stores.vault.authority import VaultAuthority
+from infra.stores.vault.budgets import VaultBudgets
 from infra.stores.vault.claims import VaultClaims
 from infra.stores.vault.client import VaultClient
 from infra.stores.vault.http import HttpClient, OnCall
 from infra.stores.vault.kv import KvEngine
+from infra.stores.vault.reminders import VaultReminders
+from infra.stores.vault.rollouts import VaultRollouts
 from infra.stores.vault.settings import InvalidSettings, VaultSettings, settings_from
 from infra.stores.vault.token_keeper import TokenKeeper
 from infra.stores.vault.tombstones import VaultTombstones
 
+_TIDY_AFTER = 0.05  # seconds until a replaced content is removed: its consumers come first
 SERVICE_ACCOUNT_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 
 
@@ -38,7 +57,8 @@ class SystemClock:
 class Shared:
     """What all steps of one process share; none of it carries an identity at the authority."""
 
-    secrets: DirectorySecrets
+    sources: SourceSecrets
+    targets: TargetSecrets
     publications: Publications
     wiring: Wiring
     access: Access
@@ -46,6 +66,7 @@ class Shared:
     settings: Settings
     configuration: Configuration
     notice: Callable[[str], None]
+    workloads: Workloads = field(default_factory=NoWorkloads)
 
 
 def external_authority(environ: Mapping[str, str] | None = None) -> VaultSettings | None:
@@ -56,13 +77,21 @@ def external_authority(environ: Mapping[str, str] | None = None) -> VaultSetting
     return settings_from(environ)
 
 
+def cluster_settings(
+    context: str = "", kubeconfig: str = "", environ: Mapping[str, str] | None = None
+) -> ClusterSettings:
+    """The cluster that kubectl would talk to: the current context, or the one named. Raises its InvalidSettings."""
+    return kubernetes_settings(os.environ if environ is None else environ, context=context, kubeconfig=kubeconfig)
+
+
 def external_authenticator(
     http: HttpClient, settings: VaultSettings, environ: Mapping[str, str] | None = None
 ) -> Authenticator:
     """How to log in at an existing authority: AppRole, Kubernetes or a token, in that order of preference.
 
-    VAULT_ROLE_ID with VAULT_SECRET_ID or VAULT_SECRET_ID_FILE; VAULT_K8S_ROLE [VAULT_K8S_MOUNT]; VAULT_TOKEN; or
-    the file ~/.vault-token that `vault login` leaves. Each also as BAO_*. Raises InvalidSettings.
+    VAULT_ROLE_ID with VAULT_SECRET_ID or VAULT_SECRET_ID_FILE; VAULT_K8S_ROLE [VAULT_K8S_MOUNT]
+    [VAULT_K8S_TOKEN_FILE, a projected token with the authority's audience]; VAULT_TOKEN; or the file ~/.vault-token
+    that `vault login` leaves. Each also as BAO_*. Raises InvalidSettings.
     """
     environ = os.environ if environ is None else environ
 
@@ -75,7 +104,8 @@ def external_authenticator(
             raise InvalidSettings("VAULT_ROLE_ID is set without VAULT_SECRET_ID or VAULT_SECRET_ID_FILE")
         return AppRoleAuth(http, role_id, SecretValue.of(secret_id), variable("APPROLE_MOUNT") or "approle")
     if role := variable("K8S_ROLE"):
-        return KubernetesAuth(http, role, _service_account, variable("K8S_MOUNT") or "kubernetes")
+        file = Path(variable("K8S_TOKEN_FILE") or SERVICE_ACCOUNT_TOKEN)
+        return KubernetesAuth(http, role, lambda: _service_account(file), variable("K8S_MOUNT") or "kubernetes")
     if settings.token is not None:
         token = settings.token
         return TokenAuth(http, lambda: token)
@@ -88,8 +118,14 @@ def external_authenticator(
     )
 
 
-def _service_account() -> SecretValue:
-    return SecretValue.of(SERVICE_ACCOUNT_TOKEN.read_text(encoding="ascii").strip())
+def _service_account(file: Path) -> SecretValue:
+    """The token as it is now: the kubelet replaces it. Raises Unavailable where the pod has none."""
+    try:
+        return SecretValue.of(file.read_text(encoding="ascii").strip())
+    except (OSError, ValueError) as error:
+        raise Unavailable(
+            "authority", f"{file} cannot be read ({type(error).__name__}); mount a ServiceAccount token there"
+        ) from None
 
 
 def _read(path: str) -> str:
@@ -109,7 +145,7 @@ def vault_client(http: HttpClient, authenticator: Authenticator, identity: str) 
 def directory_secrets(root: Path, configuration: Configuration) -> DirectorySecrets:
     """The projection below ROOT/namespaces, with the owners that lockstep.yaml names."""
     owners = {namespace: Owner(uid=owner.uid, gid=owner.gid) for namespace, owner in configuration.ownership.items()}
-    return DirectorySecrets(root, owners=owners)
+    return DirectorySecrets(root, owners=owners, tidy_after=_TIDY_AFTER)
 
 
 def convention_policy(configuration: Configuration) -> ConventionPolicy:
@@ -129,6 +165,10 @@ def step_settings(configuration: Configuration) -> Settings:
         cluster=configuration.cluster,
         retraction_grace=configuration.retraction.grace_seconds,
         retraction_limit=configuration.retraction.limit,
+        restart_limit=configuration.restart.limit,
+        restart_deadline=configuration.restart.deadline_seconds,
+        restart_window=configuration.restart.window,
+        restart_for_reloader=configuration.restart.reloader_annotations,
     )
 
 
@@ -137,13 +177,17 @@ def step_ports(step: Step, client: VaultClient, shared: Shared, ledger: Ledger |
     engine = KvEngine(client)
     mount = shared.configuration.authority.claims_mount
     return Ports(
-        sources=granted(step, "sources", shared.secrets),
-        targets=granted(step, "targets", shared.secrets),
+        sources=granted(step, "sources", shared.sources),
+        targets=granted(step, "targets", shared.targets),
         authority=granted(step, "authority", VaultAuthority(engine)),
         claims=granted(step, "claims", VaultClaims(engine, shared.notice, mount)),
         tombstones=granted(step, "tombstones", VaultTombstones(engine, mount, shared.configuration.cluster)),
         publications=granted(step, "publications", shared.publications),
         ledger=granted(step, "ledger", ledger),
+        workloads=granted(step, "workloads", shared.workloads),
+        rollouts=granted(step, "rollouts", VaultRollouts(engine, mount, shared.configuration.cluster)),
+        budgets=granted(step, "budgets", VaultBudgets(engine, mount, shared.configuration.cluster)),
+        reminders=granted(step, "reminders", VaultReminders(engine, mount, shared.configuration.cluster)),
         wiring=shared.wiring,
         access=shared.access,
         suspensions=shared.suspensions,

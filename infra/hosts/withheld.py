@@ -27,6 +27,10 @@ NEEDED_BY: dict[str, frozenset[Capability]] = {
     "claims": frozenset({Capability.CLAIM_READ, Capability.CLAIM_WRITE}),
     "tombstones": frozenset({Capability.TOMBSTONE_READ, Capability.TOMBSTONE_WRITE}),
     "publications": frozenset({Capability.PUBLICATION_READ, Capability.PUBLICATION_WRITE}),
+    "workloads": frozenset({Capability.WORKLOAD_READ, Capability.WORKLOAD_WRITE}),
+    "rollouts": frozenset({Capability.ROLLOUT_READ, Capability.ROLLOUT_WRITE}),
+    "budgets": frozenset({Capability.BUDGET_WRITE}),
+    "reminders": frozenset({Capability.REMINDER_WRITE}),
     "ledger": frozenset({Capability.LEDGER_WRITE}),
 }
 

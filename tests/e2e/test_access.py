@@ -52,8 +52,10 @@ def test_denied_until_allowed_and_again_when_withdrawn(policed: Running, teams: 
         up.wait_for(lambda team=team: up.in_step(team.full_path), "in step")  # type: ignore[misc]
 
     up.at.allow(**rules(unread))
+    up.wait_for(lambda: "does not let" in up.wrong(allowed.full_path), "the withdrawal to be in force")
+    up.wait_idle()  # whoever asked before it
     up.at.put(allowed.producer, "credentials", {"password": b"two"})
-    up.wait_for(lambda: "does not let" in up.wrong(allowed.full_path), "the withdrawal to be told")
+    up.wait_for(lambda: "may not publish" in str(up.at.dead_letters(allowed.producer)), "the refusal to publish")
     up.wait_idle()
     assert value(up, allowed) == {"password": b"one"}, "nothing is taken away, nothing new arrives"
 

@@ -43,7 +43,7 @@ def guarded(established: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
                 "name": "chatterbox",
                 "tokenSHA256": hashlib.sha256(SLOW_TOKEN.encode()).hexdigest(),
                 "types": ["com.example.chat"],
-                "eventsPerSecond": 5,
+                "eventsPerSecond": 0.2,
             },
         ]
         installation.configure(**QUICK, principals=principals)
@@ -80,11 +80,11 @@ ORDERS = [event.TYPE for event in EVENTS if event.CATEGORY is Category.ORDER]
 
 @pytest.mark.parametrize("type_", [*FACTS, *ORDERS, "dev.lockstep.wiring.changed"])
 def test_facts_and_orders_from_nobody_are_refused(guarded: Running, type_: str) -> None:
-    before = guarded.at.events(type_)
+    before = accepted(guarded)  # by type it would count what the steps and the sweep say meanwhile
     answer = guarded.send(type_, {}, subject="paths/secret/platform-data/postgres/x")
     assert answer.status == 401, answer
     assert "credentials" in answer.text
-    assert guarded.at.events(type_) == before
+    assert accepted(guarded) == before
 
 
 def test_a_forged_fact_moves_no_consumer(guarded: Running, team: Team) -> None:
@@ -103,7 +103,7 @@ def test_a_forged_fact_moves_no_consumer(guarded: Running, team: Team) -> None:
 def test_hints_from_anybody_on_the_loopback_are_taken_and_harmless(guarded: Running, team: Team) -> None:
     wire(guarded, team)
     reference = {"namespace": team.producer, "name": "credentials"}
-    for data in ({"secret": reference}, {"secret": reference, "present": False}, {"secret": reference, "seen": "lies"}):
+    for data in ({"secret": reference}, {"secret": reference, "seen": "lies"}):
         subject = f"namespaces/{team.producer}/secrets/credentials"
         assert guarded.send("dev.lockstep.secret.changed", data, subject=subject).status == 202
     drifted = {"secret": {"namespace": team.consumer, "name": "postgres"}}
@@ -225,6 +225,7 @@ def ask_as_another(up: Running, method: str, path: str) -> str:
 
 
 MALFORMED = {
+    "a type of ours that is not in the catalogue": (event_headers("dev.lockstep.secret.exploded", "", {}), b"{}", 400),
     "no type": ({"ce-id": "1", "ce-source": "/s", "ce-specversion": "1.0"}, b"{}", 400),
     "an empty id": ({**event_headers("t", "", {}), "ce-id": ""}, b"{}", 400),
     "a future version": ({**event_headers("t", "", {}), "ce-specversion": "2.0"}, b"{}", 400),

@@ -36,14 +36,14 @@ def test_sealed_and_unsealed(
         up.wait_for(lambda: up.status()["authority"]["sealed"], "status to say that it is sealed")
         up.wait_for(lambda: up.status()["broker"]["held"].get("publish"), "the change held")
         assert not up.ready()
-        assert up.metric("authority_up") == 0
+        up.wait_for(lambda: up.metric("authority_up") == 0, "the metric to tell of it")
         assert not up.in_step(team.full_path)
         assert up.at.values(team.consumer, "postgres") == {"password": b"before"}
         up.at.put(team.producer, "credentials", {"password": b"newest"})
         kill(openbao.embedded)  # its supervisor starts it again, and its static seal unseals it
         arrives(up, team, b"newest")
         assert up.at.dead_letters() == []
-        assert up.ready()
+        up.wait_for(up.ready, "readiness")
         assert up.version(team.full_path) <= 3
     openbao.close()
 

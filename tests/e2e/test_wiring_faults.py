@@ -173,6 +173,7 @@ def test_two_push_secrets_claiming_one_path(shared: Running, teams: Callable[[],
     shared.wait_for(lambda: shared.problem(f"PushSecret {second.producer}/rival"), "the rival to be named")
     assert "also published by" in shared.problem(f"PushSecret {second.producer}/rival")
     assert "also published by" in shared.problem(f"PushSecret {first.producer}/postgres")
+    shared.wait_idle()  # whoever read the wiring before the rival came
     shared.at.put(first.producer, "credentials", {"password": b"second"})
     shared.wait_idle()
     assert shared.at.values(first.consumer, "postgres") == {"password": b"first"}, "neither may act"

@@ -94,7 +94,7 @@ def _space(parts: Parts) -> Check:
     few = files.f_files > 0 and files.f_favail < FEW_FILES
     if few:
         message = f"{files.f_favail} more files fit on the disk of {state}"
-    if parts.broker.health().full or free < NO_SPACE:
+    if parts.evidence.health().full or free < NO_SPACE:
         return fail("disk space", message, action)
     return warn("disk space", message, action) if few or free < LITTLE_SPACE else ok("disk space", message)
 

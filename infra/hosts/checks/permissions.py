@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from functions import STEPS
 from functions._failures import StepFailure
 from infra.deploy.vault_policies import Mounts, grants, policy_name
+from infra.deploy.wired import wired_paths
 from infra.hosts.checks.result import Check, fail, ok, some, warn
-from infra.hosts.local.authority import wired_paths
 from infra.hosts.local.instance import Parts
 from infra.stores.vault.client import VaultClient
 

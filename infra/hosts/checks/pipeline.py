@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from infra.hosts.checks.result import Check, fail, ok, some, warn
 from infra.hosts.local.instance import Parts
+from infra.hosts.views.moment import at_once
 from infra.hosts.views.pipeline import pipeline
 
 STALLED = 60.0  # seconds that an event may be on its way
@@ -35,7 +36,7 @@ def _watches(parts: Parts) -> Check:
 
 
 def _deliveries(parts: Parts) -> Check:
-    health = parts.broker.health()
+    health = parts.evidence.health()
     if held := {step: count for step, count in health.held.items() if count}:
         message = "; ".join(f"{count} wait for step {step} to be ready" for step, count in sorted(held.items()))
         return warn("deliveries", message, "make the authority serve; they go on by themselves")
@@ -46,7 +47,7 @@ def _deliveries(parts: Parts) -> Check:
 
 
 def _dead_letters(parts: Parts) -> Check:
-    count = parts.broker.dead_letters.count()
+    count = parts.evidence.dead_letters.count()
     if count:
         return warn("dead letters", f"{count} deliveries were given up", "run: lockstep dead-letters list")
     return ok("dead letters", "none")
@@ -59,7 +60,7 @@ def _suspensions(parts: Parts) -> Check:
 
 
 def _anchored(parts: Parts) -> Check:
-    ledger = parts.broker.ledger
+    ledger = parts.evidence.ledger
     head, _ = ledger.head()
     recorded = ledger.anchors(limit=1)
     covered = recorded[-1].n if recorded else 0
@@ -85,7 +86,7 @@ def judged_tail(waiting: int, entries: int, age: float, interval: float) -> Chec
 
 
 def _in_step(parts: Parts) -> Check:
-    states = list(pipeline(parts.lookups))
+    states = list(pipeline(at_once(parts.lookups, parts.publications, parts.suspensions)))
     behind = [str(state.path) for state in states if not state.in_step]
     if behind:
         return warn("in step", f"{len(behind)} of {len(states)} paths are not: {some(behind)}", "run: lockstep status")

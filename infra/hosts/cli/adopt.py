@@ -8,7 +8,7 @@ import click
 
 from infra.hosts.cli.client import ControlClient
 from infra.hosts.cli.failures import CommandError, Exit
-from infra.hosts.cli.options import output_option, root_option
+from infra.hosts.cli.options import Given, output_option, root_option
 from infra.hosts.cli.output import document, escaped, note, say
 from infra.hosts.cli.readable import number, remark
 from infra.hosts.cli.waiting import duration
@@ -18,8 +18,15 @@ _POLL = 2.0
 
 @click.command("adopt")
 @root_option
-@click.argument("path", metavar="MOUNT/PATH")
-@click.option("--by", "claimant", required=True, metavar="NAMESPACE/NAME", help="The PushSecret that takes it over.")
+@click.argument("path", type=Given("MOUNT/PATH"), metavar="MOUNT/PATH")
+@click.option(
+    "--by",
+    "claimant",
+    required=True,
+    type=Given("NAMESPACE/NAME"),
+    metavar="NAMESPACE/NAME",
+    help="The PushSecret that takes it over.",
+)
 @click.option("--dry-run", is_flag=True, help="Only show what it would do.")
 @click.option("--timeout", default="60s", show_default=True, metavar="DURATION", help="How long to wait for it.")
 @output_option("json", "yaml")

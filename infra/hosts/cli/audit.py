@@ -13,7 +13,7 @@ import click
 
 from infra.hosts.cli.client import ControlClient
 from infra.hosts.cli.failures import CommandError, Exit
-from infra.hosts.cli.options import output_option, root_option
+from infra.hosts.cli.options import CORRELATION, Given, output_option, root_option
 from infra.hosts.cli.output import document, escaped, note, say, table
 
 _PATIENCE = 3600.0  # seconds; a million entries take about half a minute
@@ -59,10 +59,17 @@ def verify_command(root: Path, anchor_now: bool, every_anchor: bool, output: str
 @command.command("show")
 @root_option
 @click.option("--since", metavar="TIME", help="From then on: 10m, 2h, 3d, or an RFC 3339 time.")
-@click.option("--subject", help="About this, or what lies below it.")
-@click.option("--correlation", metavar="ID", help="Everything that one change led to.")
+@click.option("--subject", type=Given("a subject, such as paths/MOUNT/PATH"), help="About this, or what lies below it.")
+@click.option("--correlation", type=CORRELATION, metavar="ID", help="Everything that one change led to.")
 @click.option("--kind", type=click.Choice(["accepted", "dead-letter", "replay", "drop", "abandon"]))
-@click.option("--last", default=50, show_default=True, metavar="N", help="At most so many, the newest.")
+@click.option(
+    "--last",
+    default=50,
+    show_default=True,
+    type=click.IntRange(1, 2**53),
+    metavar="N",
+    help="At most so many, the newest.",
+)
 @click.option("--all", "everything", is_flag=True, help="All that match.")
 @output_option("json", "jsonl", "yaml", "wide")
 def show_command(
@@ -74,7 +81,7 @@ def show_command(
     client = ControlClient(root, timeout=_PATIENCE)
     filtered = any(value is not None for value in filters.values())
     found = _entries(client, filters, None if everything or filtered else last)
-    items: Iterator[dict[str, Any]] = found if everything else iter(deque(found, maxlen=max(last, 0)))
+    items: Iterator[dict[str, Any]] = found if everything else iter(deque(found, maxlen=last))
     if output == "jsonl":
         for item in items:
             say(json.dumps(item, ensure_ascii=True))

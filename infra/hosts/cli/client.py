@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.hosts.cli.failures import CommandError, Exit
-from infra.hosts.serving import reachable
+from infra.hosts.unix_sockets import reachable
 
 SOCKET = "lockstep.sock"
 
@@ -75,4 +75,4 @@ class ControlClient:
             connection.close()
 
 
-_EXITS = {404: Exit.NOT_FOUND, 503: Exit.UNREACHABLE}
+_EXITS = {400: Exit.USAGE, 404: Exit.NOT_FOUND, 503: Exit.UNREACHABLE}

@@ -1,6 +1,9 @@
 """`lockstep dead-letters`: deliveries that were given up, and what becomes of them."""
 
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +11,7 @@ import click
 
 from infra.hosts.cli.client import ControlClient
 from infra.hosts.cli.failures import CommandError, Exit
-from infra.hosts.cli.options import output_option, root_option
+from infra.hosts.cli.options import Given, output_option, root_option
 from infra.hosts.cli.output import document, escaped, note, say, table
 
 
@@ -61,46 +64,59 @@ def show_command(root: Path, number: int, output: str | None) -> None:
     say(_shown(found))
 
 
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """Which dead letters an intervention is about, and how its outcome is shown."""
+
+    root: Path
+    numbers: tuple[int, ...]
+    everything: bool
+    step: str | None
+    yes: bool
+    output: str | None
+
+    @property
+    def all_of_them(self) -> str:
+        return f"every open dead letter{f' of {self.step}' if self.step else ''}"
+
+
+def _chosen(function: Callable[[_Choice], None]) -> Callable[..., None]:
+    """The options of what changes dead letters."""
+
+    @root_option
+    @click.argument("numbers", type=int, nargs=-1)
+    @click.option("--all", "everything", is_flag=True, help="All that are open.")
+    @click.option("--step", type=Given("the name of a step"), metavar="STEP", help="With --all: only those of it.")
+    @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+    @output_option("json", "yaml")
+    @wraps(function)
+    def chosen(**given: Any) -> None:
+        choice = _Choice(**given)
+        if bool(choice.numbers) == choice.everything:
+            raise CommandError("give numbers (see `lockstep dead-letters list`), or --all", Exit.USAGE)
+        if choice.step is not None and not choice.everything:
+            raise CommandError("--step goes with --all", Exit.USAGE)
+        function(choice)
+
+    return chosen
+
+
 @command.command("replay")
-@root_option
-@click.argument("numbers", type=int, nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="All that are open.")
-@click.option("--step", metavar="STEP", help="With --all: only those of this step.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
-@output_option("json", "yaml")
-def replay_command(
-    root: Path, numbers: tuple[int, ...], everything: bool, step: str | None, yes: bool, output: str | None
-) -> None:
+@_chosen
+def replay_command(choice: _Choice) -> None:
     """Deliver again, with a fresh budget of attempts. Steps are idempotent: a replay does no harm."""
-    _check(numbers, everything, step)
-    if everything and not yes:
-        _confirm(f"Replay every open dead letter{f' of {step}' if step else ''}?")
-    _intervene(root, "dead-letters/replay", numbers, everything, step, output)
+    if choice.everything and not choice.yes:
+        _confirm(f"Replay {choice.all_of_them}?")
+    _intervene("dead-letters/replay", choice)
 
 
 @command.command("drop")
-@root_option
-@click.argument("numbers", type=int, nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="All that are open.")
-@click.option("--step", metavar="STEP", help="With --all: only those of this step.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
-@output_option("json", "yaml")
-def drop_command(
-    root: Path, numbers: tuple[int, ...], everything: bool, step: str | None, yes: bool, output: str | None
-) -> None:
+@_chosen
+def drop_command(choice: _Choice) -> None:
     """Give up for good. The sweep still compares stores and finds what is out of step."""
-    _check(numbers, everything, step)
-    if not yes:
-        what = f"every open dead letter{f' of {step}' if step else ''}" if everything else f"{len(numbers)} of them"
-        _confirm(f"Drop {what} for good?")
-    _intervene(root, "dead-letters/drop", numbers, everything, step, output)
-
-
-def _check(numbers: tuple[int, ...], everything: bool, step: str | None) -> None:
-    if bool(numbers) == everything:
-        raise CommandError("give numbers (see `lockstep dead-letters list`), or --all", Exit.USAGE)
-    if step is not None and not everything:
-        raise CommandError("--step goes with --all", Exit.USAGE)
+    if not choice.yes:
+        _confirm(f"Drop {choice.all_of_them if choice.everything else f'{len(choice.numbers)} of them'} for good?")
+    _intervene("dead-letters/drop", choice)
 
 
 def _confirm(question: str) -> None:
@@ -110,12 +126,13 @@ def _confirm(question: str) -> None:
         raise CommandError("nothing was done", Exit.REFUSED)
 
 
-def _intervene(
-    root: Path, request: str, numbers: tuple[int, ...], everything: bool, step: str | None, output: str | None
-) -> None:
-    answer = ControlClient(root).tell(request, numbers=list(numbers) or None, everything=everything or None, route=step)
-    if output in ("json", "yaml"):
-        say(document(answer, output))
+def _intervene(request: str, choice: _Choice) -> None:
+    numbers = list(choice.numbers) or None
+    answer = ControlClient(choice.root).tell(
+        request, numbers=numbers, everything=choice.everything or None, route=choice.step
+    )
+    if choice.output in ("json", "yaml"):
+        say(document(answer, choice.output))
     else:
         for item in answer["items"]:
             if item["outcome"] != "refused":

@@ -7,7 +7,7 @@ import click
 
 from infra.hosts.cli.client import ControlClient
 from infra.hosts.cli.failures import Exit
-from infra.hosts.cli.options import namespace_options, output_option, root_option
+from infra.hosts.cli.options import NAME, namespace_options, output_option, root_option
 from infra.hosts.cli.output import document, escaped, note, say
 from infra.hosts.cli.readable import number, remark
 
@@ -17,7 +17,7 @@ _SIGNS = (("added", "+"), ("changed", "~"), ("removed", "-"))
 @click.command("diff")
 @root_option
 @namespace_options
-@click.argument("names", nargs=-1, metavar="[NAMESPACE/NAME | MOUNT/PATH]...")
+@click.argument("names", nargs=-1, type=NAME, metavar="[NAMESPACE/NAME | MOUNT/PATH]...")
 @output_option("json", "yaml")
 @click.pass_context
 def command(

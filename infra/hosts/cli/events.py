@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from infra.hosts.cli.client import ControlClient
-from infra.hosts.cli.options import namespace_options, output_option, root_option
+from infra.hosts.cli.options import CORRELATION, MOMENT, NAME, namespace_options, output_option, root_option
 from infra.hosts.cli.output import document, escaped, json_text, say
 from infra.hosts.cli.readable import remark
 
@@ -20,9 +20,21 @@ _COLUMNS = (("time", 12), ("step", 11), ("outcome", 13), ("event", 21), ("about"
 @root_option
 @namespace_options
 @click.option("-f", "--follow", is_flag=True, help="Go on printing until interrupted.")
-@click.option("--since", metavar="POSITION|DURATION", help="From a position (see -o json) or a time ago: 30s, 10m, 2h.")
-@click.option("--subject", metavar="NAME", help="Only about this: NAMESPACE/NAME, MOUNT/PATH, or a whole subject.")
-@click.option("--correlation", metavar="ID", help="Only what one first event caused.")
+@click.option(
+    "--since",
+    type=MOMENT,
+    metavar="POSITION|DURATION",
+    help="From a position (see -o json) or a time ago: 30s, 10m, 2h.",
+)
+@click.option(
+    "--subject", type=NAME, metavar="NAME", help="Only about this: NAMESPACE/NAME, MOUNT/PATH, or a whole subject."
+)
+@click.option(
+    "--correlation",
+    type=CORRELATION,
+    metavar="ID",
+    help="Only what one first event caused.",
+)
 @click.option("--limit", default=100, show_default=True, type=click.IntRange(1, 1000), help="At most so many lines.")
 @output_option("json", "yaml", "wide")
 def command(

@@ -8,7 +8,7 @@ import click
 from infra.hosts.cli import readable
 from infra.hosts.cli.client import ControlClient
 from infra.hosts.cli.failures import Exit
-from infra.hosts.cli.options import namespace_options, output_option, root_option
+from infra.hosts.cli.options import NAME, namespace_options, output_option, root_option
 from infra.hosts.cli.output import document, escaped, say
 
 _MARKS = {"ok": "ok", "broken": "BROKEN", "waiting": "waits"}
@@ -17,7 +17,7 @@ _MARKS = {"ok": "ok", "broken": "BROKEN", "waiting": "waits"}
 @click.command("explain")
 @root_option
 @namespace_options
-@click.argument("name", metavar="NAMESPACE/NAME | MOUNT/PATH")
+@click.argument("name", type=NAME, metavar="NAMESPACE/NAME | MOUNT/PATH")
 @output_option("json", "yaml")
 @click.pass_context
 def command(

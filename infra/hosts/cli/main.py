@@ -27,6 +27,7 @@ COMMANDS = {
     "check": "infra.hosts.cli.check",
     "steps": "infra.hosts.cli.steps",
     "lint": "infra.hosts.cli.lint",
+    "manifests": "infra.hosts.cli.manifests",
     "decide": "infra.hosts.cli.decide",
     "version": "infra.hosts.cli.version",
 }

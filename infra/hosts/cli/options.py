@@ -1,5 +1,6 @@
 """Options that several commands share, named as kubectl names them."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -7,6 +8,38 @@ from typing import Any, TypeVar
 import click
 
 F = TypeVar("F", bound=Callable[..., Any])
+_MOMENT = re.compile(r"[0-9]+|[0-9]+(\.[0-9]+)?(ms|s|m|h|d)")
+
+
+class Given(click.ParamType[str]):
+    """Text that is not empty: an unset variable of a script names nothing, and least of all everything."""
+
+    def __init__(self, expected: str) -> None:
+        self.name = expected.lower()
+        self._expected = expected
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not value.strip():
+            self.fail(f"it is empty; give {self._expected}", param, ctx)
+        return value
+
+
+class Moment(click.ParamType[str]):
+    """A position of the timeline, or how long ago."""
+
+    name = "position|duration"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if _MOMENT.fullmatch(value) is None:
+            self.fail(f"{value[:80]!r} is neither a position (a number) nor a duration: 30s, 10m, 2h, 1d", param, ctx)
+        return value
+
+
+NAME = Given("NAMESPACE/NAME, KIND/NAMESPACE/NAME or MOUNT/PATH")
+NAMESPACE = Given("a namespace")
+SCOPE = Given("'*', NAMESPACE, NAMESPACE/NAME or MOUNT/PATH")
+CORRELATION = Given("the id that events have as their correlation")
+MOMENT = Moment()
 
 
 def root_option(function: F) -> F:
@@ -24,7 +57,7 @@ def root_option(function: F) -> F:
 def namespace_options(function: F) -> F:
     """`-n NAMESPACE` and `-A`."""
     everywhere = click.option("-A", "--all-namespaces", is_flag=True, help="All namespaces (the default).")
-    one = click.option("-n", "--namespace", metavar="NAMESPACE", help="Only this namespace.")
+    one = click.option("-n", "--namespace", type=NAMESPACE, metavar="NAMESPACE", help="Only this namespace.")
     return one(everywhere(function))
 
 

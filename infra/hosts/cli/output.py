@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import click
-import yaml
 
 
 def escaped(text: str) -> str:
@@ -24,6 +23,8 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def document(value: Any, output: str) -> str:
     """A document as `-o json` or `-o yaml`."""
     if output == "yaml":
+        import yaml  # here: nearly no command prints it, and all start sooner
+
         text: str = yaml.safe_dump(value, sort_keys=False, allow_unicode=True)
         if not all(character.isprintable() or character == "\n" for character in text):
             text = yaml.safe_dump(value, sort_keys=False)

@@ -6,7 +6,7 @@ import click
 
 from infra.hosts.cli.client import ControlClient
 from infra.hosts.cli.failures import CommandError, Exit
-from infra.hosts.cli.options import namespace_options, output_option, root_option
+from infra.hosts.cli.options import NAME, namespace_options, output_option, root_option
 from infra.hosts.cli.output import document, escaped, note, say
 from infra.hosts.cli.waiting import chosen, duration, wait_for
 
@@ -16,7 +16,7 @@ _FOLLOWED = 1000  # orders whose own end is waited for
 @click.command("reconcile")
 @root_option
 @namespace_options
-@click.argument("names", nargs=-1, metavar="[NAMESPACE/NAME | MOUNT/PATH]...")
+@click.argument("names", nargs=-1, type=NAME, metavar="[NAMESPACE/NAME | MOUNT/PATH]...")
 @click.option("--all", "everything", is_flag=True, help="Everything that is wired.")
 @click.option("--wait", "waiting", is_flag=True, help="Until all of it is in step.")
 @click.option("--timeout", default="60s", show_default=True, metavar="DURATION", help="With --wait.")

@@ -2,16 +2,17 @@
 
 from events.catalogue import BY_TYPE
 from events.event import Category
-from functions import STEPS
 
 
 def advice(status: int, type_: str) -> str:
     """The next action, as the end of a message; "" where the refusal itself says all."""
-    model = BY_TYPE.get(type_)
     if status == 503:
         return "; nothing was stored, send it again later"
     if status not in (401, 403):
         return ""
+    from functions import STEPS  # here: only what was refused needs to know the steps, and every event starts sooner
+
+    model = BY_TYPE.get(type_)
     if model is None:
         return "; operators send events of the catalogue (docs/events.md)"
     tellers = [step.name for step in STEPS if model in step.emits]

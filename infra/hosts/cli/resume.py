@@ -5,13 +5,13 @@ from pathlib import Path
 import click
 
 from infra.hosts.cli.client import ControlClient
-from infra.hosts.cli.options import output_option, root_option
+from infra.hosts.cli.options import SCOPE, output_option, root_option
 from infra.hosts.cli.output import document, say
 
 
 @click.command("resume")
 @root_option
-@click.argument("scope", metavar="SCOPE")
+@click.argument("scope", type=SCOPE, metavar="SCOPE")
 @output_option("json", "yaml")
 def command(root: Path, scope: str, output: str | None) -> None:
     """Release a scope as it was suspended, and have everything that it covered looked at again.

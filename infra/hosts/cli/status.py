@@ -7,7 +7,7 @@ import click
 
 from infra.hosts.cli.client import ControlClient
 from infra.hosts.cli.failures import Exit
-from infra.hosts.cli.options import namespace_options, output_option, root_option
+from infra.hosts.cli.options import NAME, namespace_options, output_option, root_option
 from infra.hosts.cli.output import document, say, table
 from infra.hosts.cli.readable import age, number, remark, stuck, yes
 
@@ -17,7 +17,7 @@ _TOMBSTONES = 5  # shown to people; the documents hold all
 @click.command("status")
 @root_option
 @namespace_options
-@click.argument("names", nargs=-1, metavar="[NAMESPACE/NAME | MOUNT/PATH]...")
+@click.argument("names", nargs=-1, type=NAME, metavar="[NAMESPACE/NAME | MOUNT/PATH]...")
 @output_option("json", "yaml", "wide")
 @click.pass_context
 def command(

@@ -6,14 +6,14 @@ import click
 
 from infra.hosts.cli.client import ControlClient
 from infra.hosts.cli.failures import CommandError, Exit
-from infra.hosts.cli.options import output_option, root_option
+from infra.hosts.cli.options import SCOPE, output_option, root_option
 from infra.hosts.cli.output import document, note, say, table
 from infra.hosts.cli.readable import age
 
 
 @click.command("suspend")
 @root_option
-@click.argument("scope", required=False, metavar="SCOPE")
+@click.argument("scope", type=SCOPE, required=False, metavar="SCOPE")
 @click.option("--reason", metavar="TEXT", help="Why; it is on record and shown wherever something stands still.")
 @click.option("--list", "listing", is_flag=True, help="Show what is suspended.")
 @output_option("json", "yaml")

@@ -17,6 +17,8 @@ from infra.hosts.local.lock import AlreadyRunningError
 from infra.hosts.local.running import Listening, run
 from infra.hosts.openbao.failures import OpenBaoError
 from infra.hosts.serving import ListenError, Tls
+from infra.hosts.wiring import cluster_settings
+from infra.kubernetes.settings import InvalidSettings as InvalidCluster
 from infra.stores.vault.settings import InvalidSettings
 from infra.wiring.access import AccessError
 
@@ -34,15 +36,22 @@ from infra.wiring.access import AccessError
     "--tls-certificate", type=click.Path(path_type=Path, exists=True), help="PEM; needed beyond the loopback."
 )
 @click.option("--tls-key", type=click.Path(path_type=Path, exists=True), help="PEM.")
+@click.option("--context", is_flag=False, flag_value="", metavar="[CONTEXT]", envvar="LOCKSTEP_CONTEXT",
+    help="Work on the cluster of this kubeconfig context instead of ROOT's directories; without a name, the current "
+    "one. ROOT keeps the state.",
+)  # fmt: skip
+@click.option("--kubeconfig", default="", metavar="FILE", help="Instead of KUBECONFIG or ~/.kube/config.")
 @click.option("--drain", default=10.0, show_default=True, metavar="SECONDS", help="Time for running work at the end.")
 def command(
-    root: Path, listen: str, seal_key: Path | None, tls_certificate: Path | None, tls_key: Path | None, drain: float
-) -> None:
+    root: Path, listen: str, seal_key: Path | None, tls_certificate: Path | None, tls_key: Path | None,
+    context: str | None, kubeconfig: str, drain: float,
+) -> None:  # fmt: skip
     """Run authority, broker, steps and watches of one ROOT in the foreground, until SIGTERM or SIGINT.
 
     \b
     lockstep up --root ./root
     lockstep up --root /srv/lockstep --seal-key $CREDENTIALS_DIRECTORY/seal --listen 127.0.0.1:0
+    lockstep up --root ./state --context kind-dev     the manifests and Secrets of a cluster
     VAULT_ADDR=https://vault:8200 VAULT_TOKEN=... lockstep up --root ./root     an existing Vault or OpenBao
     """
     if bool(tls_certificate) != bool(tls_key):
@@ -50,8 +59,10 @@ def command(
     tls = Tls(tls_certificate, tls_key) if tls_certificate and tls_key else None
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s", stream=sys.stderr)
     try:
-        run(root, Options(seal_key=seal_key, drain_seconds=drain), Listening(listen, tls), click.echo, note)
-    except (ListenError, ConfigurationError, AccessError, InvalidSettings) as failure:
+        cluster = None if context is None and not kubeconfig else cluster_settings(context or "", kubeconfig)
+        options = Options(seal_key=seal_key, drain_seconds=drain, cluster=cluster)
+        run(root, options, Listening(listen, tls), click.echo, note)
+    except (ListenError, ConfigurationError, AccessError, InvalidSettings, InvalidCluster) as failure:
         raise CommandError(str(failure), Exit.USAGE) from None
     except (AlreadyRunningError, OpenBaoError, LocalDatabaseError, BrokerError) as failure:
         raise CommandError(str(failure), Exit.REFUSED) from None

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from infra.hosts.cli.failures import CommandError, Exit
-from infra.hosts.cli.options import namespace_options, root_option
+from infra.hosts.cli.options import NAME, namespace_options, root_option
 from infra.hosts.cli.output import say
 from infra.hosts.cli.waiting import chosen, duration, wait_for
 
@@ -14,7 +14,7 @@ from infra.hosts.cli.waiting import chosen, duration, wait_for
 @click.command("wait")
 @root_option
 @namespace_options
-@click.argument("names", nargs=-1, metavar="[NAMESPACE/NAME | MOUNT/PATH]...")
+@click.argument("names", nargs=-1, type=NAME, metavar="[NAMESPACE/NAME | MOUNT/PATH]...")
 @click.option("--all", "everything", is_flag=True, help="Everything that is wired.")
 @click.option("--for", "condition", default="in-step", show_default=True, metavar="in-step|version=N")
 @click.option("--timeout", default="60s", show_default=True, metavar="DURATION")

@@ -14,7 +14,7 @@ from events.secret import SecretPublished
 from functions._failures import StepFailure
 from functions._ports import Claim, StoredSecret
 from functions._sourcing import sourced
-from infra.broker.timeline import Trace
+from infra.broker.records import Trace
 from infra.hosts.control.arguments import ports_of, seconds, text, whole
 from infra.hosts.control.documents import Document, version
 from infra.hosts.control.ordering import give
@@ -78,16 +78,16 @@ def adopt(parts: Parts, arguments: Arguments, by: str) -> Document:
 def outcome(parts: Parts, arguments: Arguments, by: str) -> Document:
     """What became of the order of a `sequence`; waits up to `seconds` for it."""
     sequence, budget = whole(arguments, "sequence"), seconds(arguments, "seconds", LONGEST)
-    position = parts.broker.whereabouts.position()
+    position = parts.evidence.whereabouts.position()
     found = _outcome(parts, sequence)
     if found["state"] == "pending" and budget:
-        parts.broker.timeline.follow(position, budget, limit=1)
+        parts.evidence.timeline.follow(position, budget, limit=1)
         found = _outcome(parts, sequence)
     return found
 
 
 def _outcome(parts: Parts, sequence: int) -> Document:
-    trace = parts.broker.timeline.trace(sequence)
+    trace = parts.evidence.timeline.trace(sequence)
     if trace is None:
         raise ControlError(404, f"there is no event {sequence}; `lockstep events` shows what there is")
     last = next((line for line in reversed(trace.lines) if line.route), None)
@@ -103,8 +103,8 @@ def _outcome(parts: Parts, sequence: int) -> Document:
 
 def _following(parts: Parts, trace: Trace) -> Document:
     """What the step said when it carried the order out."""
-    caused = parts.broker.timeline.traces(correlation=trace.event.correlation, limit=100)
-    events = parts.broker.whereabouts.events(one.event.sequence for one in caused)
+    caused = parts.evidence.timeline.traces(correlation=trace.event.correlation, limit=100)
+    events = parts.evidence.whereabouts.events(one.event.sequence for one in caused)
     found: Document = {"claimed": None, "published": None, "correlation": trace.event.correlation}
     for wire in events.values():
         try:

@@ -9,6 +9,7 @@ from functions._failures import StepFailure, Unavailable
 from functions._ports import Ports
 from infra.hosts.control.request import Arguments, ControlError
 from infra.hosts.local.instance import Parts
+from infra.hosts.views.moment import at_once
 from infra.hosts.views.pipeline import Lookups
 from infra.hosts.views.selection import Selection, UnknownName, select
 from infra.hosts.wiring import step_ports
@@ -75,6 +76,11 @@ def lookups(parts: Parts) -> Lookups:
             raise
 
     return replace(parts.lookups, newest=newest)
+
+
+def lookups_of_all(parts: Parts) -> Lookups:
+    """As `lookups`, for a question about everything that is wired."""
+    return at_once(lookups(parts), parts.publications, parts.suspensions)
 
 
 def selections(arguments: Arguments, parts: Parts) -> tuple[Selection, ...]:

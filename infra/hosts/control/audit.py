@@ -44,7 +44,7 @@ def anchored(parts: Parts, arguments: Arguments, by: str) -> dict[str, Any]:
         raise ControlError(503, "somebody else anchors at the same time; try again") from None
     except Reject as refused:
         raise ControlError(409, refused.reason) from None
-    entries, _ = parts.broker.ledger.head()
+    entries, _ = parts.evidence.ledger.head()
     return {"entries": entries}
 
 
@@ -54,7 +54,7 @@ def entries(parts: Parts, arguments: Arguments, by: str) -> dict[str, Any]:
     `last` counts from the end instead of `first`. `next` is the number to go on with, null at the end.
     """
     limit = max(1, min(whole(arguments, "limit", PAGE), PAGE))
-    head, _ = parts.broker.ledger.head()
+    head, _ = parts.evidence.ledger.head()
     last = whole(arguments, "last")
     first = max(1, head - last + 1) if last else max(1, whole(arguments, "first"))
     filters = {name: optional_text(arguments, name) for name in ("subject", "correlation", "kind")}
@@ -62,7 +62,7 @@ def entries(parts: Parts, arguments: Arguments, by: str) -> dict[str, Any]:
     final = min(head, first + _SCANNED - 1)
     found: list[dict[str, Any]] = []
     following: int | None = final + 1 if final < head else None
-    for entry in parts.broker.ledger.entries(first, final):
+    for entry in parts.evidence.ledger.entries(first, final):
         if entry.at < since or not _matches(entry, **filters):
             continue
         if len(found) == limit:
@@ -109,12 +109,12 @@ def _entry(entry: Entry) -> dict[str, Any]:
 
 
 def _ledger(parts: Parts) -> AnchoredLedger:
-    return AnchoredLedger(parts.broker.ledger, _anchors(parts), _signer(parts), ledger_id(parts.root / "state"), _now)
+    return AnchoredLedger(parts.evidence.ledger, _anchors(parts), _signer(parts), ledger_id(parts.root / "state"), _now)
 
 
 def _audit(parts: Parts) -> LedgerAudit:
     identity = ledger_id(parts.root / "state")
-    return LedgerAudit(parts.broker.ledger, _anchors(parts), _signer(parts), identity, _ledger(parts).message)
+    return LedgerAudit(parts.evidence.ledger, _anchors(parts), _signer(parts), identity, _ledger(parts).message)
 
 
 def _anchors(parts: Parts) -> VaultAnchors:

@@ -9,9 +9,9 @@ from events.cloudevent import CloudEvent
 from events.envelope import read
 from events.errors import EventError
 from infra.broker.clock import rfc3339
-from infra.broker.dead_letters import DeadLetter
 from infra.broker.errors import DeadLetterError
 from infra.broker.principal import Principal
+from infra.broker.records import DeadLetter
 from infra.hosts.control.arguments import is_whole, optional_text, whole
 from infra.hosts.control.request import Arguments, ControlError
 from infra.hosts.local.instance import Parts
@@ -26,13 +26,13 @@ def listed(parts: Parts, arguments: Arguments, by: str) -> dict[str, Any]:
     `next` is what to ask after for more, null at the end.
     """
     limit = max(1, min(whole(arguments, "limit", PAGE), 1000))
-    letters = parts.broker.dead_letters.list(
+    letters = parts.evidence.dead_letters.list(
         include_closed=bool(arguments.get("all")), limit=limit, after=whole(arguments, "after")
     )
     return {
         "items": [_document(letter) for letter in letters],
         "next": letters[-1].n if len(letters) == limit else None,
-        "open": parts.broker.dead_letters.count(),
+        "open": parts.evidence.dead_letters.count(),
     }
 
 
@@ -45,12 +45,12 @@ def shown(parts: Parts, arguments: Arguments, by: str) -> dict[str, Any]:
 
 def replayed(parts: Parts, arguments: Arguments, by: str) -> dict[str, Any]:
     """Deliver again the `numbers`, or every open one (`everything`, of `route` only where given)."""
-    return _each(parts, arguments, parts.broker.dead_letters.replay, by, "replayed")
+    return _each(parts, arguments, parts.evidence.dead_letters.replay, by, "replayed")
 
 
 def dropped(parts: Parts, arguments: Arguments, by: str) -> dict[str, Any]:
     """Give up for good; chosen as for `replayed`."""
-    return _each(parts, arguments, parts.broker.dead_letters.drop, by, "dropped")
+    return _each(parts, arguments, parts.evidence.dead_letters.drop, by, "dropped")
 
 
 def _each(
@@ -82,14 +82,14 @@ def _chosen(parts: Parts, arguments: Arguments) -> list[int]:
 def _open(parts: Parts) -> Iterator[DeadLetter]:
     """Every open dead letter of this moment: listed as a whole before any is touched, so that none comes twice."""
     after = 0
-    while page := parts.broker.dead_letters.list(limit=1000, after=after):
+    while page := parts.evidence.dead_letters.list(limit=1000, after=after):
         yield from page
         after = page[-1].n
 
 
 def _found(parts: Parts, number: int) -> tuple[DeadLetter, CloudEvent]:
     try:
-        return parts.broker.dead_letters.show(number)
+        return parts.evidence.dead_letters.show(number)
     except DeadLetterError as unknown:
         raise ControlError(404, str(unknown)) from None
 

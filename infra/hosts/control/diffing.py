@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from events.event import Event
 from events.orders import MaterializeRequested, PublishRequested
 from events.references import ManifestRef
-from infra.hosts.control.arguments import lookups, optional_text, ports_of, selections
+from infra.hosts.control.arguments import lookups, lookups_of_all, optional_text, ports_of, selections
 from infra.hosts.control.documents import Document, blocked, change
 from infra.hosts.control.request import Arguments, ControlError
 from infra.hosts.local.instance import Parts
@@ -14,6 +14,8 @@ from infra.hosts.views.changes import Blocked
 from infra.hosts.views.pipeline import ConsumerState, PathState
 from infra.hosts.views.rehearsal import Rehearsal
 from infra.hosts.views.selection import everything, states
+
+_AHEAD = 200  # orders whose values are read, and held, at the same time
 
 
 def diff(parts: Parts, arguments: Arguments, by: str) -> Document:
@@ -23,8 +25,11 @@ def diff(parts: Parts, arguments: Arguments, by: str) -> Document:
     rehearsal = Rehearsal(ports_of(parts))
     narrowed = bool(arguments.get("names") or arguments.get("namespace"))
     chosen = tuple(_chosen(parts, arguments))
-    for order in orders(parts, chosen):
-        rehearsal.tell(order)
+    wanted = list(orders(parts, chosen))
+    for first in range(0, len(wanted), _AHEAD):
+        rehearsal.look_ahead(wanted[first : first + _AHEAD])
+        for order in wanted[first : first + _AHEAD]:
+            rehearsal.tell(order)
     if not narrowed:
         rehearsal.tombstones_due()
     found = [*rehearsal.blocked, *_suspended(chosen)]
@@ -36,11 +41,11 @@ def diff(parts: Parts, arguments: Arguments, by: str) -> Document:
 
 
 def _chosen(parts: Parts, arguments: Arguments) -> Iterator[tuple[PathState, tuple[ConsumerState, ...]]]:
-    asked = lookups(parts)
     if not arguments.get("names"):
-        for state in everything(optional_text(arguments, "namespace"), asked):
+        for state in everything(optional_text(arguments, "namespace"), lookups_of_all(parts)):
             yield state, state.consumers
         return
+    asked = lookups(parts)
     for selection in selections(arguments, parts):
         for state in states(selection, asked):
             yield state, selection.chosen(state)

@@ -26,7 +26,7 @@ def explain(parts: Parts, arguments: Arguments, by: str) -> Document:
         selection = select(name, optional_text(arguments, "namespace"), asked)
     except UnknownName as unknown:
         raise ControlError(404, str(unknown)) from None
-    explainer = Explainer(asked, Troubles(parts.broker), _setting(parts), _rehearsing(parts))
+    explainer = Explainer(asked, Troubles(parts.evidence), _setting(parts), _rehearsing(parts))
     ways = [explainer.explain(state, selection.chosen(state)) for state in states(selection, asked)]
     broken = next((hop for way in ways if (hop := way.first_broken())), None)
     unresolved = _unresolved(parts, selection) if not ways else []

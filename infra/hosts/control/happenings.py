@@ -10,7 +10,7 @@ from events.envelope import read
 from events.errors import EventError
 from events.references import PathRef
 from events.secret import SecretMaterialized, SecretPublished
-from infra.broker.timeline import Line
+from infra.broker.records import Line
 from infra.hosts.control.arguments import optional_text, seconds, whole
 from infra.hosts.control.documents import Document, instant
 from infra.hosts.control.request import Arguments, ControlError
@@ -36,7 +36,7 @@ def events(parts: Parts, arguments: Arguments, by: str) -> Document:
     wanted = _wanted(parts, arguments)
     since = arguments.get("since")
     if since is None:
-        position = parts.broker.whereabouts.position()
+        position = parts.evidence.whereabouts.position()
         return _document(parts, _newest(parts, wanted, position, limit), position)
     begin = _position(parts, since)
     lines, position = _after(parts, wanted, begin, limit, seconds(arguments, "seconds", LONGEST))
@@ -53,7 +53,7 @@ def _position(parts: Parts, since: object) -> int:
     if parsed is None:
         raise ControlError(400, "`since` is a position (a number) or a duration such as 30s, 10m, 2h, 1d")
     ago = float(parsed[1]) * _UNITS[parsed[2]]
-    return parts.broker.whereabouts.position_at(int((time.time() - ago) * 1_000_000))
+    return parts.evidence.whereabouts.position_at(int((time.time() - ago) * 1_000_000))
 
 
 def _newest(parts: Parts, wanted: Wanted, position: int, limit: int) -> list[Line]:
@@ -61,7 +61,7 @@ def _newest(parts: Parts, wanted: Wanted, position: int, limit: int) -> list[Lin
     end = position
     while end > 0 and len(found) < limit:
         begin = max(0, end - _BACK)
-        lines = parts.broker.timeline.lines(begin, end - begin)
+        lines = parts.evidence.timeline.lines(begin, end - begin)
         found = [line for line in lines if line.sequence <= end and wanted(line)] + found
         end = begin
     return found[-limit:]
@@ -73,8 +73,8 @@ def _after(parts: Parts, wanted: Wanted, begin: int, limit: int, budget: float) 
     found: list[Line] = []
     while len(found) < limit:
         left = end - time.monotonic()
-        page = parts.broker.timeline.follow(position, left, _MOST) if left > 0 and not found else ()
-        page = page or parts.broker.timeline.lines(position, _MOST)
+        page = parts.evidence.timeline.follow(position, left, _MOST) if left > 0 and not found else ()
+        page = page or parts.evidence.timeline.lines(position, _MOST)
         if not page:
             if found or time.monotonic() >= end:
                 break
@@ -137,7 +137,7 @@ def short(subject: str) -> str:
 
 def _document(parts: Parts, lines: Iterable[Line], position: int) -> Document:
     lines = list(lines)
-    wires = parts.broker.whereabouts.events(line.event.sequence for line in lines)
+    wires = parts.evidence.whereabouts.events(line.event.sequence for line in lines)
     versions = {sequence: _versions(wire) for sequence, wire in wires.items()}
     return {"position": position, "events": [_line(line, versions.get(line.event.sequence, {})) for line in lines]}
 

@@ -18,7 +18,7 @@ def give(parts: Parts, orders: Iterable[Event], by: str) -> list[int]:
     wires = [issue(order, source=source, now=now, ordinal=number) for number, order in enumerate(orders)]
     who, batches = operator(by), range(0, len(wires), _AT_ONCE)
     # All are handed over before any is waited for: the steps begin with the first while the last is being stored.
-    taken = [parts.broker.accept_many(wires[first : first + _AT_ONCE], who) for first in batches]
+    taken = [parts.evidence.accept_many(wires[first : first + _AT_ONCE], who) for first in batches]
     return [sequence for accepted in taken for sequence in accepted.result(timeout=ACCEPT_TIMEOUT)]
 
 

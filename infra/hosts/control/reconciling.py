@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 
 from events.event import Event
-from infra.hosts.control.arguments import lookups, optional_text, seconds, selections, whole
+from infra.hosts.control.arguments import lookups, lookups_of_all, optional_text, seconds, selections, whole
 from infra.hosts.control.diffing import orders
 from infra.hosts.control.documents import Document, version
 from infra.hosts.control.ordering import give
@@ -45,9 +45,9 @@ def wait(parts: Parts, arguments: Arguments, by: str) -> Document:
         raise ControlError(400, "`through` is no list of sequence numbers")
     least = whole(arguments, "version")
     while True:
-        position = parts.broker.whereabouts.position()
+        position = parts.evidence.whereabouts.position()
         waiting = list(_waiting(_chosen(parts, arguments), least))
-        pending = {one.event for one in parts.broker.whereabouts.pending()} & set(through) if through else set()
+        pending = {one.event for one in parts.evidence.whereabouts.pending()} & set(through) if through else set()
         left = end - time.monotonic()
         if (not waiting and not pending) or left <= 0:
             return {
@@ -56,7 +56,7 @@ def wait(parts: Parts, arguments: Arguments, by: str) -> Document:
                 "pendingOrders": len(pending),
                 "givenUp": list(_given_up(parts, set(through))),
             }
-        parts.broker.timeline.follow(position, min(left, _LOOK), limit=1)
+        parts.evidence.timeline.follow(position, min(left, _LOOK), limit=1)
 
 
 def _chosen(parts: Parts, arguments: Arguments) -> Chosen:
@@ -70,7 +70,7 @@ def _chosen(parts: Parts, arguments: Arguments) -> Chosen:
     namespace = optional_text(arguments, "namespace")
     if namespace is None and arguments.get("all") is not True:
         raise ControlError(400, "give names, a namespace, or all")
-    return tuple((state, state.consumers) for state in everything(namespace, asked))
+    return tuple((state, state.consumers) for state in everything(namespace, lookups_of_all(parts)))
 
 
 def _skipped(parts: Parts, chosen: Chosen) -> Iterator[Document]:
@@ -107,7 +107,7 @@ def _number(found: object) -> int:
 
 
 def _given_up(parts: Parts, through: set[int]) -> Iterator[Document]:
-    for letter in parts.broker.dead_letters.list(limit=1000) if through else ():
+    for letter in parts.evidence.dead_letters.list(limit=1000) if through else ():
         if letter.event in through:
             yield {"deadLetter": letter.n, "step": letter.route, "about": letter.subject, "reason": letter.reason}
 

@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 
 from events.references import PathRef
-from infra.broker.whereabouts import Said
+from infra.broker.records import Said
 from infra.hosts.control import surroundings
-from infra.hosts.control.arguments import lookups, optional_text, selections
+from infra.hosts.control.arguments import lookups, lookups_of_all, optional_text, selections
 from infra.hosts.control.documents import Document, instant, trouble, version
 from infra.hosts.control.request import Arguments
 from infra.hosts.local.instance import Parts
@@ -20,7 +20,7 @@ def status(parts: Parts, arguments: Arguments, by: str) -> Document:
     """`names` and `namespace` narrow it; `inStep` speaks of what is shown."""
     namespace = optional_text(arguments, "namespace")
     found = _found(parts, arguments, namespace)
-    troubles = Troubles(parts.broker)
+    troubles = Troubles(parts.evidence)
     wired = surroundings.wiring(parts, namespace)
     named = bool(arguments.get("names"))
     broken = [] if named else [*wired["problems"], *(one for one in wired["findings"] if one["severity"] == "error")]
@@ -41,17 +41,17 @@ def status(parts: Parts, arguments: Arguments, by: str) -> Document:
 
 
 def _found(parts: Parts, arguments: Arguments, namespace: str | None) -> tuple[PathState, ...]:
+    if not arguments.get("names"):
+        return everything(namespace, lookups_of_all(parts))
     chosen = selections(arguments, parts)
     asked = lookups(parts)
-    if not arguments.get("names"):
-        return everything(namespace, asked)
     return tuple({state.path: state for one in chosen for state in states(one, asked)}.values())
 
 
 def secret(parts: Parts, state: PathState, troubles: Troubles) -> Document:
     """One path with its consumers."""
     subjects = [state.path.subject, *(each.target.subject for each in state.consumers)]
-    said = parts.broker.whereabouts.newest(subjects, by=_STEP)
+    said = parts.evidence.whereabouts.newest(subjects, by=_STEP)
     newest = max(said.values(), key=lambda one: one.sequence, default=None)
     return {
         "path": str(state.path),

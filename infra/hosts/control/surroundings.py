@@ -39,7 +39,7 @@ def access(parts: Parts) -> Document:
 
 def broker(parts: Parts) -> Document:
     """What is under way, held, given up."""
-    health = parts.broker.health()
+    health = parts.evidence.health()
     return {
         "pending": health.pending,
         "stalledSeconds": round(health.stalled_for, 3),
@@ -51,8 +51,8 @@ def broker(parts: Parts) -> Document:
 
 def ledger(parts: Parts) -> Document:
     """How long it is, and how much of it the authority does not vouch for yet."""
-    entries, _ = parts.broker.ledger.head()
-    anchors = parts.broker.ledger.anchors(limit=1)
+    entries, _ = parts.evidence.ledger.head()
+    anchors = parts.evidence.ledger.anchors(limit=1)
     anchored = anchors[-1].n if anchors else 0
     return {"entries": entries, "anchored": anchored, "lag": max(0, entries - anchored)}
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from infra.broker.errors import RefusedError
 from infra.broker.ingress import Ingress, Receive, Scope, Send
-from infra.hosts.local.gauges import exposition
+from infra.hosts.local.gauges import Gauges
 from infra.hosts.local.instance import Parts
 from infra.hosts.metrics import CONTENT_TYPE
 from infra.hosts.senders import Senders, peer_uid
@@ -25,6 +25,7 @@ class App:
     def __init__(self, parts: Parts, control: Control) -> None:
         self._parts = parts
         self._control = control
+        self._gauges = Gauges(parts)
         self._senders = Senders(parts.configuration.principals)
         self._ingress = Ingress({("lockstep", "default"): parts.broker}, self._senders)
         # Threads of their own: whoever follows or waits holds one, and must not hold up health and metrics.
@@ -37,7 +38,7 @@ class App:
         elif path == "/health/readiness":
             await self._readiness(send)
         elif path == "/metrics":
-            text = await asyncio.to_thread(exposition, self._parts)
+            text = await asyncio.to_thread(self._gauges.page)
             await _respond(send, 200, text.encode(), CONTENT_TYPE)
         elif path.startswith(CONTROL):
             await self._controlled(scope, receive, send)

@@ -7,7 +7,8 @@ from events.references import PathRef
 from functions import STEPS
 from functions._failures import StepFailure
 from functions._step import Step
-from infra.deploy.vault_policies import Mounts, WiredPaths, policy_name, render
+from infra.deploy.vault_policies import Mounts, policy_name, render
+from infra.deploy.wired import wired_paths
 from infra.hosts.configuration import Authority, Configuration, ConfigurationError
 from infra.hosts.gate import AuthorityGate, impatient
 from infra.hosts.openbao.embedded import EmbeddedOpenBao
@@ -126,16 +127,6 @@ class LocalAuthority:
     def _keep(self, http: HttpClient) -> HttpClient:
         self._https.append(http)
         return http
-
-
-def wired_paths(index: Index, retiring: Iterable[PathRef]) -> WiredPaths:
-    """What the manifests name, as policies are bound to it."""
-    return WiredPaths(
-        produced=frozenset(path for push in index.pushes() for path in push.entries),
-        consumed=frozenset(path for external in index.externals() for path in external.paths),
-        retiring=frozenset(retiring),
-        searched=frozenset((find.mount, find.prefix) for external in index.externals() for find in external.finds),
-    )
 
 
 def _refuse_other_mounts(configuration: Configuration) -> None:

@@ -37,7 +37,10 @@ _RACE_PAUSE = 0.02  # seconds between
 
 
 class LocalDatabase:
-    """One SQLite file, one connection per thread, every write durable when it returns. Processes may share it."""
+    """One SQLite file, one connection per thread. Processes may share it.
+
+    A write survives the end of the process when it returns; unless it says otherwise, that of the machine too.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -62,7 +65,6 @@ class LocalDatabase:
             with self._guard:
                 self._all.append(found)
             _write_ahead(found)
-            found.execute("PRAGMA synchronous=FULL")
             self._threads.connection = found
         return found
 
@@ -74,13 +76,15 @@ class LocalDatabase:
             raise self._unavailable(error) from None
 
     @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
+    def writing(self, *, synced: bool = True) -> Iterator[sqlite3.Connection]:
         """One transaction: durable when the block is left, undone where it raises, or the disk is full.
 
-        Raises Unavailable where nothing can be written now.
+        Without `synced` the loss of power may undo it, with all that came after. Raises Unavailable where nothing can
+        be written now.
         """
         try:
             connection = self.connection()
+            connection.execute(f"PRAGMA synchronous={'FULL' if synced else 'NORMAL'}")
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection

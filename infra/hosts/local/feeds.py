@@ -6,16 +6,15 @@ from datetime import UTC, datetime
 from events.envelope import issue
 from events.event import Event
 from events.references import ManifestRef, SecretRef
-from events.secret import SecretChanged, SecretDrifted
+from events.secret import SecretChanged, SecretDrifted, SecretRemoved
 from events.wiring import WiringChanged
 from functions._failures import StepFailure
 from functions._manifests.push_secret import PushSecret
+from functions._ports import SourceSecrets
 from infra.broker.broker import Broker
 from infra.broker.principal import Principal
-from infra.hosts.local.manifests import KnownManifest, KnownManifests
-from infra.hosts.local.publications import LocalPublications
-from infra.stores.directory.secrets import DirectorySecrets
-from infra.wiring.directory import WiringDirectory
+from infra.hosts.local.manifests import KnownManifest, ManifestMemory
+from infra.hosts.platform import PublicationBook, SnapshotWiring, Tell
 from infra.wiring.index import Index
 
 _BATCH = 500  # manifests told of in one commit: a first start tells of all of them
@@ -54,7 +53,7 @@ class WiringFeed:
     """
 
     def __init__(
-        self, wiring: WiringDirectory, known: KnownManifests, *, bind: Callable[[Index], None], tell: Teller,
+        self, wiring: SnapshotWiring, known: ManifestMemory, *, bind: Callable[[Index], None], tell: Tell,
     ) -> None:  # fmt: skip
         self._wiring = wiring
         self._known = known
@@ -104,7 +103,11 @@ class WiringFeed:
         for ref, generation in index.generations().items():
             # a manifest whose problem came or went has changed, though its text has not
             mark = "-refused" if index.problem(ref) else ""
-            yield KnownManifest(ref, f"{generation}{mark}", targets.get(ref, ()), paths.get(ref, ()))
+            # what another controller serves is not ours to retract, and perhaps not even to look at
+            ours = index.mode(ref) == "own"
+            yield KnownManifest(
+                ref, f"{generation}{mark}", targets.get(ref, ()) if ours else (), paths.get(ref, ()) if ours else ()
+            )
 
 
 def _changed(manifest: KnownManifest, before: KnownManifest | None) -> WiringChanged:
@@ -133,7 +136,7 @@ class SecretFeed:
     """Tells which wired Secrets changed. A target that somebody touched is drift; anything else is a source."""
 
     def __init__(
-        self, wiring: WiringDirectory, secrets: DirectorySecrets, publications: LocalPublications, tell: Teller,
+        self, wiring: SnapshotWiring, secrets: SourceSecrets, publications: PublicationBook, tell: Tell,
         now: Callable[[], datetime] = utc_now,
     ) -> None:  # fmt: skip
         self._wiring = wiring
@@ -171,14 +174,15 @@ class SecretFeed:
         pairs = (name.split("/", 1) for name in sorted(names))
         return tuple(SecretRef(namespace=namespace, name=name) for namespace, name in pairs)
 
-    def told(self, event: SecretChanged) -> None:
+    def told(self, event: SecretChanged | SecretRemoved) -> None:
         """Hand one observation to the broker, as what it is."""
         seen = event.seen or self._vanished(event.secret)
+        gone = isinstance(event, SecretRemoved)
         if self._wiring.consumer_of_target(event.secret):
             self._tell(SecretDrifted(secret=event.secret, seen=seen))
-        if self._producers(event.secret) or not event.present:
+        if gone or self._producers(event.secret):
             self._tell(event.model_copy(update={"seen": seen}))
-        if event.present and event.seen:
+        if event.seen and not gone:
             self._seen[event.secret] = event.seen
         else:
             self._seen.pop(event.secret, None)

@@ -4,14 +4,18 @@ import logging
 import secrets
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from events.envelope import Received
+from events.event import Event
 from events.references import PathRef, Version
 from events.schedule import ScheduleTicked
 from functions import STEPS
+from functions._capability import Capability
+from functions._rollout_records import SCHEDULE as ROLLOUTS
 from infra.broker.broker import Broker
 from infra.broker.chaos import Chaos
 from infra.broker.limits import Limit, Limits
@@ -19,36 +23,34 @@ from infra.broker.retention import Retention
 from infra.broker.subscriber import Subscriber
 from infra.broker.trigger import Trigger, parse_documents
 from infra.deploy.triggers import triggers
-from infra.hosts.admitting import admission
+from infra.hosts.admitting import SOURCES, admission
 from infra.hosts.anchoring import AnchoredLedger
-from infra.hosts.answering import StepAnswerer
+from infra.hosts.answering import Observer, StepAnswerer
 from infra.hosts.configuration import Configuration, ConfigurationError, load
-from infra.hosts.guarded_wiring import GuardedWiring
+from infra.hosts.evidence import Evidence
 from infra.hosts.local.authority import LocalAuthority
 from infra.hosts.local.database import LocalDatabase
-from infra.hosts.local.feeds import SecretFeed, Teller, WiringFeed
+from infra.hosts.local.feeds import Teller
 from infra.hosts.local.lock import InstanceLock
-from infra.hosts.local.manifests import KnownManifests
-from infra.hosts.local.publications import LocalPublications
-from infra.hosts.local.suspensions import LocalSuspensions
+from infra.hosts.local.machine import Machine
 from infra.hosts.metrics import Histogram
 from infra.hosts.openbao.private_files import write_private
+from infra.hosts.platform import AccessPolicy, Hooks, Platform, PublicationBook, SnapshotWiring, SuspensionBook, Watch
 from infra.hosts.schedules import Schedule, Ticker
 from infra.hosts.views.pipeline import Lookups
-from infra.hosts.wiring import Shared, convention_policy, directory_secrets, own_mounts, step_ports, step_settings
-from infra.sources.directory_watch import DirectoryWatch
-from infra.sources.tree_watch import TreeWatch
+from infra.hosts.wiring import Shared, step_ports, step_settings
+from infra.kubernetes.settings import ClusterSettings
 from infra.stores.vault.anchors import VaultAnchors
 from infra.stores.vault.authority import VaultAuthority
 from infra.stores.vault.client import VaultClient
 from infra.stores.vault.kv import KvEngine
 from infra.stores.vault.transit import TransitSigner
-from infra.wiring.access import FileAccess
 from infra.wiring.index import Index
 
 _log = logging.getLogger("lockstep")
 # Of a sweep: each shard reads the whole wiring to find its part, so many small ones cost more than a few large ones.
 MANIFESTS_PER_SHARD = 1000
+ROLLOUT_INTERVAL = 15.0  # seconds between looks at what workloads wait for; their own changes are told at once
 MAINTENANCE = 15.0  # seconds between renewals of idle tokens and prunings
 
 
@@ -59,6 +61,7 @@ class Options:
     seal_key: Path | None = None
     chaos: Chaos | None = None
     drain_seconds: float = 10.0
+    cluster: ClusterSettings | None = None  # None: the directories of this machine
 
 
 @dataclass
@@ -69,11 +72,13 @@ class Parts:
     configuration: Configuration
     authority: LocalAuthority
     database: LocalDatabase
-    publications: LocalPublications
-    suspensions: LocalSuspensions
-    wiring: GuardedWiring
-    access: FileAccess
+    publications: PublicationBook
+    suspensions: SuspensionBook
+    wiring: SnapshotWiring
+    access: AccessPolicy
+    platform: Platform
     broker: Broker
+    evidence: Evidence  # what the broker tells; whoever reads it needs no more
     lookups: Lookups
     shared: Shared
     tell: dict[str, Teller]
@@ -81,7 +86,7 @@ class Parts:
     calls: Counter[str] = field(default_factory=Counter)
     notices: list[str] = field(default_factory=list)
     propagation: Histogram = field(default_factory=Histogram)
-    watches: list[DirectoryWatch | TreeWatch] = field(default_factory=list)
+    watches: tuple[Watch, ...] = ()
 
     def emit(self, source: str) -> Teller:
         return self.tell[source]
@@ -128,7 +133,6 @@ class Instance:
 
     def _start(self) -> None:
         configuration = load(self._root / "lockstep.yaml")
-        access = FileAccess(self._root / "access.yaml")
         notices: list[str] = []
         calls: Counter[str] = Counter()
         database = LocalDatabase(self._state / "local.db")
@@ -142,39 +146,34 @@ class Instance:
         )
         self._stopping.append(authority.stop)
         authority.start()
-        wiring = GuardedWiring(
-            self._root / "wiring",
-            convention_policy(configuration),
-            authority.allowed_servers,
-            own_mounts(configuration),
-        )
-        wiring.reload()
-        publications, suspensions = LocalPublications(database), LocalSuspensions(database)
+        platform = self._platform(configuration, authority, database, notices)
+        self._stopping.append(platform.close)
         shared = Shared(
-            secrets=directory_secrets(self._root, configuration),
-            publications=publications,
-            wiring=wiring,
-            access=access,
-            suspensions=suspensions,
+            sources=platform.sources,
+            targets=platform.targets,
+            workloads=platform.workloads,
+            publications=platform.publications,
+            wiring=platform.wiring,
+            access=platform.access,
+            suspensions=platform.suspensions,
             settings=step_settings(configuration),
             configuration=configuration,
             notice=_noticing(notices),
         )
-        shared.secrets.clean()
-        if access.open:
+        if platform.access.open:
             notices.append("no access.yaml: one trust domain, every wired path may be published and read by all")
         if authority.development_seal:
             notices.append("development seal: the key lies beside the data it protects; give --seal-key elsewhere")
         clients = {step.name: authority.client(step) for step in STEPS}
         propagation = Histogram()
-        broker = self._broker(configuration, clients, shared, authority, propagation)
+        broker = self._broker(platform, clients, shared, authority, propagation)
         lookups = Lookups(
-            wiring=wiring,
-            publications=publications,
-            sources=shared.secrets,
-            targets=shared.secrets,
-            suspensions=suspensions,
-            access=access,
+            wiring=platform.wiring,
+            publications=platform.publications,
+            sources=platform.sources,
+            targets=platform.targets,
+            suspensions=platform.suspensions,
+            access=platform.access,
             newest=_newest(clients["sweep"]),
         )
         self.parts = Parts(
@@ -182,31 +181,32 @@ class Instance:
             configuration=configuration,
             authority=authority,
             database=database,
-            publications=publications,
-            suspensions=suspensions,
-            wiring=wiring,
-            access=access,
+            publications=platform.publications,
+            suspensions=platform.suspensions,
+            wiring=platform.wiring,
+            access=platform.access,
+            platform=platform,
             broker=broker,
+            evidence=broker,
             lookups=lookups,
             shared=shared,
-            tell={
-                name: Teller(broker, name, configuration.cluster, _now)
-                for name in ("directory", "wiring", "schedule", "operators")
-            },
+            tell={name: Teller(broker, name, configuration.cluster, _now) for name in SOURCES},
             clients=clients,
             calls=calls,
             notices=notices,
             propagation=propagation,
         )
-        self._bind_policies(wiring.snapshot())
+        self._bind_policies(platform.wiring.snapshot())
         broker.start()
-        self._start_sources(shared)
+        self._stopping.append(platform.unfollow)
+        self.parts.watches = platform.follow(Hooks(self.parts.emit, self._bind_policies, self._sweep_now))
         self._start_schedules(configuration)
 
     def _broker(
-        self, configuration: Configuration, clients: dict[str, VaultClient], shared: Shared,
-        authority: LocalAuthority, propagation: Histogram,
+        self, platform: Platform, clients: dict[str, VaultClient], shared: Shared, authority: LocalAuthority,
+        propagation: Histogram,
     ) -> Broker:  # fmt: skip
+        configuration, steps = shared.configuration, [step for step in STEPS if platform.runs(step)]
         delivery = configuration.delivery
         subscribers: dict[str, Subscriber] = {}
         broker = Broker(
@@ -228,20 +228,21 @@ class Instance:
             workers=delivery.workers,
             backoff_cap=delivery.backoff_cap_seconds,
             chaos=self._options.chaos,
-            each=[(step.name, event.TYPE) for step in STEPS for event in step.each],
+            each=[(step.name, event.TYPE) for step in steps for event in step.each],
         )
         self._stopping.append(lambda: broker.drain(self._options.drain_seconds))
-        for step in STEPS:
+        for step in steps:
             ledger = self._ledger(broker, clients[step.name], configuration) if step.name == "record" else None
             ports = step_ports(step, clients[step.name], shared, ledger)
             subscribers[step.name] = StepAnswerer(
                 step,
                 ports,
                 f"/lockstep/{configuration.cluster}/steps/{step.name}",
-                ready=authority.gate.ready,
-                observe=propagation.observe_propagation,
+                ready=lambda: authority.gate.ready() and platform.ready(),
+                observe=_both(propagation.observe_propagation, platform.observe),
+                refused=platform.refused,
             )
-        broker.replace(_with_delivery(configuration), subscribers)
+        broker.replace(_with_delivery(configuration, subscribers), subscribers)
         return broker
 
     def _ledger(self, broker: Broker, client: VaultClient, configuration: Configuration) -> AnchoredLedger:
@@ -258,48 +259,26 @@ class Instance:
         parts = self.parts
         parts.authority.apply_policies(index, [publication.path for publication in parts.publications.all()])
 
-    def _start_sources(self, shared: Shared) -> None:
-        parts = self.parts
-        secret_feed = SecretFeed(parts.wiring, shared.secrets, parts.publications, parts.emit("directory"))
-        watch = DirectoryWatch(
-            self._root,
-            shared.secrets,
-            interested=secret_feed.interested,
-            emit=secret_feed.told,
-            known=secret_feed.known,
-            expected=secret_feed.expected,
-            derived=secret_feed.derived,
-            notice=_noticing(parts.notices),
-        )
-        wiring_feed = WiringFeed(
-            parts.wiring, KnownManifests(parts.database), bind=self._bind_policies, tell=parts.emit("wiring")
-        )
+    def _platform(
+        self, configuration: Configuration, authority: LocalAuthority, database: LocalDatabase, notices: list[str]
+    ) -> Platform:
+        servers, notice = authority.allowed_servers, _noticing(notices)
+        if self._options.cluster is None:
+            return Machine(self._root, configuration, database, servers, notice)
+        # Here, and only here: who works with files need not load what speaks to a cluster.
+        from infra.hosts.cluster.platform import ClusterPlatform
 
-        def on_change(paths: frozenset[Path]) -> None:
-            # The policy first: what it denies now must not wait until the authority lets policies be bound.
-            policy = any(path.name == "access.yaml" for path in paths)
-            if policy and (problem := parts.access.reload()):
-                _noticing(parts.notices)(problem)
-            if wiring_feed.refresh() > 0:
-                watch.relist()
-            if policy:
-                self._sweep_now()  # what was denied may be allowed now
-
-        wiring_feed.refresh()
-        manifests = TreeWatch([self._root / "wiring", self._root / "access.yaml"], on_change, name="wiring-watch")
-        parts.watches += [watch, manifests]
-        for part in (watch, manifests):
-            part.start()
-            self._stopping.append(part.stop)
-            part.wait_ready(10.0)
+        return ClusterPlatform(self._options.cluster, configuration, database, servers, notice)
 
     def _start_schedules(self, configuration: Configuration) -> None:
         emit = self.parts.emit("schedule")
         ready = self.parts.authority.gate.ready
         sweep = Schedule("sweep", configuration.sweep.interval_seconds, self._shards)
-        anchor = Schedule("anchor", configuration.anchor.interval_seconds)
+        others = [Schedule("anchor", configuration.anchor.interval_seconds)]
+        if any(Capability.WORKLOAD_READ in step.needs for step in STEPS if self.parts.platform.runs(step)):
+            others.append(Schedule(ROLLOUTS, ROLLOUT_INTERVAL))
         self._sweeper = Ticker(sweep, _tolerant(emit), _now, wanted=ready)
-        for ticker in (self._sweeper, Ticker(anchor, _tolerant(emit), _now, wanted=ready)):
+        for ticker in (self._sweeper, *(Ticker(one, _tolerant(emit), _now, wanted=ready) for one in others)):
             ticker.start()
             self._stopping.append(ticker.stop)
         self._sweep_now()  # what happened while we were down
@@ -358,7 +337,7 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _with_delivery(configuration: Configuration) -> tuple[Trigger, ...]:
+def _with_delivery(configuration: Configuration, steps: Collection[str]) -> tuple[Trigger, ...]:
     delivery = configuration.delivery
     broker = {
         "apiVersion": "eventing.knative.dev/v1",
@@ -373,7 +352,15 @@ def _with_delivery(configuration: Configuration) -> tuple[Trigger, ...]:
             }
         },
     }
-    return parse_documents([broker, *triggers()])
+    return parse_documents([broker, *(one for one in triggers() if one["metadata"]["name"] in steps)])
+
+
+def _both(observe: Observer, shown: Callable[[Event], None]) -> Observer:
+    def observed(event: Event, cause: Received) -> None:
+        observe(event, cause)
+        shown(event)
+
+    return observed
 
 
 def _counting(calls: Counter[str]) -> Callable[[str, str], None]:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from events.references import ManifestRef, PathRef, SecretRef
 from infra.hosts.local.database import COUNT, LocalDatabase
@@ -19,6 +20,16 @@ class KnownManifest:
     generation: str
     secrets: tuple[SecretRef, ...]
     paths: tuple[PathRef, ...]
+
+
+class ManifestMemory(Protocol):
+    """Which manifests were told of."""
+
+    def all(self) -> dict[ManifestRef, KnownManifest]: ...
+
+    def follow(self, changes: Sequence[tuple[ManifestRef, KnownManifest | None]]) -> None: ...
+
+    def serial(self) -> int: ...
 
 
 class KnownManifests:

@@ -24,7 +24,9 @@ class LocalPublications:
         return _publication(found[0]) if found else None
 
     def record(self, publication: Publication) -> None:
-        with self._database.writing() as connection:
+        # Not synced: a power cut that undoes it leaves a version that nobody confirmed, which the next delivery or
+        # sweep compares with its source and confirms again.
+        with self._database.writing(synced=False) as connection:
             found = connection.execute(_SELECT_ONE, (str(publication.path),)).fetchone()
             known = _publication(found) if found else None
             if known is None or (publication.version.number >= known.version.number and publication != known):

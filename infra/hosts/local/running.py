@@ -77,4 +77,5 @@ def _line(instance: Instance, url: str) -> str:
     index = parts.wiring.snapshot()
     pushes, externals = sum(1 for _ in index.push_secrets()), sum(1 for _ in index.external_secrets())
     wired = f"{pushes} PushSecrets, {externals} ExternalSecrets"
-    return f"lockstep ready: ingress {url}, {kind} {parts.authority.settings.address}, {wired}, root {parts.root}"
+    where = parts.platform.title
+    return f"lockstep ready: ingress {url}, {kind} {parts.authority.settings.address}, {wired}, {where}"

@@ -1,6 +1,8 @@
 """Ports that read for real and keep every write to themselves: what a rehearsed step writes, it reads again."""
 
 import itertools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -39,10 +41,17 @@ class Drafts:
     publications: dict[PathRef, Publication | None] = field(default_factory=dict)
     secrets: dict[SecretRef, Secret | None] = field(default_factory=dict)
     tombstones: dict[str, Tombstone | None] = field(default_factory=dict)
+    # What each step was seen to read before it ran: by step, as each reads in its own identity.
+    stored_ahead: dict[tuple[str, PathRef], StoredSecret | None] = field(default_factory=dict)
+    claims_ahead: dict[tuple[str, PathRef], Claim | None] = field(default_factory=dict)
     _states: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
     def state(self) -> str:
         return f"draft-{next(self._states)}"
+
+    def forget_ahead(self) -> None:
+        self.stored_ahead.clear()
+        self.claims_ahead.clear()
 
     def ports(self, step: str, real: Ports) -> Ports:
         """A step's ports, through which it changes nothing but these drafts."""
@@ -65,9 +74,12 @@ class DraftAuthority:
 
     def read(self, path: PathRef, version: Version | None = None) -> StoredSecret | None:
         drafted = self._drafts.paths.get(path)
-        if drafted is None or (version is not None and drafted.version != version):
-            return self._real.read(path, version)
-        return drafted
+        if drafted is not None and version in (None, drafted.version):
+            return drafted
+        seen = (self._step, path)
+        if version is None and seen in self._drafts.stored_ahead:
+            return self._drafts.stored_ahead[seen]
+        return self._real.read(path, version)
 
     def read_pinned(self, path: PathRef, pin: str) -> StoredSecret | None:
         return self._real.read_pinned(path, pin)
@@ -119,7 +131,14 @@ class DraftClaims:
         self._step, self._drafts, self._real = step, drafts, real
 
     def read(self, path: PathRef) -> Claim | None:
+        seen = (self._step, path)
+        if path not in self._drafts.claims and seen in self._drafts.claims_ahead:
+            return self._drafts.claims_ahead[seen]
         return self._drafts.claims.get(path) or self._real.read(path)
+
+    @contextmanager
+    def reading(self, path: PathRef) -> Iterator[Callable[[], Claim | None]]:
+        yield lambda: self.read(path)
 
     def create(self, claim: Claim) -> Claim:
         if self.read(claim.path) is not None:
@@ -261,5 +280,5 @@ def _head(secret: Secret | None) -> SecretHead | None:
         return None
     return SecretHead(
         ref=secret.ref, state=secret.state, stamp=secret.stamp, owner=secret.owner, drifted=secret.drifted,
-        labels=secret.labels,
+        labels=secret.labels, annotations=secret.annotations,
     )  # fmt: skip

@@ -9,9 +9,8 @@ from events.envelope import read
 from events.errors import EventError
 from events.references import PathRef
 from events.secret import SecretConflicted, SecretMaterialized, SecretPublished
-from infra.broker.broker import Broker
-from infra.broker.dead_letters import DeadLetter
-from infra.broker.whereabouts import Pending
+from infra.broker.records import DeadLetter, Pending
+from infra.hosts.evidence import Evidence
 from infra.hosts.views.pipeline import ConsumerState, PathState
 
 PUBLISH, MATERIALIZE = "publish", "materialize"  # routes are named as their steps
@@ -34,10 +33,10 @@ class Trouble:
 class Troubles:
     """What is not through, by subject and step; gathered once for one question."""
 
-    def __init__(self, broker: Broker) -> None:
-        self._broker = broker
+    def __init__(self, evidence: Evidence) -> None:
+        self._evidence = evidence
         self._newest: dict[tuple[str, str], Trouble] = {}
-        for subject, trouble in (*_dead(broker), *_pending(broker)):
+        for subject, trouble in (*_dead(evidence), *_pending(evidence)):
             known = self._newest.get((subject, trouble.step))
             if known is None or trouble.event >= known.event:
                 self._newest[subject, trouble.step] = trouble
@@ -57,10 +56,10 @@ class Troubles:
     def conflict(self, path: PathRef) -> str:
         """Why the path's producer may not write it; "" where the last word about the path is its publication."""
         types = (SecretPublished.TYPE, SecretConflicted.TYPE)
-        said = self._broker.whereabouts.newest((path.subject,), types).get(path.subject)
+        said = self._evidence.whereabouts.newest((path.subject,), types).get(path.subject)
         if said is None or said.type != SecretConflicted.TYPE:
             return ""
-        wire = self._broker.whereabouts.events((said.sequence,)).get(said.sequence)
+        wire = self._evidence.whereabouts.events((said.sequence,)).get(said.sequence)
         try:
             event = read(wire).event if wire else None
         except EventError:
@@ -75,7 +74,7 @@ class Troubles:
         newest = max(found, key=lambda trouble: trouble.event)
         if newest.state != "dead letter":
             return newest
-        done = self._broker.whereabouts.newest((fact_about,), (fact,)).get(fact_about)
+        done = self._evidence.whereabouts.newest((fact_about,), (fact,)).get(fact_about)
         return newest if done is None or done.sequence < newest.event else None
 
 
@@ -84,9 +83,9 @@ def moment(micros: int) -> datetime:
     return datetime.fromtimestamp(micros / 1_000_000, UTC)
 
 
-def _dead(broker: Broker) -> Iterator[tuple[str, Trouble]]:
+def _dead(evidence: Evidence) -> Iterator[tuple[str, Trouble]]:
     after = 0
-    while page := broker.dead_letters.list(limit=_PAGE, after=after):
+    while page := evidence.dead_letters.list(limit=_PAGE, after=after):
         yield from ((letter.subject or letter.id, _of_letter(letter)) for letter in page)
         after = page[-1].n
 
@@ -95,8 +94,8 @@ def _of_letter(letter: DeadLetter) -> Trouble:
     return Trouble(letter.event, letter.route, "dead letter", letter.reason, letter.attempts, dead_letter=letter.n)
 
 
-def _pending(broker: Broker) -> Iterator[tuple[str, Trouble]]:
-    for one in broker.whereabouts.pending():
+def _pending(evidence: Evidence) -> Iterator[tuple[str, Trouble]]:
+    for one in evidence.whereabouts.pending():
         yield one.subject or str(one.event), _of_pending(one)
 
 

@@ -1,7 +1,6 @@
 """ASGI applications behind real sockets, in a thread of the test's own."""
 
 import http.client
-import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -10,16 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.hosts.asgi import Application, Receive, Scope, Send
-from infra.hosts.serving import Servers, Tls, reachable, tcp_socket, unix_socket
+from infra.hosts.serving import Servers, Tls, tcp_socket, unix_socket
+from tests.unix_http import Response, UnixConnection, exchange
 
 PATIENCE = 20.0
-
-
-@dataclass(frozen=True)
-class Response:
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
 
 
 @dataclass
@@ -48,9 +41,7 @@ class Served:
     ) -> Response:  # fmt: skip
         used = connection or self.connect()
         try:
-            used.request(method, target, body=body, headers=dict(headers or {}))
-            answer = used.getresponse()
-            return Response(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
+            return exchange(used, method, target, body, headers or {})
         finally:
             if connection is None:
                 used.close()
@@ -59,22 +50,8 @@ class Served:
         self, method: str, target: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> Response:
         assert self.path is not None
-        with closing(UnixConnection(self.path)) as connection:
+        with closing(UnixConnection(self.path, PATIENCE)) as connection:
             return self.ask(method, target, body, headers, connection)
-
-
-class UnixConnection(http.client.HTTPConnection):
-    """HTTP over a Unix socket, however long its path."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__("lockstep", timeout=PATIENCE)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        with reachable(self._path) as short:
-            self.sock.connect(short)
 
 
 @contextmanager

@@ -125,3 +125,10 @@ def test_an_order_without_an_expiry_is_none(data: bytes | None) -> None:
 def test_other_events_never_expire() -> None:
     for type_ in ("dev.lockstep.secret.changed", "dev.lockstep.secret.published", "com.example.thing"):
         assert expired(replace(wire(type_), data=None), NOW.timestamp()) is None
+
+
+@pytest.mark.parametrize("principal", [ANONYMOUS, OPERATOR, Principal("step", "publish"), Principal("token", "alerts")])
+def test_a_type_of_ours_that_the_catalogue_lacks_is_refused_by_name(principal: Principal) -> None:
+    with pytest.raises(RefusedError, match=r"dev\.lockstep\.secret\.exploded: unknown type of ours") as refused:
+        TABLE.check(principal, wire("dev.lockstep.secret.exploded"), NOW.timestamp())
+    assert refused.value.status == 400

@@ -48,6 +48,7 @@ def test_everything_can_be_said(tmp_path: Path) -> None:
         ({"clutser": "x"}, "clutser"),
         ({"cluster": "Not A Name"}, "cluster"),
         ({"retraction": {"grace": 1}}, "retraction.grace"),
+        ({"restart": {"window": "at night"}}, "restart.window"),
         ({"retraction": {"graceSeconds": -1}}, "retraction.graceSeconds"),
         ({"retraction": {"graceSeconds": float("inf")}}, "retraction.graceSeconds"),
         ({"sweep": {"intervalSeconds": 0}}, "sweep.intervalSeconds"),

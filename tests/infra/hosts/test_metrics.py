@@ -1,6 +1,8 @@
 """Metrics as Prometheus reads them."""
 
+import itertools
 import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -9,7 +11,7 @@ import pytest
 from events.envelope import Received, read
 from events.references import ManifestRef
 from events.secret import SecretMaterialized
-from infra.hosts.metrics import METRICS, PROPAGATION, PROPAGATION_BUCKETS, Histogram, Metric, render
+from infra.hosts.metrics import METRICS, PROPAGATION, PROPAGATION_BUCKETS, Histogram, Metric, Recent, render
 from tests.infra.hosts.exposition import parsed
 from tests.infra.hosts.steps import SECRET, changed, order
 
@@ -119,3 +121,28 @@ def test_declarations() -> None:
         assert metric.name.endswith("_total") == (metric.kind == "counter")
         assert metric.help.endswith(".")
         assert not {"secret", "name", "path", "namespace"} & set(metric.labels), "names are no labels"
+
+
+def test_recent_is_computed_again_only_when_it_is_old() -> None:
+    now, computed = [0.0], itertools.count(1)
+    recent = Recent(lambda: next(computed), 5.0, lambda: now[0])
+    assert [recent(), recent()] == [1, 1]
+    now[0] = 4.9
+    assert recent() == 1
+    now[0] = 5.0
+    assert [recent(), recent()] == [2, 2]
+
+
+def test_a_failure_is_not_kept() -> None:
+    answers: Iterator[ValueError | int] = iter([ValueError("not yet"), 7])
+
+    def compute() -> int:
+        found = next(answers)
+        if isinstance(found, ValueError):
+            raise found
+        return found
+
+    recent = Recent(compute, 3600.0)
+    with pytest.raises(ValueError, match="not yet"):
+        recent()
+    assert recent() == 7

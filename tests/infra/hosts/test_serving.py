@@ -13,7 +13,8 @@ import pytest
 
 from infra.hosts.asgi import Receive, Scope, Send
 from infra.hosts.senders import peer_uid
-from infra.hosts.serving import ListenError, Servers, Tls, peer, reachable, tcp_socket, unix_socket
+from infra.hosts.serving import ListenError, Servers, Tls, peer, tcp_socket, unix_socket
+from infra.hosts.unix_sockets import reachable
 from tests.infra.hosts.certificates import Certificates, issued
 from tests.infra.hosts.served import PATIENCE, respond, served, telling
 from tests.openbao import OpenBao

@@ -1,59 +1,26 @@
 """Several events to K_SINK over real HTTP: all in order, or a retry of the whole."""
 
-import threading
+import ssl
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
-from events.cloudevent import CloudEvent
-from events.http_binding import decode
 from functions._failures import Retry
-from infra.hosts.sink import HttpSink, NoSink
+from infra.hosts.configuration import ConfigurationError
+from infra.hosts.sink import HttpSink, NoSink, sink_from
+from tests.infra.hosts.certificates import Certificates, issued
+from tests.infra.hosts.ingress import Ingress, listening
 from tests.infra.hosts.steps import changed
+from tests.openbao import OpenBao
 
 EVENTS = tuple(changed(str(number)) for number in range(3))
 
 
-class Ingress(ThreadingHTTPServer):
-    """Answers with the statuses it is given, then 202; keeps the events and counts connections."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.answers: list[tuple[int, dict[str, str]]] = []
-        self.received: list[CloudEvent] = []
-        self.connections: set[object] = set()
-        self.address = f"http://127.0.0.1:{self.server_address[1]}/lockstep/default"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: Ingress
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
-        self.server.connections.add(self.client_address)
-        status, headers = self.server.answers.pop(0) if self.server.answers else (202, {})
-        if 200 <= status < 300:
-            self.server.received.append(decode(list(self.headers.items()), body))
-        self.send_response(status)
-        for name, value in {"content-length": "0", **headers}.items():
-            self.send_header(name, value)
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        """Nothing."""
-
-
 @pytest.fixture
 def ingress() -> Iterator[Ingress]:
-    server = Ingress()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with listening() as server:
+        yield server
 
 
 def test_all_in_order_over_one_connection(ingress: Ingress) -> None:
@@ -94,6 +61,69 @@ def test_credentials_in_the_address_are_not_shown() -> None:
     assert "canary" not in failure.value.reason
 
 
+OVERRIDES = '{"extensions": {"lane": "blue", "correlationid": "theirs"}}'
+
+
+def test_the_overrides_are_set_on_every_event_over_what_it_has(ingress: Ingress) -> None:
+    events = tuple(event.with_extensions(correlationid="ours", causationid="kept") for event in EVENTS)
+    sink_from({"K_SINK": ingress.address, "K_CE_OVERRIDES": OVERRIDES}).send(events)
+    assert len(ingress.received) == 3
+    for event in ingress.received:
+        assert (event.extensions["lane"], event.extensions["correlationid"]) == ("blue", "theirs")
+        assert event.extensions["causationid"] == "kept"
+    assert "lane" not in events[0].extensions
+
+
+@pytest.mark.parametrize("overrides", ["", "  ", "{}", '{"extensions": null}', '{"extensions": {}, "later": 1}'])
+def test_no_overrides(ingress: Ingress, overrides: str) -> None:
+    sink_from({"K_SINK": ingress.address, "K_CE_OVERRIDES": overrides, "K_CA_CERTS": ""}).send(EVENTS[:1])
+    assert ingress.received[0].extensions == EVENTS[0].extensions
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        "{", "[]", "7", '{"extensions": []}', '{"extensions": {"Lane": "x"}}', '{"extensions": {"lane": 1}}',
+        '{"extensions": {"lane": ""}}', '{"extensions": {"type": "x"}}', '{"extensions": {"data": "x"}}',
+        '{"extensions": {"a-b": "x"}}', "[" * 100_000,
+    ],
+)  # fmt: skip
+def test_overrides_that_cannot_be_used_are_refused_at_the_start(overrides: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"K_CE_OVERRIDES.*correct the SinkBinding"):
+        sink_from({"K_SINK": "http://127.0.0.1:9", "K_CE_OVERRIDES": overrides})
+
+
+@pytest.mark.parametrize("bundle", ["canary", "-----BEGIN CERTIFICATE-----\ncanary\n-----END CERTIFICATE-----\n"])
+def test_a_bundle_that_cannot_be_used_is_refused_at_the_start(bundle: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"K_CA_CERTS.*correct the SinkBinding") as refused:
+        sink_from({"K_SINK": "https://127.0.0.1:9", "K_CA_CERTS": bundle})
+    assert "canary" not in str(refused.value)
+
+
+@pytest.fixture
+def encrypted(openbao: OpenBao, tmp_path: Path) -> Iterator[tuple[Ingress, Certificates]]:
+    """An ingress with TLS, and who vouches for it."""
+    certificates = issued(openbao, tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates.server, certificates.key)
+    with listening(context) as server:
+        yield server, certificates
+
+
+@pytest.mark.e2e
+def test_whom_the_bundle_names_is_trusted_and_nobody_else(encrypted: tuple[Ingress, Certificates]) -> None:
+    ingress, certificates = encrypted
+    bundle = "# of the cluster\n" + certificates.ca.read_text()
+    sink_from({"K_SINK": ingress.address, "K_CA_CERTS": bundle}).send(EVENTS)
+    assert [event.id for event in ingress.received] == [event.id for event in EVENTS]
+    with pytest.raises(Retry, match=r"not reachable \(SSLError\)"):
+        sink_from({"K_SINK": ingress.address}).send(EVENTS)
+    elsewhere = ingress.address.replace("127.0.0.1", "localhost")
+    with pytest.raises(Retry, match=r"not reachable \(SSLError\)"):
+        sink_from({"K_SINK": elsewhere, "K_CA_CERTS": bundle}).send(EVENTS)
+
+
 def test_without_a_sink() -> None:
+    assert isinstance(sink_from({"K_CE_OVERRIDES": OVERRIDES}), NoSink)
     with pytest.raises(Retry, match="3 events to send and no sink; set K_SINK"):
         NoSink().send(EVENTS)

@@ -17,10 +17,12 @@ from functions._step import Step
 from infra.hosts.answering import StepAnswerer
 from infra.hosts.metrics import Histogram
 from infra.hosts.sink import NoSink
-from infra.hosts.step_app import Sink, StepApp
+from infra.hosts.step_app import StepApp
+from infra.hosts.step_endpoint import Sink, StepEndpoint
 from tests.infra.hosts.exposition import parsed
-from tests.infra.hosts.served import PATIENCE, Response, Served, served
+from tests.infra.hosts.served import PATIENCE, Served, served
 from tests.infra.hosts.steps import CANARY, changed, order, ports, raising, saying, step_of
+from tests.unix_http import Response
 
 
 class Collecting:
@@ -41,7 +43,8 @@ def serving(step: Step, sink: Sink | None = None, *, ready: bool = True) -> Iter
     answerer = StepAnswerer(step, ports(), "/lockstep/test/steps/tested", ready=lambda: ready)
     histogram = Histogram()
     histogram.observe(0.02)
-    with served(StepApp(answerer, sink or NoSink(), histogram, lambda: "sealed; unseal it")) as app:
+    endpoint = StepEndpoint(answerer, sink or NoSink(), lambda: "sealed; unseal it")
+    with served(StepApp(endpoint, histogram)) as app:
         yield app
 
 

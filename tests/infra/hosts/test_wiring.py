@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from functions import STEPS
+from functions._failures import Unavailable
 from functions._step import Step
 from infra.hosts.configuration import Configuration
 from infra.hosts.wiring import (
@@ -98,8 +99,9 @@ def client() -> VaultClient:
 
 def shared(root: Path, configuration: Configuration | None = None) -> Shared:
     configuration = configuration or Configuration()
+    secrets = directory_secrets(root, configuration)
     return Shared(
-        secrets=directory_secrets(root, configuration), publications=FakePublications(), wiring=FakeWiring(),
+        sources=secrets, targets=secrets, publications=FakePublications(), wiring=FakeWiring(),
         access=FakeAccess(), suspensions=FakeSuspensions(), settings=step_settings(configuration),
         configuration=configuration, notice=print,
     )  # fmt: skip
@@ -133,3 +135,14 @@ def test_calls_are_counted_by_kind() -> None:
     for kind in ("read", "write", "read"):
         count("GET", kind)
     assert counts == {"read": 2, "write": 1}
+
+
+def test_a_pods_token_is_read_at_every_login(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    found = authenticator({"BAO_K8S_ROLE": "k", "BAO_K8S_TOKEN_FILE": str(file)})
+    with pytest.raises(Unavailable, match="token cannot be read"):
+        found.login()
+    file.write_text("canary-4711\n")
+    with pytest.raises(Unavailable, match="cannot reach") as failure:
+        found.login()  # it asks, and nobody is there
+    assert "canary" not in str(failure.value)

@@ -115,7 +115,7 @@ def test_an_order_against_what_moved_meanwhile_is_refused(existing: Existing) ->
     [
         ("secret/not/published", None, Exit.NOT_FOUND, "it publishes secret/"),
         (None, "platform-data/nobody", Exit.NOT_FOUND, "is not wired"),
-        (None, "no-namespace", Exit.REFUSED, "NAMESPACE/NAME"),
+        (None, "no-namespace", Exit.USAGE, "NAMESPACE/NAME"),
     ],
 )
 def test_what_cannot_be_adopted(

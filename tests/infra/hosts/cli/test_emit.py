@@ -85,6 +85,13 @@ def test_a_type_that_nobody_knows_is_taken_raw_as_from_anybody(up: Running) -> N
     assert result.exit_code == Exit.OK
 
 
+@pytest.mark.parametrize("flags", [(), ("--dry-run",)])
+def test_an_unknown_type_of_ours_is_not_sent(tmp_path: Path, flags: tuple[str, ...]) -> None:
+    body = json.dumps({"specversion": "1.0", "id": "1", "source": "/x", "type": "dev.lockstep.secret.exploded"})
+    result = lockstep("emit", "--raw", "-", *flags, root=tmp_path, stdin=body)
+    assert (result.exit_code, "secret.exploded: unknown type of ours" in result.stderr) == (Exit.USAGE, True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

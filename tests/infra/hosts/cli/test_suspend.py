@@ -58,7 +58,7 @@ def test_resuming_what_is_not_suspended(up: Running) -> None:
 
 @pytest.mark.parametrize("scope", ["bad scope", "../up", "/abs", "a//b", "x" * 2000])
 def test_scopes_that_are_none(up: Running, scope: str) -> None:
-    assert lockstep("suspend", scope, "--reason", "r", root=up.root).exit_code == Exit.REFUSED
+    assert lockstep("suspend", scope, "--reason", "r", root=up.root).exit_code == Exit.USAGE
     assert up.status()["suspensions"] == []
 
 
@@ -69,5 +69,5 @@ def test_wrong_usage(up: Running, arguments: tuple[str, ...]) -> None:
 
 def test_reasons_that_could_not_be_shown_are_refused(up: Running) -> None:
     for reason in ("two\nlines", "\x1b[31mred", "x" * 600):
-        assert lockstep("suspend", "temporal", "--reason", reason, root=up.root).exit_code == Exit.REFUSED
+        assert lockstep("suspend", "temporal", "--reason", reason, root=up.root).exit_code == Exit.USAGE
     assert up.status()["suspensions"] == []

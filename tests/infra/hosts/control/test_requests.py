@@ -37,7 +37,7 @@ def test_arguments_are_read_strictly(
 ) -> None:
     with pytest.raises(CommandError, match=member) as refused:
         getattr(up.control, method)(name, **arguments)
-    assert refused.value.exit_code == Exit.REFUSED
+    assert refused.value.exit_code == Exit.USAGE
 
 
 @pytest.mark.e2e

@@ -20,11 +20,12 @@ from events.wiring import WiringChanged
 from infra.hosts.local.app import App
 from infra.hosts.local.instance import Instance, Parts
 from infra.hosts.metrics import METRICS
-from infra.hosts.serving import reachable
+from infra.hosts.unix_sockets import reachable
 from infra.stores.vault.health import Health
 from tests.infra.hosts.exposition import parsed
-from tests.infra.hosts.served import PATIENCE, Response, Served, served
+from tests.infra.hosts.served import PATIENCE, Served, served
 from tests.infra.hosts.steps import CANARY
+from tests.unix_http import Response
 
 pytestmark = pytest.mark.e2e
 INGRESS = "/lockstep/default"

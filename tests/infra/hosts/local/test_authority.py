@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from events.references import PathRef
+from infra.deploy.wired import wired_paths
 from infra.hosts.configuration import Configuration, ConfigurationError
-from infra.hosts.local.authority import LocalAuthority, wired_paths
+from infra.hosts.local.authority import LocalAuthority
 from infra.wiring.documents import load_documents
 from infra.wiring.index import Index, Source
 from tests.infra.wiring.samples import STORE, external, push, together

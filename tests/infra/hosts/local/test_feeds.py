@@ -11,7 +11,7 @@ from events.cloudevent import CloudEvent
 from events.envelope import issue, read
 from events.event import Event
 from events.references import ManifestRef, PathRef, SecretRef, Version
-from events.secret import SecretChanged, SecretDrifted
+from events.secret import SecretChanged, SecretDrifted, SecretRemoved
 from events.wiring import WiringChanged
 from functions._ports import Publication, SecretContent
 from functions._values import SecretValue
@@ -97,7 +97,7 @@ def wire(tmp_path: Path) -> Callable[..., None]:
 
 @pytest.fixture
 def feed(wiring: WiringDirectory, database: LocalDatabase, told: Told) -> WiringFeed:
-    return WiringFeed(wiring, KnownManifests(database), bind=told.bind, tell=told)  # type: ignore[arg-type]  # its shape
+    return WiringFeed(wiring, KnownManifests(database), bind=told.bind, tell=told)
 
 
 # --- manifests -------------------------------------------------------------------------------------------------------
@@ -131,7 +131,7 @@ def test_what_changed_while_it_was_down(
     feed.refresh()
     wire(STORE, external())
     after = Told()
-    again = WiringFeed(wiring, KnownManifests(database), bind=after.bind, tell=after)  # type: ignore[arg-type]  # as above
+    again = WiringFeed(wiring, KnownManifests(database), bind=after.bind, tell=after)
     assert again.refresh() == 1
     assert after.wiring == [(PUSH, "removed")]
 
@@ -151,8 +151,8 @@ def test_news_that_the_broker_did_not_take_is_kept(
     after = Told(failing=1)
     wire(STORE)
     with pytest.raises(BrokerFullError):
-        WiringFeed(wiring, KnownManifests(database), bind=after.bind, tell=after).refresh()  # type: ignore[arg-type]
-    assert WiringFeed(wiring, KnownManifests(database), bind=after.bind, tell=after).refresh() == 2  # type: ignore[arg-type]
+        WiringFeed(wiring, KnownManifests(database), bind=after.bind, tell=after).refresh()
+    assert WiringFeed(wiring, KnownManifests(database), bind=after.bind, tell=after).refresh() == 2
     assert set(after.wiring) == {(PUSH, "removed"), (PULL, "removed")}
 
 
@@ -170,7 +170,7 @@ def test_nothing_is_told_while_policies_cannot_be_bound(
 
     wire(STORE, push())
     with pytest.raises(BrokerFullError):
-        WiringFeed(wiring, KnownManifests(database), bind=sealed, tell=told).refresh()  # type: ignore[arg-type]
+        WiringFeed(wiring, KnownManifests(database), bind=sealed, tell=told).refresh()
     assert told.events == []
 
 
@@ -195,10 +195,10 @@ def test_news_told_again_after_a_crash_is_the_same_fact(
         def follow(self, changes: object) -> None:
             raise RuntimeError("killed")
 
-    crashed = WiringFeed(wiring, Dying(database), bind=told.bind, tell=told)  # type: ignore[arg-type]  # as above
+    crashed = WiringFeed(wiring, Dying(database), bind=told.bind, tell=told)
     with pytest.raises(RuntimeError):
         crashed.refresh()
-    WiringFeed(wiring, known, bind=told.bind, tell=told).refresh()  # type: ignore[arg-type]  # as above
+    WiringFeed(wiring, known, bind=told.bind, tell=told).refresh()
     first, second = told.ids()[-2:]
     assert first == second
 
@@ -248,7 +248,7 @@ def hints(
 ) -> SecretFeed:  # fmt: skip
     wire(STORE, push(), external())
     wiring.reload()
-    return SecretFeed(wiring, secrets, publications, told, lambda: NOW)  # type: ignore[arg-type]  # as above
+    return SecretFeed(wiring, secrets, publications, told, lambda: NOW)
 
 
 def published(publications: LocalPublications, state: str) -> None:
@@ -278,14 +278,14 @@ def test_a_source_changed_and_a_target_drifted(hints: SecretFeed, told: Told) ->
 
 
 def test_every_disappearance_is_its_own_fact(hints: SecretFeed, publications: LocalPublications, told: Told) -> None:
-    gone = SecretChanged(secret=SOURCE, present=False)
+    gone = SecretRemoved(secret=SOURCE)
     published(publications, "s1")
     hints.told(gone)
     hints.told(SecretChanged(secret=SOURCE, seen="s2"))  # and it is never published: the policy denies it now
     hints.told(gone)
     hints.told(SecretChanged(secret=SOURCE, seen="s3"))
     hints.told(gone)
-    states = [event.seen for event in told.events if isinstance(event, SecretChanged) and not event.present]
+    states = [event.seen for event in told.events if isinstance(event, SecretRemoved)]
     assert states == ["after-s1", "after-s2", "after-s3"]
     assert len(set(told.ids())) == len(told.events)
 
@@ -294,9 +294,9 @@ def test_a_disappearance_told_again_is_the_same_fact(
     wiring: WiringDirectory, secrets: DirectorySecrets, publications: LocalPublications, told: Told, hints: SecretFeed
 ) -> None:
     published(publications, "s1")
-    hints.told(SecretChanged(secret=SOURCE, present=False))
-    again = SecretFeed(wiring, secrets, publications, told, lambda: NOW)  # type: ignore[arg-type]  # as above
-    again.told(SecretChanged(secret=SOURCE, present=False))
+    hints.told(SecretRemoved(secret=SOURCE))
+    again = SecretFeed(wiring, secrets, publications, told, lambda: NOW)
+    again.told(SecretRemoved(secret=SOURCE))
     assert len(set(told.ids())) == 1
 
 
@@ -304,9 +304,9 @@ def test_a_target_deleted_twice_drifted_twice(
     wiring: WiringDirectory, secrets: DirectorySecrets, publications: LocalPublications, told: Told, hints: SecretFeed
 ) -> None:
     moments = iter((NOW, NOW.replace(minute=1)))
-    feed = SecretFeed(wiring, secrets, publications, told, lambda: next(moments))  # type: ignore[arg-type]  # as above
+    feed = SecretFeed(wiring, secrets, publications, told, lambda: next(moments))
     for _ in range(2):
-        feed.told(SecretChanged(secret=TARGET, present=False))
+        feed.told(SecretRemoved(secret=TARGET))
     drifted = [event for event in told.events if isinstance(event, SecretDrifted)]
     assert len({issue(event, source="/x", now=NOW).id for event in drifted}) == 2
 

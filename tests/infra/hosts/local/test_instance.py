@@ -162,9 +162,9 @@ def test_sources_stop_before_the_broker_and_the_broker_before_what_steps_need(
     instance = Instance(root)
     instance.start()
     for owner, name in (
-        (instance.parts.watches[0], "stop"),
-        (instance.parts.watches[1], "stop"),
+        (instance.parts.platform, "unfollow"),
         (instance.parts.broker, "drain"),
+        (instance.parts.platform, "close"),
         (instance.parts.authority, "stop"),
         (instance.parts.database, "close"),
         (instance.lock, "release"),
@@ -172,8 +172,7 @@ def test_sources_stop_before_the_broker_and_the_broker_before_what_steps_need(
         _record(monkeypatch, owner, name, order)
     instance._stopping = [_named_again(part, instance) for part in instance._stopping]
     instance.stop()
-    kinds = [kind for kind in order if kind != "TreeWatch"]
-    assert kinds == ["DirectoryWatch", "Broker", "LocalAuthority", "LocalDatabase", "InstanceLock"]
+    assert order == ["Machine", "Broker", "Machine", "LocalAuthority", "LocalDatabase", "InstanceLock"]
 
 
 def _record(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, order: list[str]) -> None:

@@ -18,10 +18,7 @@ from events.envelope import issue, read
 from events.http_binding import decode, encode_binary
 from events.references import PathRef, SecretRef
 from events.secret import SecretChanged, SecretPublished
-from functions import NAMES
 from infra.hosts.cli.failures import Exit
-from infra.hosts.configuration import ConfigurationError
-from infra.hosts.local.one_step import chosen_step
 from infra.stores.vault.authority import VaultAuthority
 from tests.infra.hosts.exposition import parsed
 from tests.infra.hosts.served import Served
@@ -33,18 +30,6 @@ from tests.openbao import OpenBao
 EVERYTHING = 'path "*" {\n  capabilities = ["create", "read", "update", "patch", "delete", "list", "sudo"]\n}\n'
 SOURCE = SecretRef(namespace="platform-data", name="temporal.credentials")
 _LOCKSTEP = str(Path(sys.executable).with_name("lockstep"))
-
-
-def test_the_step_is_chosen_by_name() -> None:
-    assert [chosen_step({"LOCKSTEP_STEP": name}).name for name in NAMES] == list(NAMES)
-
-
-@pytest.mark.parametrize("name", ["", "Publish", "nonsense", "_step", "publish "])
-def test_another_name_is_refused_with_the_choice(name: str) -> None:
-    with pytest.raises(ConfigurationError, match="choose one of publish, materialize, retract, sweep, record"):
-        chosen_step({"LOCKSTEP_STEP": name})
-    with pytest.raises(ConfigurationError):
-        chosen_step({})
 
 
 def _environment(**more: str) -> dict[str, str]:

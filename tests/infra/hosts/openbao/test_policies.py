@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from events.consumer import WorkloadRef
 from events.references import ManifestRef, PathRef
 from functions import STEPS
 from functions._capability import Capability
@@ -13,13 +14,17 @@ from functions._failures import Reject, Unavailable
 from functions._ports import Claim, Tombstone
 from functions._step import Step
 from functions._values import SecretValue
+from functions._workloads import Reminder, Rollout
 from infra.deploy.vault_policies import WiredPaths, render
 from infra.hosts.openbao.embedded import EmbeddedOpenBao
 from infra.stores.vault.anchors import Anchor, VaultAnchors
 from infra.stores.vault.authority import VaultAuthority
+from infra.stores.vault.budgets import VaultBudgets
 from infra.stores.vault.claims import VaultClaims, claim_name
 from infra.stores.vault.client import VaultClient
 from infra.stores.vault.kv import KvEngine
+from infra.stores.vault.reminders import VaultReminders
+from infra.stores.vault.rollouts import VaultRollouts
 from infra.stores.vault.tombstones import VaultTombstones
 from infra.stores.vault.transit import TransitSigner
 from tests.openbao import OpenBao
@@ -91,6 +96,14 @@ GRANTS: dict[str, dict[Capability, set[str]]] = {
     "lockstep/data/tombstones/x": {C.TOMBSTONE_READ: {"read"}, C.TOMBSTONE_WRITE: {"create", "update"}},
     "lockstep/metadata/tombstones/x": {C.TOMBSTONE_WRITE: {"read", "delete"}},
     "lockstep/delete/tombstones/x": {C.TOMBSTONE_WRITE: {"update"}},
+    "lockstep/data/rollouts/x": {C.ROLLOUT_READ: {"read"}, C.ROLLOUT_WRITE: {"create", "update"}},
+    "lockstep/metadata/rollouts/": {C.ROLLOUT_READ: {"list"}, C.ROLLOUT_WRITE: {"read", "delete"}},
+    "lockstep/metadata/rollouts/x": {C.ROLLOUT_WRITE: {"read", "delete"}},
+    "lockstep/delete/rollouts/x": {C.ROLLOUT_WRITE: {"update"}},
+    "lockstep/data/budgets/x": {C.BUDGET_WRITE: {"create", "read", "update"}},
+    "lockstep/data/due/local_restart/202601010000/x": {C.REMINDER_WRITE: {"create", "update"}},
+    "lockstep/metadata/due/local_restart/": {C.REMINDER_WRITE: {"list", "delete"}},
+    "lockstep/metadata/due/local_restart/202601010000/x": {C.REMINDER_WRITE: {"list", "delete"}},
     "lockstep/data/anchors/ledger": {C.LEDGER_WRITE: {"create", "read", "update"}},
     "lockstep-transit/sign/ledger": {C.LEDGER_WRITE: {"update"}},
     "lockstep-transit/verify/ledger": {C.LEDGER_WRITE: {"update"}},
@@ -158,6 +171,28 @@ def failing(notice: str) -> None:
     raise AssertionError(notice)
 
 
+def _rolled(client: VaultClient) -> None:
+    rollouts, ref = VaultRollouts(KvEngine(client)), WorkloadRef(kind="Deployment", namespace="team", name="policies")
+    made = rollouts.write(Rollout(ref, "u", "0" * 32, {}, {}, "waiting", NOW))
+    rollouts.remove(rollouts.write(made))
+    assert rollouts.read(ref) is None
+
+
+def _slotted(client: VaultClient) -> None:
+    budgets = VaultBudgets(KvEngine(client))
+    for _ in range(2):
+        budgets.write(budgets.read("restart.policies"))
+
+
+def _reminded(client: VaultClient) -> None:
+    reminders, reminder = VaultReminders(KvEngine(client)), Reminder(NOW, "policies", "namespaces/team/deployments/x")
+    for _ in range(2):
+        reminders.set(reminder)
+    assert reminders.due("policies", NOW) == (reminder,)
+    reminders.remove(reminder)
+    assert reminders.due("policies", NOW) == ()
+
+
 def _write(path: PathRef) -> Act:
     def act(client: VaultClient) -> None:
         VaultAuthority(KvEngine(client)).write(path, {"a": SecretValue.of("2")}, None)
@@ -187,6 +222,10 @@ ACTS: dict[str, tuple[frozenset[Capability], Act]] = {
         frozenset({C.TOMBSTONE_WRITE}),
         lambda c: VaultTombstones(KvEngine(c)).remove(replace(tombstone("policies-none"), revision=1)),
     ),
+    "read rollouts": (frozenset({C.ROLLOUT_READ}), lambda c: VaultRollouts(KvEngine(c)).refs()),
+    "write rollout": (frozenset({C.ROLLOUT_WRITE, C.ROLLOUT_READ}), _rolled),
+    "take a slot": (frozenset({C.BUDGET_WRITE}), _slotted),
+    "remind": (frozenset({C.REMINDER_WRITE}), _reminded),
     "read anchor": (frozenset({C.LEDGER_WRITE}), lambda c: VaultAnchors(KvEngine(c)).read()),
     "sign": (frozenset({C.LEDGER_WRITE}), lambda c: TransitSigner(c).sign(b"head")),
 }

@@ -174,3 +174,35 @@ def test_a_store_that_fails_half_way_leaves_a_reason() -> None:
     rehearsal = rehearsed(world, publish(world))
     assert told(rehearsal) == [("publish", "write", str(PATH))]
     assert [(one.step, one.kind) for one in rehearsal.blocked] == [("materialize", "retry")]
+
+
+def test_what_is_looked_at_ahead_is_not_asked_again_and_changes_nothing_that_is_told() -> None:
+    world = in_step().world
+    world.source(SOURCE, {"password": value("2")})
+    events = publish(world), materialize(world)
+    before = told(rehearsed(world, *events))
+    rehearsal = Rehearsal(lambda _: world.ports)
+    rehearsal.look_ahead(events)
+    world.authority.calls.clear()
+    world.claims.calls.clear()
+    for event in events:
+        rehearsal.tell(event)
+    assert told(rehearsal) == before != []
+    assert world.authority.calls == world.claims.calls == []
+    rehearsal.look_ahead(())
+    rehearsal.tell(publish(world))
+    assert len(world.claims.calls) == 1, "what was seen counts until the next look ahead"
+
+
+def test_what_could_not_be_looked_at_ahead_is_what_the_step_says() -> None:
+    world = in_step().world
+
+    def fail(operation: str, subject: str) -> None:
+        raise Unavailable("authority", "sealed")
+
+    world.authority.before = fail
+    rehearsal = Rehearsal(lambda _: world.ports)
+    rehearsal.look_ahead((publish(world), materialize(world)))
+    rehearsal.tell(publish(world))
+    (blocked,) = rehearsal.blocked
+    assert "sealed" in blocked.reason

@@ -1,0 +1,70 @@
+"""Orders that people give by annotating a manifest, so that RBAC decides who may.
+
+`lockstep.dev/adopt: <mount>/<path>@<epoch>[, …]` on a PushSecret lets it take over paths from whoever holds them; the
+epoch is the one that `lockstep adopt --dry-run` shows, so that an old annotation orders nothing. Any other annotation
+that changes (`lockstep.dev/reconcile: <anything new>`, ESO's force-sync) changes the manifest: news by itself.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+
+from pydantic import ValidationError
+
+from events.orders import ClaimRequested
+from events.references import PathRef
+from functions._manifests.push_secret import PushSecret
+from infra.wiring.cluster import ClusterWiring
+
+ADOPT = "lockstep.dev/adopt"
+RECONCILE = "lockstep.dev/reconcile"
+_ADOPTED = re.compile(r"(?P<path>[^@\s]+)@(?P<epoch>[0-9]{1,9})")
+
+
+class AnnotatedOrders:
+    """Tells each order once, as long as `done` remembers it; to be asked after the wiring changed."""
+
+    def __init__(
+        self, wiring: ClusterWiring, tell: Callable[[ClaimRequested], None], *, now: Callable[[], datetime],
+        lifetime: float, done: set[str] | None = None, notice: Callable[[str], None] = lambda _: None,
+    ) -> None:  # fmt: skip
+        self._wiring = wiring
+        self._tell = tell
+        self._now = now
+        self._lifetime = timedelta(seconds=lifetime)
+        self._done = set() if done is None else done
+        self._notice = notice
+
+    def look(self) -> int:
+        """How many orders were told. Raises what `tell` raises: the order is told at the next look."""
+        told = 0
+        for push in self._wiring.push_secrets():
+            text = push.annotations.get(ADOPT)
+            mark = f"{push.uid} {text}"
+            if text is None or mark in self._done or self._wiring.mode(push.ref) != "own":
+                continue
+            for order in self._orders(push, text):
+                self._tell(order)
+                told += 1
+            self._done.add(mark)
+        return told
+
+    def _orders(self, push: PushSecret, text: str) -> Iterator[ClaimRequested]:
+        paths = {str(path): path for path in self._paths(push)}
+        for part in filter(None, (each.strip() for each in text.split(","))):
+            found = _ADOPTED.fullmatch(part)
+            path = paths.get(found["path"]) if found else None
+            if found is None or path is None:
+                self._notice(f"{push.ref}: {ADOPT} names no path of the manifest as <mount>/<path>@<epoch>")
+                continue
+            try:
+                yield ClaimRequested(
+                    path=path, claimant=push.ref, epoch=int(found["epoch"]), by=f"annotation:{push.namespace}",
+                    expires=self._now() + self._lifetime, reason=f"annotation {ADOPT}",
+                )  # fmt: skip
+            except ValidationError:
+                self._notice(f"{push.ref}: {ADOPT} cannot be ordered")
+
+    def _paths(self, push: PushSecret) -> Iterator[PathRef]:
+        resolved = next((one for one in self._wiring.snapshot().pushes() if one.push is push), None)
+        yield from resolved.entries if resolved else ()

@@ -1,0 +1,101 @@
+"""`Publications` in the PushSecrets' own status: confirming a version is one call, which also shows it to people."""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from events.references import ManifestRef, PathRef
+from functions._failures import Retry
+from functions._manifests.push_secret import PushSecret
+from functions._ports import Publication
+from infra.hosts.cluster.conditions import PUSHED, rfc3339
+from infra.hosts.cluster.statuses import Known, Statuses
+from infra.hosts.cluster.synced import forgotten, publications, recorded
+from infra.wiring.cluster import ClusterWiring
+
+
+class ClusterPublications:
+    """Implements the port `Publications`. PushSecrets whose store another controller serves have none."""
+
+    def __init__(
+        self, wiring: ClusterWiring, statuses: Statuses, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._wiring = wiring
+        self._statuses = statuses
+        self._now = now
+        self._left: tuple[object, dict[PathRef, tuple[ManifestRef, ...]]] = (None, {})
+
+    def read(self, path: PathRef) -> Publication | None:
+        found = [one for ref in self._holders(path) for one in self._of(ref) if one.path == path]
+        return max(found, key=lambda one: one.version.number, default=None)
+
+    def record(self, publication: Publication) -> None:
+        """One patch of the PushSecret's status, with its condition; none where all of it is there already.
+
+        Raises Retry where the PushSecret is gone.
+        """
+        push = self._wiring.push_secret(publication.manifest)
+        if push is None:
+            raise Retry(f"{publication.manifest} is not wired any more; looking again")
+        self._statuses.change(publication.manifest, lambda known: self._confirmed(known, push, publication))
+
+    def forget(self, path: PathRef) -> None:
+        def without(known: Known) -> Mapping[str, Any] | None:
+            synced = forgotten(known.status, path, self._wiring.mount)
+            return {"syncedPushSecrets": synced} if synced else None
+
+        for ref in self._holders(path):
+            if self._statuses.read(ref) is not None:
+                self._statuses.change(ref, without)
+
+    def all(self) -> Iterator[Publication]:
+        """Every confirmed version, ordered by path."""
+        found = [one for push in self._wiring.push_secrets() if self._ours(push.ref) for one in self._of(push.ref)]
+        yield from sorted(found, key=lambda one: str(one.path))
+
+    def _confirmed(self, known: Known, push: PushSecret, publication: Publication) -> Mapping[str, Any] | None:
+        mount_of = self._wiring.mount
+        before = next(
+            (one for one in publications(known.status, push.ref, mount_of) if one.path == publication.path), None
+        )
+        if before is not None and before.version.number > publication.version.number:
+            return None
+        if before == publication and PUSHED.shown_in(known.status):
+            return None
+        now = self._now()
+        return {
+            "refreshTime": rfc3339(now),
+            "syncedResourceVersion": f"{known.generation}-{push.generation}",
+            "syncedPushSecrets": recorded(known.status, push, publication, mount_of),
+            "conditions": PUSHED.document(known.status, now),
+        }
+
+    def _of(self, ref: ManifestRef) -> Iterator[Publication]:
+        known = self._statuses.read(ref)
+        if known is not None:
+            yield from publications(known.status, ref, self._wiring.mount)
+
+    def _ours(self, ref: ManifestRef) -> bool:
+        return self._wiring.mode(ref) == "own"
+
+    def _holders(self, path: PathRef) -> list[ManifestRef]:
+        """The PushSecrets whose status may tell of a path: its producers, and who published it before."""
+        refs = [push.ref for push in self._wiring.producers_of_path(path)]
+        return [ref for ref in dict.fromkeys((*refs, *self._former().get(path, ()))) if self._ours(ref)]
+
+    def _former(self) -> dict[PathRef, tuple[ManifestRef, ...]]:
+        """Paths that a PushSecret's status names and its spec does not; looked up anew when the wiring changes."""
+        index = self._wiring.snapshot()
+        if self._left[0] is not index:
+            left: dict[PathRef, tuple[ManifestRef, ...]] = {}
+            for each in index.pushes():
+                for one in self._of_seen(each.push):
+                    if one.path not in each.entries:
+                        left[one.path] = (*left.get(one.path, ()), one.manifest)
+            self._left = (index, left)
+        return self._left[1]
+
+    def _of_seen(self, push: PushSecret) -> Iterator[Publication]:
+        held = self._wiring.held(push.ref)
+        if held is not None:
+            yield from publications(held.status, push.ref, self._wiring.mount)

@@ -1,0 +1,107 @@
+"""The platform of one machine: manifests and Secrets as directories below ROOT, followed by their files' changes."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from events.event import Event
+from functions._capability import Capability
+from functions._step import Step
+from infra.hosts.configuration import Configuration
+from infra.hosts.guarded_wiring import GuardedWiring
+from infra.hosts.local.database import LocalDatabase
+from infra.hosts.local.feeds import SecretFeed, WiringFeed
+from infra.hosts.local.manifests import KnownManifests
+from infra.hosts.local.publications import LocalPublications
+from infra.hosts.local.suspensions import LocalSuspensions
+from infra.hosts.platform import Hooks, Notice, Watch
+from infra.hosts.wiring import convention_policy, directory_secrets, own_mounts
+from infra.sources.directory_watch import DirectoryWatch
+from infra.sources.tree_watch import TreeWatch
+from infra.stores.directory.workloads import NoWorkloads
+from infra.wiring.access import FileAccess
+
+_READY = 10.0  # seconds that a watch may take to look at everything once
+
+
+class Machine:
+    """Implements Platform over ROOT/wiring, ROOT/access.yaml and ROOT/namespaces."""
+
+    def __init__(
+        self, root: Path, configuration: Configuration, database: LocalDatabase, servers: tuple[str, ...] | None,
+        notice: Notice,
+    ) -> None:  # fmt: skip
+        """Read what is there. `servers` are those that a store manifest may name. Raises AccessError."""
+        self._root = root
+        self._database = database
+        self._notice = notice
+        self._following: list[Callable[[], object]] = []
+        self.title = f"root {root}"
+        self.access = FileAccess(root / "access.yaml")
+        self.wiring = GuardedWiring(
+            root / "wiring", convention_policy(configuration), servers, own_mounts(configuration)
+        )
+        self.wiring.reload()
+        self.publications = LocalPublications(database)
+        self.suspensions = LocalSuspensions(database)
+        self.workloads = NoWorkloads()
+        self.sources = self.targets = directory_secrets(root, configuration)
+        self.targets.clean()
+
+    def ready(self) -> bool:
+        return True
+
+    def runs(self, step: Step) -> bool:
+        return Capability.WORKLOAD_READ not in step.needs  # files have no workloads: who reads them sees what they hold
+
+    def observe(self, event: Event) -> None:
+        """Nothing beside the files shows outcomes here."""
+
+    def refused(self, step: str, event: Event, reason: str) -> None:
+        """As `observe`."""
+
+    def follow(self, hooks: Hooks) -> tuple[Watch, ...]:
+        secret_feed = SecretFeed(self.wiring, self.sources, self.publications, hooks.tell("directory"))
+        watch = DirectoryWatch(
+            self._root,
+            self.sources,
+            interested=secret_feed.interested,
+            emit=secret_feed.told,
+            known=secret_feed.known,
+            expected=secret_feed.expected,
+            derived=secret_feed.derived,
+            notice=self._notice,
+        )
+        wiring_feed = WiringFeed(
+            self.wiring, KnownManifests(self._database), bind=hooks.bind, tell=hooks.tell("wiring")
+        )
+
+        def on_change(paths: frozenset[Path]) -> None:
+            # The policy first: what it denies now must not wait until the authority lets policies be bound.
+            policy = any(path.name == "access.yaml" for path in paths)
+            if policy and (problem := self.access.reload()):
+                self._notice(problem)
+            if wiring_feed.refresh() > 0:
+                watch.relist()
+            if policy:
+                hooks.sweep()  # what was denied may be allowed now
+
+        wiring_feed.refresh()
+        manifests = TreeWatch([self._root / "wiring", self._root / "access.yaml"], on_change, name="wiring-watch")
+        for part in (watch, manifests):
+            part.start()
+            self._following.append(part.stop)
+            part.wait_ready(_READY)
+        return watch, manifests
+
+    def unfollow(self) -> None:
+        failures: list[Exception] = []
+        while self._following:
+            try:
+                self._following.pop()()
+            except Exception as failure:  # noqa: BLE001  collected, and raised when all have stopped
+                failures.append(failure)
+        if failures:
+            raise ExceptionGroup("not every watch stopped cleanly", failures)
+
+    def close(self) -> None:
+        self.targets.close()

@@ -1,0 +1,21 @@
+"""Names of Unix sockets that fit the kernel's limit; apart from the server, so that a client need not load one."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+_LONGEST = 100  # bytes; the kernel's limit is 108
+
+
+@contextlib.contextmanager
+def reachable(path: Path) -> Iterator[str]:
+    """A name of the socket that fits, however deep ROOT lies. Raises OSError where its directory cannot be opened."""
+    if len(os.fsencode(path)) <= _LONGEST:
+        yield str(path)
+        return
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{directory}/{path.name}"
+    finally:
+        os.close(directory)

@@ -1,0 +1,59 @@
+"""An annotation that lets a PushSecret take over a path, told once."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from events.orders import ClaimRequested
+from infra.hosts.cluster.orders import ADOPT, AnnotatedOrders
+from infra.testbed.cluster import Cluster
+from infra.wiring.cluster import ClusterWiring
+from tests.eso import apply, place, push_body, store_body
+from tests.infra.hosts.cluster.conftest import ready, until
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("controller", ["lockstep", ""])
+def test_adopting(
+    eso_cluster: Cluster, namespace: str, store_name: str, wiring: ClusterWiring, controller: str
+) -> None:
+    path = f"secret/platform-data/postgres/{namespace}"
+    apply(eso_cluster, store_body(store_name, controller=controller))
+    apply(eso_cluster, push_body(namespace, store_name, annotations={ADOPT: f"{path}@3, secret/not/mine@1, nonsense"}))
+    told: list[ClaimRequested] = []
+    notices: list[str] = []
+    orders = AnnotatedOrders(ready(wiring), told.append, now=lambda: NOW, lifetime=900, notice=notices.append)
+    if not controller:
+        assert orders.look() == 0, "what another controller serves is not ours to take over"
+        return
+    orders.look()
+    orders.look()
+    mine = [order for order in told if order.claimant.namespace == namespace]
+    assert [(str(order.path), order.epoch) for order in mine] == [(path, 3)]
+    assert len([text for text in notices if namespace in text]) == 2
+    annotation = {"metadata": {"annotations": {ADOPT: f"{path}@4"}}}
+    eso_cluster.admin.patch(place(push_body(namespace, "x")), annotation)
+    until(lambda: wiring.reload() and orders.look())
+    assert [order.epoch for order in told if order.claimant.namespace == namespace] == [3, 4]
+
+
+def test_an_order_that_is_not_taken_is_told_again(
+    eso_cluster: Cluster, namespace: str, store_name: str, wiring: ClusterWiring
+) -> None:
+    path = f"secret/platform-data/postgres/{namespace}"
+    apply(eso_cluster, store_body(store_name))
+    apply(eso_cluster, push_body(namespace, store_name, annotations={ADOPT: f"{path}@0"}))
+    told: list[ClaimRequested] = []
+
+    def refuse(order: ClaimRequested) -> None:
+        if len(told) == 0 and order.claimant.namespace == namespace:
+            told.append(order)
+            raise RuntimeError("the broker is full")
+        told.append(order)
+
+    orders = AnnotatedOrders(ready(wiring), refuse, now=lambda: NOW, lifetime=900)
+    with pytest.raises(RuntimeError):
+        orders.look()
+    orders.look()
+    assert len([order for order in told if order.claimant.namespace == namespace]) == 2

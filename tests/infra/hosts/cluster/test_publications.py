@@ -1,0 +1,174 @@
+"""What `kubectl get pushsecrets` shows, at which cost; and what others write meanwhile."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from events.references import ManifestRef, PathRef, Version
+from functions._failures import Retry
+from functions._ports import Publication
+from infra.hosts.cluster.publications import ClusterPublications
+from infra.hosts.cluster.statuses import Statuses, Written
+from infra.kubernetes.api import Api
+from infra.testbed.cluster import Cluster
+from infra.wiring.cluster import ClusterWiring
+from tests.eso import apply, place, push_body, store_body
+from tests.infra.hosts.cluster.conftest import ready, until
+
+WRITTEN = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+Calls = list[tuple[str, str]]
+PATCH = ("patch", "pushsecrets/status")
+
+
+def path_of(namespace: str) -> PathRef:
+    return PathRef(mount="secret", path=f"platform-data/postgres/{namespace}")
+
+
+def confirmed(namespace: str, number: int = 1, state: str = "uid/7") -> Publication:
+    return Publication(
+        path=path_of(namespace),
+        version=Version(number=number, created=WRITTEN),
+        manifest=ManifestRef(kind="PushSecret", namespace=namespace, name="push"),
+        sources={f"{namespace}/source": state},
+        generation="abc",
+    )
+
+
+@pytest.fixture
+def made(eso_cluster: Cluster, namespace: str, store_name: str, wiring: ClusterWiring, api: Api) -> ClusterPublications:
+    apply(eso_cluster, store_body(store_name))
+    apply(eso_cluster, push_body(namespace, store_name))
+    ready(wiring)
+    return ClusterPublications(wiring, Statuses(wiring, api), now=lambda: WRITTEN)
+
+
+def status(cluster: Cluster, namespace: str) -> dict[str, Any]:
+    found: dict[str, Any] = cluster.admin.get(place(push_body(namespace, "x")))["status"]
+    return found
+
+
+def test_one_patch_confirms_and_shows_it(
+    made: ClusterPublications, eso_cluster: Cluster, namespace: str, store_name: str, calls: Calls
+) -> None:
+    calls.clear()
+    made.record(confirmed(namespace))
+    assert calls == [PATCH]
+    assert made.read(path_of(namespace)) == confirmed(namespace)
+    assert calls == [PATCH], "what was written here is read without asking"
+    shown = status(eso_cluster, namespace)
+    assert shown["refreshTime"] == "2026-01-02T03:04:05Z"
+    assert shown["conditions"] == [{
+        "type": "Ready", "status": "True", "reason": "Synced", "message": "PushSecret synced successfully",
+        "lastTransitionTime": "2026-01-02T03:04:05Z",
+    }]  # fmt: skip
+    (entry,) = shown["syncedPushSecrets"][f"ClusterSecretStore/{store_name}"].items()
+    assert entry[0] == f"{path_of(namespace).path}/password"
+    assert entry[1]["match"]["secretKey"] == "password"
+    assert entry[1]["metadata"]["lockstep.dev"]["version"] == 1
+    table = eso_cluster.admin.call("GET", place(push_body(namespace, "x")))
+    assert table["status"]["syncedResourceVersion"].startswith("1-")
+
+
+def test_the_same_again_costs_nothing(made: ClusterPublications, namespace: str, calls: Calls) -> None:
+    made.record(confirmed(namespace))
+    calls.clear()
+    made.record(confirmed(namespace))
+    assert PATCH not in calls
+
+
+def test_what_others_write_meanwhile_is_kept(
+    made: ClusterPublications, eso_cluster: Cluster, namespace: str, calls: Calls
+) -> None:
+    made.record(confirmed(namespace))
+    other = {"status": {"conditions": [{"type": "Other", "status": "True"}]}}
+    eso_cluster.admin.patch(f"{place(push_body(namespace, 'x'))}/status", other)
+    made.record(confirmed(namespace, 2))
+    types = [one["type"] for one in status(eso_cluster, namespace)["conditions"]]
+    assert types == ["Ready", "Other"]
+
+
+def test_an_older_version_never_takes_its_place(
+    made: ClusterPublications, eso_cluster: Cluster, namespace: str, wiring: ClusterWiring, api: Api
+) -> None:
+    """Of two processes the one that is late has not heard of what the other wrote."""
+    late = ClusterPublications(wiring, Statuses(wiring, api), now=lambda: WRITTEN)
+    made.record(confirmed(namespace, 5))
+    late.record(confirmed(namespace, 4))
+    assert late.read(path_of(namespace)) == confirmed(namespace, 5)
+    fresh = ClusterPublications(wiring, Statuses(wiring, api, fresh=True), now=lambda: WRITTEN)
+    assert fresh.read(path_of(namespace)) == confirmed(namespace, 5)
+
+
+def test_identities_of_one_process_see_what_each_other_wrote(
+    made: ClusterPublications, namespace: str, wiring: ClusterWiring, api: Api, calls: Calls
+) -> None:
+    """Publish writes in its own name, materialize reads in another: at once, and without a call."""
+    written = Written()
+    publish = ClusterPublications(wiring, Statuses(wiring, api, written=written), now=lambda: WRITTEN)
+    materialize = ClusterPublications(wiring, Statuses(wiring, api, written=written))
+    publish.record(confirmed(namespace))
+    calls.clear()
+    assert materialize.read(path_of(namespace)) == confirmed(namespace)
+    assert ("get", "pushsecrets") not in calls
+
+
+def test_sources_that_are_none_any_more_are_dropped(made: ClusterPublications, namespace: str) -> None:
+    first = confirmed(namespace)
+    other = Publication(**{**_fields(first), "sources": {f"{namespace}/a": "1", f"{namespace}/b": "2"}})
+    made.record(other)
+    made.record(first)
+    assert made.read(path_of(namespace)) == first
+
+
+def test_a_manifest_that_is_gone_is_looked_at_again(
+    made: ClusterPublications, eso_cluster: Cluster, namespace: str
+) -> None:
+    eso_cluster.admin.delete(place(push_body(namespace, "x")))
+    with pytest.raises(Retry, match="not in the cluster"):
+        made.record(confirmed(namespace))
+
+
+def test_made_again_it_has_confirmed_nothing(
+    made: ClusterPublications, eso_cluster: Cluster, namespace: str, store_name: str, wiring: ClusterWiring
+) -> None:
+    made.record(confirmed(namespace))
+    ref = confirmed(namespace).manifest
+    before = wiring.uid_of(ref)
+    eso_cluster.admin.delete(place(push_body(namespace, "x")))
+    apply(eso_cluster, push_body(namespace, store_name))
+    until(lambda: wiring.uid_of(ref) not in (before, None))
+    wiring.reload()
+    assert made.read(path_of(namespace)) is None
+
+
+def test_what_another_controller_serves_is_not_ours_to_confirm(
+    made: ClusterPublications, eso_cluster: Cluster, namespace: str, store_name: str, wiring: ClusterWiring
+) -> None:
+    """Switched back and forth nothing is lost: what was confirmed counts again."""
+    made.record(confirmed(namespace))
+    apply(eso_cluster, store_body(store_name, controller=""))
+    until(lambda: wiring.reload() and wiring.mode(confirmed(namespace).manifest) == "observe")
+    assert made.read(path_of(namespace)) is None
+    apply(eso_cluster, store_body(store_name))
+    until(lambda: wiring.reload() and wiring.mode(confirmed(namespace).manifest) == "own")
+    assert made.read(path_of(namespace)) == confirmed(namespace)
+    assert confirmed(namespace) in list(made.all())
+
+
+def test_a_path_that_the_manifest_left_is_remembered_until_it_is_forgotten(
+    made: ClusterPublications, eso_cluster: Cluster, namespace: str, store_name: str, wiring: ClusterWiring
+) -> None:
+    made.record(confirmed(namespace))
+    ref = confirmed(namespace).manifest
+    until(lambda: (held := wiring.held(ref)) is not None and held.status.get("syncedPushSecrets"))
+    apply(eso_cluster, push_body(namespace, store_name, path="platform-data/postgres/elsewhere"))
+    until(lambda: any(change.manifest == ref for change in wiring.reload()))
+    assert made.read(path_of(namespace)) == confirmed(namespace)
+    made.forget(path_of(namespace))
+    assert made.read(path_of(namespace)) is None
+    assert not status(eso_cluster, namespace)["syncedPushSecrets"][f"ClusterSecretStore/{store_name}"]
+
+
+def _fields(publication: Publication) -> dict[str, Any]:
+    return {name: getattr(publication, name) for name in ("path", "version", "manifest", "sources", "generation")}
