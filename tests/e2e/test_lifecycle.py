@@ -114,7 +114,7 @@ def test_a_restart_picks_up_what_changed_while_it_was_down(external: Installatio
         target = f"namespaces/{unwiring.consumer}/secrets/postgres"
         up.wait_for(lambda: external.events("dev.lockstep.secret.retracted", target), "the lost manifest noticed")
         up.wait_for(
-            lambda: external.events("dev.lockstep.secret.changed", f"{leaving.producer}/secrets/credentials") > 1,
+            lambda: external.events("dev.lockstep.secret.removed", f"{leaving.producer}/secrets/credentials"),
             "the lost source noticed",
         )
         up.wait_idle()

@@ -5,8 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from events.references import PathRef
-from events.secret import SecretMaterialized
+from events.references import PathRef, Version
+from events.secret import SecretConflicted, SecretMaterialized
+from functions._ports import StoredSecret
 from functions._values import SecretValue
 from tests.fakes.world import World, external_secret, path, push_secret, secret
 
@@ -86,6 +87,31 @@ def test_an_absence_that_ended_and_began_again_waits_its_whole_grace() -> None:
     world.settle()
     [tombstone] = world.tombstones.list()
     assert tombstone.due - world.clock.now() == timedelta(seconds=GRACE)
+
+
+# --- an owner that changes while it is read -------------------------------------------------------------------------
+
+
+def test_a_claim_that_was_read_before_a_takeover_writes_nothing_over_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Claim and data are read side by side: the claim may be older than the data, and then does not count."""
+    world = two_paths()
+    [ours] = [claim for claim in world.claims.all() if claim.path == PATH]
+    real, taken = world.authority.read, []
+
+    def taken_over_meanwhile(where: PathRef, version: Version | None = None) -> StoredSecret | None:
+        if where == PATH and not taken:  # the claim is asked for by now
+            taken.append(where)
+            world.claims.seed(replace(ours, owner="PushSecret other/owner", cluster="other", epoch=ours.epoch + 1))
+            world.authority.foreign_write(PATH, {"password": "theirs"})
+        return real(where, version)
+
+    monkeypatch.setattr(world.authority, "read", taken_over_meanwhile)
+    world.source(SOURCE, {"password": b"newer", "second": b"two"})
+    world.settle()
+    assert taken
+    assert world.path(PATH) == {"password": b"theirs"}
+    told = [one for one in world.events(SecretConflicted) if isinstance(one, SecretConflicted)]
+    assert {one.outcome for one in told} == {"owned-by-other"}
 
 
 # --- several manifests and one Secret -----------------------------------------------------------------------------

@@ -3,12 +3,15 @@
 import difflib
 import inspect
 import json
+import re
 from datetime import datetime
 from typing import Any, get_args, get_type_hints
 
 from pydantic import ValidationError
 
 from events.catalogue import BY_TYPE, EVENTS
+from events.consumer import WorkloadRef
+from events.errors import EventError
 from events.event import PREFIX, Category, Event
 from events.operation import ScopeRef
 from events.problems import describe
@@ -24,6 +27,7 @@ _SUBJECTS: dict[str, tuple[type[Reference], str]] = {
     "schedules": (ShardRef, "schedules/<name>/<shard>"),
     "scopes": (ScopeRef, "scopes/<scope>"),
 }
+_WORKLOAD = re.compile(r"[^/]*/(deployments|statefulsets|daemonsets)/")
 
 
 class ComposeError(ValueError):
@@ -87,11 +91,13 @@ def _reference(subject: str) -> Reference:
         forms = ", ".join(form for _, form in _SUBJECTS.values())
         raise ComposeError(f"subject {subject[:200]!r} names nothing known; there are {forms}")
     reference, form = known
+    if reference is SecretRef and _WORKLOAD.match(rest):
+        reference, form = WorkloadRef, "namespaces/<namespace>/deployments/<name>, or of a statefulset or daemonset"
     try:
         return reference.model_validate(_members(reference, rest))
     except ValidationError as error:
         raise ComposeError(f"subject {subject[:200]!r} is not {form}: {describe(error)}") from None
-    except ValueError:
+    except (ValueError, EventError):
         raise ComposeError(f"subject {subject[:200]!r} is not {form}") from None
 
 
@@ -102,6 +108,8 @@ def _members(reference: type[Reference], rest: str) -> dict[str, Any]:
         if word != "secrets":
             raise ValueError(rest)
         return {"namespace": namespace, "name": name}
+    if reference is WorkloadRef:
+        return WorkloadRef.parse(f"namespaces/{rest}").model_dump()
     if reference is PathRef:
         mount, path = rest.split("/", 1)
         return {"mount": mount, "path": path}
