@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test testbed check bench generate lock clean
+.PHONY: help setup demo demo-cluster test testbed check bench generate lock clean
 
 help: ## What can be made
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Lockstep needs Python 3.11 or newer; set PYTHON=..." >&2; exit 1; }
@@ -38,6 +38,9 @@ testbed: $(VENV)/.installed ## A real Kubernetes control plane for the tests: mi
 
 demo: $(VENV)/.installed ## The main job on real input, in a throw-away directory
 	$(BIN)/python -m examples.postgres.demo
+
+demo-cluster: testbed ## The same on a real API server, with kubectl showing it
+	$(BIN)/python -m examples.postgres.cluster_demo
 
 bench: $(VENV)/.installed ## The benchmarks, against the floor and the peers
 	$(BIN)/python -m benchmarks

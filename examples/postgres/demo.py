@@ -176,9 +176,10 @@ def _report(arrivals: list[Arrival], before: dict[str, int], after: dict[str, in
 
 
 @contextmanager
-def running(root: Path, seal_key: Path) -> Iterator[None]:
+def running(root: Path, seal_key: Path, *options: str) -> Iterator[None]:
     """`lockstep up` on ROOT; stopped, and checked for status 0, at the end."""
     command = [str(LOCKSTEP), "up", "--root", str(root), "--listen", "127.0.0.1:0", "--seal-key", str(seal_key)]
+    command += options
     environ = {name: text for name, text in os.environ.items() if not name.startswith(("VAULT_", "BAO_"))}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environ)  # noqa: S603  our own program
     try:
