@@ -96,7 +96,8 @@ def test_a_claim_that_was_read_before_a_takeover_writes_nothing_over_it(monkeypa
     """Claim and data are read side by side: the claim may be older than the data, and then does not count."""
     world = two_paths()
     [ours] = [claim for claim in world.claims.all() if claim.path == PATH]
-    real, taken = world.authority.read, []
+    real = world.authority.read
+    taken: list[PathRef] = []
 
     def taken_over_meanwhile(where: PathRef, version: Version | None = None) -> StoredSecret | None:
         if where == PATH and not taken:  # the claim is asked for by now
