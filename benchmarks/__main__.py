@@ -6,7 +6,16 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import cold_start, durable_events, machine, propagation, report, scale
+from benchmarks import (
+    cluster_propagation,
+    cluster_scale,
+    cold_start,
+    durable_events,
+    machine,
+    propagation,
+    report,
+    scale,
+)
 from benchmarks.result import Line, table
 from benchmarks.sizes import FULL, QUICK, Sizes
 
@@ -15,6 +24,8 @@ BENCHMARKS: dict[str, Callable[[Sizes, Path], list[Line]]] = {
     "broker": durable_events.measure,
     "cold-start": cold_start.measure,
     "scale": scale.measure,
+    "cluster_propagation": cluster_propagation.measure,
+    "cluster_scale": cluster_scale.measure,
 }
 
 

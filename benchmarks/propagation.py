@@ -1,9 +1,6 @@
 """A change of a source until the last consumer's files are swapped: Lockstep against the bare script."""
 
-import json
 import random
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,10 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.floor_access import FOLDER, floor_access
+from benchmarks.floor_process import FloorProcess, floor_process
 from benchmarks.manifests import PRODUCERS, write_wiring
 from benchmarks.percentiles import percentile
 from benchmarks.result import Line, Pair, at_most
-from benchmarks.running import Lockstep, cpu_seconds, environment
+from benchmarks.running import Lockstep, cpu_seconds
 from benchmarks.secret_files import write_secret
 from benchmarks.sizes import Sizes
 from benchmarks.swaps import Swaps
@@ -56,7 +54,7 @@ def measure(sizes: Sizes, directory: Path) -> list[Line]:
 
 
 def _alternate(
-    count: int, lockstep: Lockstep, ours_at: tuple[Path, Swaps], floor: "FloorProcess", floor_at: tuple[Path, Swaps]
+    count: int, lockstep: Lockstep, ours_at: tuple[Path, Swaps], floor: FloorProcess, floor_at: tuple[Path, Swaps]
 ) -> tuple[Samples, Samples]:
     ours, bare = Samples(), Samples()
     order = random.Random(1)
@@ -82,17 +80,6 @@ def _change(source: Path, swaps: Swaps, value: str) -> float:
     return swaps.wait(value, "password") - began
 
 
-class FloorProcess:
-    """The script at work; it says after each change how many calls that took."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self.process = process
-
-    def answer(self) -> int:
-        assert self.process.stdout is not None
-        return int(self.process.stdout.readline())
-
-
 @contextmanager
 def _floor(root: Path, directory: Path) -> Iterator[tuple[FloorProcess, Path, Swaps]]:
     access = floor_access(root)
@@ -100,25 +87,15 @@ def _floor(root: Path, directory: Path) -> Iterator[tuple[FloorProcess, Path, Sw
     targets = [directory / "floor" / name for name in _CONSUMERS]
     swaps = Swaps(targets)
     write_secret(source, {"username": "owner", "password": "first"})
-    with subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.floor_script"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        env=environment(), cwd=Path(__file__).parent.parent,
-    ) as process:  # fmt: skip
-        assert process.stdin is not None
-        assert process.stdout is not None
-        given = {
-            "source": str(source), "targets": [str(target) for target in targets], "path": f"{FOLDER}/secret",
-            "host": access.host, "port": access.port, "token": access.token.reveal().decode(),
-        }  # fmt: skip
-        process.stdin.write(json.dumps(given) + "\n")
-        process.stdin.flush()
-        try:
-            if process.stdout.readline().strip() != "ready":
-                raise RuntimeError("the floor did not start")
-            yield FloorProcess(process), source, swaps
-        finally:
-            process.terminate()
-            swaps.close()
+    given = {
+        "source": str(source), "targets": [str(target) for target in targets], "path": f"{FOLDER}/secret",
+        "host": access.host, "port": access.port, "token": access.token.reveal().decode(),
+    }  # fmt: skip
+    try:
+        with floor_process("benchmarks.floor_script", given) as floor:
+            yield floor, source, swaps
+    finally:
+        swaps.close()
 
 
 def _lines(ours: Samples, floor: Samples, idle: int) -> list[Line]:

@@ -1,15 +1,10 @@
 """10,000 wired secrets: starting, one change, a sweep; held against an installation of ten."""
 
-import http.client
-import json
 import random
-import sqlite3
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from benchmarks.manifests import PRODUCERS, write_wiring
 from benchmarks.percentiles import median
@@ -53,13 +48,13 @@ def measure(sizes: Sizes, directory: Path) -> list[Line]:
     for one in (few, many):
         with Lockstep(one.root, patience=_PATIENCE) as lockstep:
             one.first_start = lockstep.ready_after
-            _wait_idle(one.root)
+            lockstep.wait_idle()
     with ExitStack() as stack:
         running = {}
         for one in (few, many):
             lockstep = stack.enter_context(Lockstep(one.root, patience=_PATIENCE))
             one.start = lockstep.ready_after
-            _wait_idle(one.root)
+            lockstep.wait_idle()
             running[id(one)] = lockstep
         _changes(sizes.wired_samples, (few, many), running)
         for one in (few, many):
@@ -93,52 +88,21 @@ def _changes(count: int, both: tuple[_Installation, ...], running: dict[int, Loc
             if number >= 0:
                 one.seconds.append(took)
     for one in both:
-        _wait_idle(one.root)
+        running[id(one)].wait_idle()
         one.calls = (one.calls + _calls(running[id(one)])) / (count + 3)
 
 
 def _sweep(one: _Installation, lockstep: Lockstep) -> None:
-    """Ask for a sweep of everything, as the schedule would: a hint, which anybody on the loopback may give."""
     before = _calls(lockstep)
     began = time.perf_counter()
-    _tick(one.root)
-    _wait_idle(one.root)
+    lockstep.sweep()
+    lockstep.wait_idle()
     one.sweep_seconds = time.perf_counter() - began
     one.sweep_calls = int(_calls(lockstep) - before)
 
 
-def _tick(root: Path) -> None:
-    url = urlsplit(json.loads((root / "state" / "instance.json").read_text())["ingress"])
-    data = {"schedule": {"name": "sweep"}, "at": datetime.now(UTC).isoformat(), "shard": 0, "shards": 1}
-    headers = {
-        "content-type": "application/json", "ce-specversion": "1.0", "ce-id": "bench", "ce-source": "/bench",
-        "ce-type": "dev.lockstep.schedule.ticked",
-    }  # fmt: skip
-    connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=60)
-    try:
-        connection.request("POST", url.path, json.dumps(data), headers)
-        answer = connection.getresponse()
-        if answer.status != 202:
-            raise RuntimeError(f"the tick was answered {answer.status}: {answer.read()[:300]!r}")
-    finally:
-        connection.close()
-
-
 def _calls(lockstep: Lockstep) -> float:
     return float(sum(lockstep.calls().values()))
-
-
-def _wait_idle(root: Path) -> None:
-    """Until every delivery is over. Read from the broker's file: asking `/metrics` costs more than what is measured."""
-    database = sqlite3.connect(f"file:{root}/state/broker.db?mode=ro", uri=True)
-    end = time.monotonic() + _PATIENCE
-    try:
-        while database.execute("SELECT count(*) FROM delivery WHERE finished IS NULL").fetchone()[0]:
-            if time.monotonic() > end:
-                raise TimeoutError("the broker did not become idle")
-            time.sleep(0.02)
-    finally:
-        database.close()
 
 
 def _lines(few: _Installation, many: _Installation) -> list[Line]:

@@ -13,7 +13,12 @@ class Sizes:
     cold_starts: int = 20
     wired: int = 10_000
     wired_samples: int = 60
+    cluster_wired: int = 1_000
+    burst: int = 500
+    bursts: int = 3
 
 
 FULL = Sizes()
-QUICK = Sizes(propagations=6, events=200, chains=100, cold_starts=1, wired=20, wired_samples=4)  # that it runs at all
+QUICK = Sizes(  # that it runs at all
+    propagations=6, events=200, chains=100, cold_starts=1, wired=20, wired_samples=4, cluster_wired=8, burst=4, bursts=1
+)  # fmt: skip
