@@ -26,13 +26,13 @@ def new_claim(push: PushSecret, path: PathRef, properties: tuple[str, ...], port
 
 
 def owned_by(claim: Claim, push: PushSecret, ports: Ports) -> bool:
-    """Whether the claim names this PushSecret of this cluster. A recreated one (another uid) is another owner."""
+    """Whether the claim names this PushSecret of this cluster, and this very object of that name."""
     return (claim.owner, claim.cluster, claim.uid) == (str(push.ref), ports.settings.cluster, push.uid)
 
 
 def left_behind(claim: Claim, push: PushSecret, ports: Ports) -> bool:
     """Whether the owner was a PushSecret of the same namespace that publishes the path no longer: it was renamed in
-    Git, or names other paths now.
+    Git, names other paths now, or was deleted and made again, which its name in its cluster tells.
 
     Only where the wiring is known as a whole; a manifest that cannot be read at the moment still owns its path.
     """
@@ -42,6 +42,8 @@ def left_behind(claim: Claim, push: PushSecret, ports: Ports) -> bool:
         owner = ManifestRef.parse(claim.owner)
     except EventError:
         return False
+    if owner == push.ref:
+        return True
     if owner.namespace != push.namespace:
         return False
     former = ports.wiring.push_secret(owner)

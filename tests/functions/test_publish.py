@@ -292,6 +292,24 @@ def test_adopting_from_a_living_owner_fences_its_writes(world: World) -> None:
     assert (claim.cluster, claim.epoch) == ("test", 5)
 
 
+def test_a_push_secret_that_was_deleted_and_made_again_goes_on(world: World) -> None:
+    version = world.authority.foreign_write(PATH, {"username": "u", "password": "p"})
+    world.claims.seed(
+        Claim(
+            path=PATH, owner="PushSecret postgres/temporal", cluster="test", uid="of the one before",
+            origin="producer", epoch=4, state="active", properties=("password", "username"),
+        )
+    )  # fmt: skip
+    world.source(SOURCE, {"username": b"u", "password": b"p"})
+    world.settle()
+    assert world.dead == []
+    [claim] = world.claims.all()
+    assert (claim.epoch, claim.uid) != (4, "of the one before")
+    stored = world.authority.read(PATH)
+    assert stored is not None
+    assert stored.version == version, "the same content is no new version"
+
+
 def test_an_adoption_for_another_epoch_is_refused(world: World) -> None:
     world.source(SOURCE, {"username": b"u", "password": b"p"})
     world.claims.seed(
