@@ -10,13 +10,14 @@ from urllib3.exceptions import HTTPError
 
 from events.cloudevent import CloudEvent
 from events.errors import EventError
-from events.http_binding import MAX_BODY_BYTES, decode, encode_binary
+from events.http_binding import BATCH, MAX_BODY_BYTES, decode, decode_any, encode_binary
 from infra.broker.clock import Clock
 from infra.broker.subscriber import NETWORK_ERROR, Answer
 
 _NOT_AN_EVENT = "a 2xx answer with a body that is no event"
 _MAX_PROBLEM = 4096  # bytes of an error's body that are looked at
 _PROBE_TIMEOUT = 1.0
+_MAX_BATCH = 16 * 1024 * 1024  # bytes of a reply of several events
 
 
 class HttpSubscriber:
@@ -35,9 +36,15 @@ class HttpSubscriber:
         headers: dict[str, str] | None = None,
         pool: PoolManager | None = None,
         connections: int = 8,
+        batches: bool = False,
         clock: Clock = time.time,
     ) -> None:
-        """`headers` are added to every request (authorization). `pool` carries TLS settings where they are needed."""
+        """`headers` are added to every request (authorization). `pool` carries TLS settings where they are needed.
+
+        `batches`: say that a reply may be several events, as steps of ours understand; no other broker of Knative's
+        says so.
+        """
+        self._batches = batches
         self._uri, self._readiness, self._namespace, self._clock = uri, readiness, namespace, clock
         self._headers = dict(headers or {})
         self._pool = pool or PoolManager(maxsize=connections, block=False)
@@ -51,6 +58,8 @@ class HttpSubscriber:
         except EventError as error:
             return Answer(400, reason=f"the event cannot be sent over HTTP: {error}")
         headers = {**dict(fields), **self._headers, "Prefer": "reply", "Kn-Namespace": self._namespace}
+        if self._batches:
+            headers["Accept"] = BATCH
         for name in ("traceparent", "tracestate"):
             value = event.extensions.get(name)
             if value is not None and value.isascii() and value.isprintable():
@@ -97,15 +106,16 @@ class HttpSubscriber:
             if len(problem) > _MAX_PROBLEM:
                 response.close()  # nobody needs the rest
             return Answer(status, reason=_reason(response, problem), retry_after=self._retry_after(response))
-        body = response.read(MAX_BODY_BYTES + 1)
+        most = _MAX_BATCH if self._batches else MAX_BODY_BYTES
+        body = response.read(most + 1)
         headers = list(response.headers.items())
         if not body and not any(name.lower() == "ce-specversion" for name, _ in headers):
             return Answer(status)
-        if len(body) > MAX_BODY_BYTES:
+        if len(body) > most:
             response.close()
             return Answer(502, reason="a reply that is larger than an event may be")
         try:
-            return Answer(status, (decode(headers, body),))
+            return Answer(status, decode_any(headers, body) if self._batches else (decode(headers, body),))
         except EventError:
             return Answer(502, reason=_NOT_AN_EVENT)
 

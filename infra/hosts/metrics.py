@@ -47,10 +47,16 @@ LEDGER_ENTRIES = Metric("lockstep_ledger_entries", "gauge", "Entries of the ledg
 ANCHOR_LAG = Metric("lockstep_anchor_lag_entries", "gauge", "Ledger entries that no anchor covers yet.")
 AUTHORITY_UP = Metric("lockstep_authority_up", "gauge", "1 while the authority serves, 0 while it is down or sealed.")
 AUTHORITY_CALLS = Metric("lockstep_authority_calls_total", "counter", "Requests to the authority.", ("kind",))
+KUBERNETES_CALLS = Metric(
+    "lockstep_kubernetes_calls_total",
+    "counter",
+    "Requests to the API server of Kubernetes; none without a cluster.",
+    ("verb", "resource"),
+)
 
 METRICS = (
     PROPAGATION, STALL, PENDING, HELD, DEAD_LETTERS, OUT_OF_STEP, WIRED, LEDGER_ENTRIES, ANCHOR_LAG, AUTHORITY_UP,
-    AUTHORITY_CALLS,
+    AUTHORITY_CALLS, KUBERNETES_CALLS,
 )  # fmt: skip
 
 Sample = tuple[Mapping[str, str], float]

@@ -1,10 +1,12 @@
 """What differs between the places that Lockstep runs in: where manifests and Secrets are, and who tells of them."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from events.event import Event
+from events.references import PathRef
 from functions._ports import Access, Publication, Publications, SourceSecrets, Suspensions, TargetSecrets, Wiring
 from functions._step import Step
 from functions._workloads import Workloads
@@ -107,6 +109,22 @@ class Platform(Protocol):
 
     @property
     def access(self) -> AccessPolicy: ...
+
+    @property
+    def calls(self) -> Counter[tuple[str, str]]:
+        """Requests to the API server of Kubernetes so far, by verb and resource; none without a cluster."""
+
+    def retiring(self) -> tuple[PathRef, ...]:
+        """Paths that steps must still be let at though neither the wiring nor a publication names them."""
+
+    @property
+    def known_sources(self) -> SourceSecrets:
+        """The sources for who only looks, often and at all of them: their heads cost no request where they are known,
+        and may be as old as the newest that a watch told."""
+
+    @property
+    def known_targets(self) -> TargetSecrets:
+        """The targets, likewise."""
 
     def ready(self) -> bool:
         """Whether steps can work here now; until then deliveries are held."""

@@ -7,7 +7,7 @@ import os
 import socket
 import ssl
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,6 +20,7 @@ from infra.hosts.unix_sockets import reachable
 
 _log = logging.getLogger("lockstep.http")
 _BACKLOG = 512  # connections that the kernel holds until they are accepted
+PLAIN_HTTP, _BEYOND_LOOPBACK = "LOCKSTEP_PLAIN_HTTP", "beyond-loopback"
 _CREDENTIALS = struct.Struct("i2I")  # ucred: process, user and group, the latter two unsigned
 
 
@@ -69,8 +70,20 @@ def peer(connection: _Connected) -> tuple[str, int]:
     return f"{PEER}{uid}", pid
 
 
-def tcp_socket(listen: str, tls: Tls | None) -> socket.socket:
-    """A bound socket for `HOST:PORT` (port 0: any). Raises ListenError, also for plain HTTP beyond the loopback."""
+def plain_http(environ: Mapping[str, str]) -> bool:
+    """Whether somebody vouches for what stands before plain HTTP beyond the loopback: in a cluster, its
+    NetworkPolicies, and Knative's queue-proxy or a mesh. Raises ListenError for another word than is meant."""
+    said = environ.get(PLAIN_HTTP, "")
+    if said not in ("", _BEYOND_LOOPBACK):
+        raise ListenError(f"{PLAIN_HTTP} is {said!r}; set it to {_BEYOND_LOOPBACK!r}, or not at all")
+    return bool(said)
+
+
+def tcp_socket(listen: str, tls: Tls | None, *, plain: bool = False) -> socket.socket:
+    """A bound socket for `HOST:PORT` (port 0: any).
+
+    Raises ListenError, also for plain HTTP beyond the loopback, unless it was said to be wanted (`plain`).
+    """
     if tls is not None:
         tls.context()  # before anything is started, so that a wrong file is said at once
     host, separator, port = listen.rpartition(":")
@@ -84,7 +97,7 @@ def tcp_socket(listen: str, tls: Tls | None) -> socket.socket:
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or "no such host"
         raise ListenError(f"--listen {listen!r}: {reason}; give HOST:PORT, such as 127.0.0.1:8080") from None
-    if tls is None and not str(address[0]).startswith("127.") and address[0] != "::1":
+    if tls is None and not plain and not str(address[0]).startswith("127.") and address[0] != "::1":
         raise ListenError(f"--listen {listen!r} is not the loopback: that needs --tls-certificate and --tls-key")
     made = socket.socket(family, kind, protocol)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -5,6 +5,7 @@ import re
 import ssl
 from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from urllib3 import PoolManager
 
 SINK, OVERRIDES, CA_CERTS = "K_SINK", "K_CE_OVERRIDES", "K_CA_CERTS"
+IDENTITY = Path("/oidc/token")  # where a SinkBinding mounts its own token, once `authentication-oidc` is enabled
+_TOKEN = re.compile(r"[-A-Za-z0-9._~+/]+=*")  # RFC 6750
 _NAME = re.compile(r"[a-z0-9]{1,20}")  # of an extension attribute (CloudEvents 1.0)
 
 
@@ -25,13 +28,15 @@ class HttpSink:
     """Posts events to one address, kept-alive, and returns when each is durable there.
 
     `extensions` are set on every event that goes there, over what it has of that name. `trust` is who may vouch for
-    the address; None: whom the machine trusts.
+    the address; None: whom the machine trusts. `identity` is a file with the token that says who sends, where there is
+    one: it is looked at for each event, as whoever mounts it replaces it in time.
     """
 
     def __init__(
         self, address: str, timeout: float = 10.0, *, extensions: Mapping[str, str] | None = None,
-        trust: ssl.SSLContext | None = None,
+        trust: ssl.SSLContext | None = None, identity: Path | None = None,
     ) -> None:  # fmt: skip
+        self._identity = identity
         self._address = address
         self._timeout = timeout
         self._extensions = dict(extensions or {})
@@ -45,14 +50,31 @@ class HttpSink:
 
         for event in events:
             headers, body = encode_binary(event.with_extensions(**self._extensions))
+            told = dict(headers) | self._sender()
             try:
-                answer = self._pool.request("POST", self._address, headers=dict(headers), body=body, redirect=False)
+                answer = self._pool.request("POST", self._address, headers=told, body=body, redirect=False)
             except HTTPError as error:
                 raise Retry(f"the sink {self._shown} is not reachable ({type(error).__name__})") from None
             if not 200 <= answer.status < 300:
                 wait = answer.headers.get("retry-after", "")
                 after = float(wait) if wait.isdecimal() else None
                 raise Retry(f"the sink {self._shown} answered {answer.status} to {event.type}", after)
+
+    def _sender(self) -> dict[str, str]:
+        """The header that says who sends; none without a token. Raises Retry for a file that holds none."""
+        if self._identity is None:
+            return {}
+        try:
+            token = self._identity.read_text(encoding="ascii").strip()
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            raise Retry(
+                f"the token {self._identity} cannot be read ({type(error).__name__}); see the SinkBinding"
+            ) from None
+        if not _TOKEN.fullmatch(token):
+            raise Retry(f"{self._identity} holds no token; see the SinkBinding's status")
+        return {"authorization": f"Bearer {token}"}
 
     @cached_property
     def _pool(self) -> "PoolManager":
@@ -69,12 +91,20 @@ class NoSink:
         raise Retry(f"{len(events)} events to send and no sink; set K_SINK to the broker's ingress")
 
 
-def sink_from(environ: Mapping[str, str]) -> HttpSink | NoSink:
-    """The sink that a SinkBinding describes: K_SINK, K_CE_OVERRIDES and K_CA_CERTS. Raises ConfigurationError."""
+def sink_from(environ: Mapping[str, str], identity: Path = IDENTITY) -> HttpSink | NoSink:
+    """The sink that a SinkBinding describes: K_SINK, K_CE_OVERRIDES, K_CA_CERTS and its token.
+
+    Raises ConfigurationError.
+    """
     address = environ.get(SINK, "")
     if not address:
         return NoSink()
-    return HttpSink(address, extensions=_overrides(environ.get(OVERRIDES, "")), trust=_trust(environ.get(CA_CERTS, "")))
+    return HttpSink(
+        address,
+        extensions=_overrides(environ.get(OVERRIDES, "")),
+        trust=_trust(environ.get(CA_CERTS, "")),
+        identity=identity,
+    )
 
 
 def _overrides(text: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ from infra.hosts.metrics import CONTENT_TYPE, PROPAGATION, Histogram
 from infra.hosts.step_endpoint import TOO_LARGE, Message, StepEndpoint, problem
 
 
-class _UnusableBodyError(Exception):
+class UnusableBodyError(Exception):
     """The body is too large, or was never completed."""
 
     def __init__(self, answer: Answer) -> None:
@@ -42,8 +42,8 @@ class StepApp:
 
     async def _event(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            body = await _body(receive)
-        except _UnusableBodyError as unusable:
+            body = await whole_body(receive)
+        except UnusableBodyError as unusable:
             await respond(send, problem(unusable.answer))
             return
         await respond(send, await asyncio.to_thread(self._endpoint.answer, header_texts(scope), body))
@@ -63,17 +63,18 @@ async def respond(send: Send, message: Message) -> None:
     await send({"type": "http.response.body", "body": message.body})
 
 
-async def _body(receive: Receive) -> bytes:
+async def whole_body(receive: Receive) -> bytes:
+    """A request's body. Raises UnusableBodyError."""
     parts: list[bytes] = []
     size = 0
     while True:
         message = await receive()
         if message["type"] != "http.request":
-            raise _UnusableBodyError(Answer(400, reason="the connection closed before the event was complete"))
+            raise UnusableBodyError(Answer(400, reason="the connection closed before the event was complete"))
         part: bytes = message.get("body", b"")
         size += len(part)
         if size > MAX_BODY_BYTES:
-            raise _UnusableBodyError(TOO_LARGE)
+            raise UnusableBodyError(TOO_LARGE)
         parts.append(part)
         if not message.get("more_body", False):
             return b"".join(parts)

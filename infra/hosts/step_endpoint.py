@@ -7,7 +7,7 @@ from typing import Protocol
 
 from events.cloudevent import CloudEvent
 from events.errors import EventError
-from events.http_binding import MAX_BODY_BYTES, decode, encode_binary
+from events.http_binding import BATCH, MAX_BODY_BYTES, decode, encode_batch, encode_binary
 from functions._failures import Retry
 from infra.broker.subscriber import Answer
 from infra.hosts.answering import StepAnswerer
@@ -45,16 +45,18 @@ class StepEndpoint:
         """To a request that should be one event, in binary or structured mode."""
         if len(body) > MAX_BODY_BYTES:
             return problem(TOO_LARGE)
+        fields = list(headers)
         try:
-            event = decode(headers, body)
+            event = decode(fields, body)
         except EventError as error:
             return problem(Answer(400, reason=str(error)))
-        answer = self._deliver(event)
+        answer = self._deliver(event, in_batches=_takes_batches(fields))
         if answer.status >= 300:
             return problem(answer)
         if not answer.events:
             return Message(204)
-        reply_headers, reply = encode_binary(answer.events[0])
+        several = len(answer.events) > 1
+        reply_headers, reply = encode_batch(answer.events) if several else encode_binary(answer.events[0])
         return Message(200, tuple(reply_headers), reply)
 
     def readiness(self) -> Message:
@@ -63,16 +65,23 @@ class StepEndpoint:
             return Message(200, body=b"OK")
         return Message(503, body=self._reason().encode()[:400])
 
-    def _deliver(self, event: CloudEvent) -> Answer:
-        """Nothing, one reply, or, of several, all to the sink and then nothing (DESIGN, "Time, capacity, fan-out")."""
+    def _deliver(self, event: CloudEvent, *, in_batches: bool) -> Answer:
+        """Nothing, one reply, or, of several, all to the sink and then nothing (DESIGN, "Time, capacity, fan-out").
+
+        A broker that takes batches, ours, gets the several in its reply.
+        """
         answer = self._answerer.deliver(event, _TIMEOUT)
-        if len(answer.events) <= 1:
+        if len(answer.events) <= 1 or in_batches:
             return answer
         try:
             self._sink.send(answer.events)
         except Retry as failure:
             return Answer(503, reason=failure.reason, retry_after=failure.after)
         return Answer(204)
+
+
+def _takes_batches(headers: Iterable[tuple[str, str]]) -> bool:
+    return any(name.lower() == "accept" and value.strip().lower() == BATCH for name, value in headers)
 
 
 def problem(answer: Answer) -> Message:

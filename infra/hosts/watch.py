@@ -2,8 +2,8 @@
 
 `python -m infra.hosts.watch`; the cluster as kubectl finds it (in a pod: its own), LOCKSTEP_CONTEXT for another
 context, LOCKSTEP_CLUSTER for the name that events carry (default `local`), K_SINK, K_CE_OVERRIDES and K_CA_CERTS as
-Knative sets them. It holds no state: at a start all manifests are told of as added. Exit status 2 for settings that
-cannot be used.
+Knative sets them; LISTEN_ADDRESS, if it is to answer about its health. It holds no state: at a start all manifests are
+told of as added. Exit status 2 for settings that cannot be used.
 """
 
 import logging
@@ -23,7 +23,10 @@ from infra.hosts.cluster.statuses import Statuses
 from infra.hosts.cluster.wired import WiredObjects
 from infra.hosts.configuration import ConfigurationError
 from infra.hosts.foreground import handled_signals
+from infra.hosts.health import HealthApp, listening
 from infra.hosts.local.feeds import WiringFeed
+from infra.hosts.platform import Watch
+from infra.hosts.serving import ListenError
 from infra.hosts.sink import SINK, HttpSink, sink_from
 from infra.kubernetes.api import Api
 from infra.kubernetes.settings import ClusterSettings, InvalidSettings, settings_from
@@ -54,6 +57,8 @@ class ClusterWatch:
     """Everything that tells of one cluster, without steps beside it."""
 
     def __init__(self, settings: ClusterSettings, sink: HttpSink, cluster: str) -> None:
+        self._watches: tuple[Watch, ...] = ()
+        self._started = threading.Event()
         self._api = Api(settings)
         self._wiring = ClusterWiring(cluster_feeds(self._api), changed=self._ring, notice=_notice)
         publications = ClusterPublications(self._wiring, Statuses(self._wiring, self._api))
@@ -67,13 +72,30 @@ class ClusterWatch:
 
     def start(self) -> None:
         self._wiring.start()
-        self._following.start()
+        self._watches = self._following.start()
+        self._started.set()
 
     def stop(self) -> None:
         """End all threads. Raises TimeoutError."""
         self._following.stop()
         self._wiring.stop()
         self._api.close()
+
+    def failed(self) -> str:
+        """Which thread ended that should run, "" where none did; before the start nothing did."""
+        if not self._started.is_set():
+            return ""
+        return next((f"the watch of {name} ended" for name, one in self._watched() if not one.alive()), "")
+
+    def unready(self) -> str:
+        """What is not told of now, and why; "" where everything is."""
+        if not self._started.is_set():
+            return "the watch is starting"
+        problems = (f"{name}: {one.last_error}" for name, one in self._watched() if one.last_error)
+        return self.failed() or next(problems, "")
+
+    def _watched(self) -> tuple[tuple[str, Watch], ...]:
+        return tuple(zip(("Secrets", "manifests", "news"), self._watches, strict=True))
 
     def _ring(self) -> None:
         self._following.ring()  # made after the wiring, and before that is started
@@ -94,14 +116,21 @@ def main(environ: Mapping[str, str] | None = None) -> int:
         return 2
     watch = ClusterWatch(settings, sink, environ.get("LOCKSTEP_CLUSTER", "local"))
     ending = threading.Event()
-    with handled_signals() as signals:
-        try:
-            signals.then(ending.set)
-            watch.start()
-            ending.wait()
-        finally:
-            signals.ignore()
-            watch.stop()
+    try:
+        with handled_signals() as signals, listening(HealthApp(watch.failed, watch.unready), environ) as port:
+            try:
+                signals.then(ending.set)
+                if port:
+                    sys.stdout.write(f"lockstep watch ready on port {port}\n")
+                    sys.stdout.flush()
+                watch.start()
+                ending.wait()
+            finally:
+                signals.ignore()
+                watch.stop()
+    except ListenError as error:
+        _log.error("%s", error)
+        return 2
     return 0
 
 

@@ -8,6 +8,7 @@ from infra.deploy.manifests.workloads import Workload
 from infra.deploy.vault_policies import policy_name
 
 PORT = 8080
+PLAIN_HTTP = "LOCKSTEP_PLAIN_HTTP"  # NetworkPolicies let only the broker, probes and Prometheus reach it
 STEP_COMMAND = ["python", "-m", "infra.hosts.step"]  # as in func.yaml and the Containerfile
 USER = 65532  # nobody's; the image's own
 _TOKENS = "/var/run/secrets"
@@ -30,7 +31,7 @@ def container(
         "image": installation.image,
         "command": command,
         "env": [{"name": name, "value": value} for name, value in _environment(workload, installation, extra).items()],
-        **(_served() if workload.serves else {}),
+        **_served(),
         "resources": RESOURCES,
         "securityContext": {
             "allowPrivilegeEscalation": False,
@@ -81,7 +82,7 @@ def identity(workload: Workload, installation: Installation) -> Document:
 
 
 def _served() -> Document:
-    """The port, and what is asked there; of a process without one the kubelet sees that it runs."""
+    """The port, and what is asked there."""
     return {
         "ports": [{"containerPort": PORT}],
         "livenessProbe": {"httpGet": {"path": "/health/liveness"}, "periodSeconds": 10, "timeoutSeconds": 5},
@@ -90,7 +91,8 @@ def _served() -> Document:
 
 
 def _environment(workload: Workload, installation: Installation, extra: Mapping[str, str] | None) -> dict[str, str]:
-    found = {"LISTEN_ADDRESS": f"0.0.0.0:{PORT}", "LOCKSTEP_SETTINGS": f"{_SETTINGS}/lockstep.yaml"}
+    found = {"LISTEN_ADDRESS": f"0.0.0.0:{PORT}", PLAIN_HTTP: "beyond-loopback"}
+    found["LOCKSTEP_SETTINGS"] = f"{_SETTINGS}/lockstep.yaml"
     found["LOCKSTEP_CLUSTER"] = installation.cluster
     if workload.step is not None:
         found["LOCKSTEP_STEP"] = workload.step.name

@@ -22,7 +22,6 @@ class Workload:
     replicas: int = 1
     reads_cluster: bool = True  # whether it talks to the API server
     uses_authority: bool = True
-    serves: bool = True  # whether it answers HTTP, and so can be probed
 
 
 def steps(installation: Installation) -> tuple[Workload, ...]:
@@ -40,7 +39,7 @@ def workloads(installation: Installation) -> tuple[Workload, ...]:
     return (
         *steps(installation),
         Workload(RECORD, record, reads_cluster=False),
-        Workload(WATCH, None, uses_authority=False, serves=False),
+        Workload(WATCH, None, uses_authority=False),
     )
 
 

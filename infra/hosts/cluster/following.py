@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from events.references import SecretRef
+from functions._ports import SecretHead
 from infra.hosts.cluster.orders import AnnotatedOrders
 from infra.hosts.cluster.pump import Pump
 from infra.hosts.cluster.status import StatusWriter
@@ -11,6 +13,7 @@ from infra.hosts.local.feeds import WiringFeed
 from infra.hosts.platform import Tell, Watch
 from infra.kubernetes.api import Api
 from infra.kubernetes.informing import ApiFeed, Feed
+from infra.kubernetes.mirror import Object
 from infra.kubernetes.resources import CONFIG_MAPS, SECRETS, SERVICES
 from infra.sources.kubernetes_watch import KubernetesWatch
 from infra.wiring.cluster import ClusterWiring
@@ -51,18 +54,19 @@ class ClusterFollowing:
     """Tells of what changes in a cluster, from `start` to `stop`. The wiring is followed already, and rings `ring`.
 
     `tell` gets hints about objects. `orders` and `status` are None where nothing is ordered or shown from here.
+    `head` makes of metadata what `watch.held` knows of an object.
     """
 
     def __init__(
         self, wiring: ClusterWiring, wiring_feed: WiringFeed, wired: WiredObjects, feeds: Callable[[str, str], Feed],
         tell: Tell, *, orders: AnnotatedOrders | None = None, status: StatusWriter | None = None,
-        notice: Notice = lambda _: None,
+        head: Callable[[SecretRef, Object], SecretHead] | None = None, notice: Notice = lambda _: None,
     ) -> None:  # fmt: skip
         self._wiring = wiring
         self._feed = wiring_feed
         self._orders = orders
         self._status = status
-        self.watch = KubernetesWatch(feeds, wired, tell, ours=untouched, notice=notice)
+        self.watch = KubernetesWatch(feeds, wired, tell.all, ours=untouched, head=head, notice=notice)
         self.pump = Pump(self._round, "wiring feed", notice=notice)
 
     def ring(self) -> None:

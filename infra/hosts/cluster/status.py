@@ -12,18 +12,21 @@ from infra.hosts.cluster.statuses import Known, Statuses
 from infra.kubernetes.backoff import Backoff
 from infra.wiring.cluster import ClusterWiring
 
+STATUSES = frozenset({"PushSecret", "ExternalSecret"})  # the kinds whose status says how they stand
+
 
 class StatusWriter:
     """Writes conditions from a thread of its own, so that no delivery waits for them; the newest of each wins.
 
     Manifests whose store another controller serves, and those that are no objects of the cluster, are left alone.
-    What cannot be written is tried again and shown by `last_error`.
+    What cannot be written is tried again and shown by `last_error`. `shown` are the kinds that this identity may write.
     """
 
     def __init__(
         self, wiring: ClusterWiring, statuses: Statuses, *, notice: Callable[[str], None] = lambda _: None,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        now: Callable[[], datetime] = lambda: datetime.now(UTC), shown: frozenset[str] = STATUSES,
     ) -> None:  # fmt: skip
+        self._shown = shown
         self._wiring = wiring
         self._statuses = statuses
         self._notice = notice
@@ -59,7 +62,7 @@ class StatusWriter:
 
     def tell(self, ref: ManifestRef, condition: Condition, target: str = "") -> None:
         """A manifest's condition; `target` is the Secret that an ExternalSecret made (`status.binding`)."""
-        if ref.kind not in ("PushSecret", "ExternalSecret") or self._wiring.mode(ref) != "own":
+        if ref.kind not in self._shown or self._wiring.mode(ref) != "own":
             return
         if self._wiring.held(ref) is None:
             return
@@ -70,7 +73,7 @@ class StatusWriter:
     def tell_problems(self) -> None:
         """The condition of every manifest that may not act; to be called after the wiring changed."""
         for ref in self._wiring.snapshot().generations():
-            if ref.kind in ("PushSecret", "ExternalSecret") and (problem := self._wiring.problem(ref)):
+            if ref.kind in self._shown and (problem := self._wiring.problem(ref)):
                 self.tell(ref, failed(ref.kind, problem))
 
     def _run(self) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from functions._failures import Unavailable
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _SCHEMA = """
 CREATE TABLE publication (
     path TEXT PRIMARY KEY, mount TEXT NOT NULL, manifest TEXT NOT NULL, generation TEXT NOT NULL,
@@ -25,6 +25,7 @@ CREATE TABLE manifest (
 ) STRICT;
 CREATE TABLE serial (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
 """
+_SINCE_2 = "CREATE TABLE retiring (mount TEXT, path TEXT, PRIMARY KEY (mount, path)) STRICT"
 COUNT = "INSERT INTO serial (name, value) VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET value = value + 1"
 
 
@@ -113,7 +114,7 @@ class LocalDatabase:
                 raise LocalDatabaseError(
                     f"{self._path} was written by a newer Lockstep; run that one, or remove the file"
                 )
-            if version == 0:
+            if version < SCHEMA_VERSION:
                 self._create()
         except sqlite3.OperationalError as error:
             raise LocalDatabaseError(f"{self._path} cannot be opened ({error}); see the disk and who owns it") from None
@@ -124,9 +125,10 @@ class LocalDatabase:
 
     def _create(self) -> None:
         with self.writing() as connection:
-            if connection.execute("PRAGMA user_version").fetchone()[0] != 0:
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if version >= SCHEMA_VERSION:
                 return  # another process was faster
-            for statement in _SCHEMA.split(";"):
+            for statement in [*(_SCHEMA.split(";") if version == 0 else ()), _SINCE_2]:
                 if statement.strip():
                     connection.execute(statement)
             connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")

@@ -1,5 +1,7 @@
 """What an instance's `/metrics` says at the moment of asking."""
 
+from dataclasses import replace
+
 from infra.hosts import metrics
 from infra.hosts.local.instance import Parts
 from infra.hosts.views.moment import at_once
@@ -35,6 +37,10 @@ class Gauges:
             (metrics.AUTHORITY_UP, [({}, float(parts.authority.gate.ready()))]),
             (metrics.AUTHORITY_CALLS, [({"kind": kind}, count) for kind, count in sorted(parts.calls.items())]),
         ]
+        made = sorted(parts.platform.calls.copy().items())
+        gauges.append(
+            (metrics.KUBERNETES_CALLS, [({"verb": verb, "resource": kind}, count) for (verb, kind), count in made])
+        )
         lines = list(parts.propagation.render(metrics.PROPAGATION))
         for metric, samples in gauges:
             lines += metrics.render(metric, samples)
@@ -43,6 +49,9 @@ class Gauges:
     def _count(self) -> tuple[int, int]:
         """How many paths are out of step, and how many there are."""
         parts = self._parts
-        lookups = at_once(parts.lookups, parts.publications, parts.suspensions)
+        lookups = replace(
+            at_once(parts.lookups, parts.publications, parts.suspensions),
+            sources=parts.platform.known_sources, targets=parts.platform.known_targets,
+        )  # fmt: skip
         states = [state.in_step for state in pipeline(lookups)]
         return states.count(False), len(states)

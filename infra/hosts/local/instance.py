@@ -4,7 +4,7 @@ import logging
 import secrets
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -62,6 +62,8 @@ class Options:
     chaos: Chaos | None = None
     drain_seconds: float = 10.0
     cluster: ClusterSettings | None = None  # None: the directories of this machine
+    steps_at: str = ""  # where steps run that do not run here; `{step}` stands for the name, "" for none
+    settings: Path | None = None  # lockstep.yaml, where it is not ROOT's
 
 
 @dataclass
@@ -132,7 +134,7 @@ class Instance:
             folder.mkdir(exist_ok=True)
 
     def _start(self) -> None:
-        configuration = load(self._root / "lockstep.yaml")
+        configuration = load(self._options.settings or self._root / "lockstep.yaml")
         notices: list[str] = []
         calls: Counter[str] = Counter()
         database = LocalDatabase(self._state / "local.db")
@@ -209,6 +211,7 @@ class Instance:
         configuration, steps = shared.configuration, [step for step in STEPS if platform.runs(step)]
         delivery = configuration.delivery
         subscribers: dict[str, Subscriber] = {}
+        elsewhere = self._elsewhere([step.name for step in steps], delivery.workers)
         broker = Broker(
             self._state / "broker.db",
             [],
@@ -232,6 +235,9 @@ class Instance:
         )
         self._stopping.append(lambda: broker.drain(self._options.drain_seconds))
         for step in steps:
+            if step.name in elsewhere:
+                subscribers[step.name] = elsewhere[step.name]
+                continue
             ledger = self._ledger(broker, clients[step.name], configuration) if step.name == "record" else None
             ports = step_ports(step, clients[step.name], shared, ledger)
             subscribers[step.name] = StepAnswerer(
@@ -245,6 +251,18 @@ class Instance:
         broker.replace(_with_delivery(configuration, subscribers), subscribers)
         return broker
 
+    def _elsewhere(self, steps: Collection[str], workers: int) -> Mapping[str, Subscriber]:
+        """The steps that run in processes of their own: all but the one that keeps this broker's ledger."""
+        if not self._options.steps_at:
+            return {}
+        from infra.hosts.remote_steps import remote_steps  # here: who runs everything himself needs no HTTP client
+
+        names = [name for name in steps if name != "record"]
+        found = remote_steps(self._options.steps_at, names, "lockstep", workers)
+        for subscriber in found.values():
+            self._stopping.append(subscriber.close)
+        return found
+
     def _ledger(self, broker: Broker, client: VaultClient, configuration: Configuration) -> AnchoredLedger:
         mounts = configuration.authority
         return AnchoredLedger(
@@ -257,7 +275,8 @@ class Instance:
 
     def _bind_policies(self, index: Index) -> None:
         parts = self.parts
-        parts.authority.apply_policies(index, [publication.path for publication in parts.publications.all()])
+        confirmed = (publication.path for publication in parts.publications.all())
+        parts.authority.apply_policies(index, [*confirmed, *parts.platform.retiring()])
 
     def _platform(
         self, configuration: Configuration, authority: LocalAuthority, database: LocalDatabase, notices: list[str]
@@ -268,7 +287,9 @@ class Instance:
         # Here, and only here: who works with files need not load what speaks to a cluster.
         from infra.hosts.cluster.platform import ClusterPlatform
 
-        return ClusterPlatform(self._options.cluster, configuration, database, servers, notice)
+        return ClusterPlatform(
+            self._options.cluster, configuration, database, servers, notice, acts=not self._options.steps_at
+        )
 
     def _start_schedules(self, configuration: Configuration) -> None:
         emit = self.parts.emit("schedule")

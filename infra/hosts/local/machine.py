@@ -1,9 +1,11 @@
 """The platform of one machine: manifests and Secrets as directories below ROOT, followed by their files' changes."""
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 from events.event import Event
+from events.references import PathRef
 from functions._capability import Capability
 from functions._step import Step
 from infra.hosts.configuration import Configuration
@@ -44,8 +46,13 @@ class Machine:
         self.publications = LocalPublications(database)
         self.suspensions = LocalSuspensions(database)
         self.workloads = NoWorkloads()
+        self.calls: Counter[tuple[str, str]] = Counter()
         self.sources = self.targets = directory_secrets(root, configuration)
+        self.known_sources = self.known_targets = self.targets  # a look at a file is no request
         self.targets.clean()
+
+    def retiring(self) -> tuple[PathRef, ...]:
+        return ()  # a publication outlives its manifest here
 
     def ready(self) -> bool:
         return True

@@ -3,40 +3,37 @@
 import contextlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from events.envelope import Received
+from events.event import Event
 from functions import NAMES
 from functions import step as step_named
 from functions._step import Step
 from infra.hosts.answering import StepAnswerer
 from infra.hosts.configuration import Configuration, ConfigurationError, load
 from infra.hosts.gate import AuthorityGate, impatient
-from infra.hosts.guarded_wiring import GuardedWiring
-from infra.hosts.local.database import LocalDatabase, LocalDatabaseError
-from infra.hosts.local.publications import LocalPublications
-from infra.hosts.local.suspensions import LocalSuspensions
+from infra.hosts.ground import Ground, Wanted
+from infra.hosts.local.database import LocalDatabaseError
 from infra.hosts.metrics import Histogram
 from infra.hosts.sink import sink_from
 from infra.hosts.step_endpoint import StepEndpoint
 from infra.hosts.wiring import (
-    Shared,
-    convention_policy,
-    directory_secrets,
+    cluster_settings,
     external_authenticator,
     external_authority,
-    own_mounts,
     step_ports,
-    step_settings,
     vault_client,
 )
-from infra.sources.tree_watch import TreeWatch
+from infra.kubernetes import settings as kubernetes
 from infra.stores.vault.client import VaultClient
 from infra.stores.vault.http import HttpClient
 from infra.stores.vault.settings import InvalidSettings, VaultSettings
-from infra.wiring.access import AccessError, FileAccess
+from infra.wiring.access import AccessError
 
+CONTEXT, SETTINGS = "LOCKSTEP_CONTEXT", "LOCKSTEP_SETTINGS"
 _USAGE, _REFUSED = 2, 5  # the command line's exit codes
 Notice = Callable[[str], None]
 
@@ -58,49 +55,81 @@ def chosen_step(environ: Mapping[str, str]) -> Step:
     return step_named(name)
 
 
-def root_from(environ: Mapping[str, str]) -> Path:
-    """The installation that LOCKSTEP_ROOT names. Raises ConfigurationError."""
+def root_from(environ: Mapping[str, str]) -> Path | None:
+    """The installation that LOCKSTEP_ROOT names; None for a step that works in a cluster. Raises ConfigurationError."""
+    if environ.get(CONTEXT):
+        return None
     root = environ.get("LOCKSTEP_ROOT", "")
     if not root:
-        raise ConfigurationError("LOCKSTEP_ROOT is not set; give the directory of the installation")
+        raise ConfigurationError(
+            f"LOCKSTEP_ROOT is not set; give the directory of the installation, or with {CONTEXT} a cluster's context"
+        )
     return Path(root).absolute()
 
 
 @contextlib.contextmanager
-def prepared(root: Path, environ: Mapping[str, str], notice: Notice) -> Iterator[PreparedStep]:
-    """The step that `environ` chooses, over an existing authority and ROOT's wiring, which it follows.
+def prepared(root: Path | None, environ: Mapping[str, str], notice: Notice) -> Iterator[PreparedStep]:
+    """The step that `environ` chooses, over an existing authority and the wiring, which it follows.
 
-    When the block is left it logs out and lets go of everything; requests must have ended by then. Raises
-    ConfigurationError, InvalidSettings, AccessError, LocalDatabaseError.
+    The wiring is ROOT's, or the cluster's whose context LOCKSTEP_CONTEXT names. When the block is left it logs out and
+    lets go of everything; requests must have ended by then. Raises ConfigurationError, InvalidSettings, AccessError,
+    LocalDatabaseError.
     """
     step = chosen_step(environ)
     if step.name == "record":
-        raise ConfigurationError("the embedded ledger belongs to the broker's process; `record` runs within `up`")
+        raise ConfigurationError(
+            "the ledger has one writer: `record` runs within `up`, or by itself as `python -m infra.hosts.step`"
+        )
     settings = external_authority(environ)
     if settings is None:
         raise ConfigurationError("a single step needs an existing authority; set VAULT_ADDR or BAO_ADDR")
-    configuration = load(root / "lockstep.yaml")
+    configuration = configured(root, environ)
     with ExitStack() as stack:
         health = HttpClient(impatient(settings))
         stack.callback(health.close)
-        client = _logged_in(stack, settings, environ, step.name)
-        shared = _shared(stack, root, configuration, settings.address, notice)
+        client = logged_in(stack, settings, environ, step.name)
+        ground = _ground(stack, Wanted(step, configuration, settings.address, notice), root, environ)
         gate, propagation = AuthorityGate(health), Histogram()
+
+        def observe(event: Event, cause: Received) -> None:
+            propagation.observe_propagation(event, cause)
+            ground.observe(event)
+
         answerer = StepAnswerer(
-            step,
-            step_ports(step, client, shared, None),
+            ground.step,
+            step_ports(step, client, ground.shared, None),
             f"/lockstep/{configuration.cluster}/steps/{step.name}",
-            ready=gate.ready,
-            observe=propagation.observe_propagation,
+            ready=lambda: gate.ready() and not ground.unusable(),
+            observe=observe,
+            refused=ground.refused,
         )
-        endpoint = StepEndpoint(answerer, sink_from(environ), lambda: gate.health().reason)
+        endpoint = StepEndpoint(answerer, sink_from(environ), lambda: gate.health().reason or ground.unusable())
         yield PreparedStep(step.name, endpoint, propagation)
+
+
+def configured(root: Path | None, environ: Mapping[str, str]) -> Configuration:
+    """lockstep.yaml: the file that LOCKSTEP_SETTINGS names, or ROOT's. Raises ConfigurationError."""
+    named = environ.get(SETTINGS, "")
+    if not named:
+        return load(root / "lockstep.yaml") if root is not None else Configuration.model_construct()
+    if not Path(named).is_file():
+        raise ConfigurationError(f"{SETTINGS} is {named}, and there is no such file; mount the ConfigMap there")
+    configuration = load(Path(named))
+    told = environ.get("LOCKSTEP_CLUSTER", "")
+    if told not in ("", configuration.cluster):
+        raise ConfigurationError(
+            f"LOCKSTEP_CLUSTER is {told!r} and `cluster` of {named} is {configuration.cluster!r}: claims are made in "
+            "one name; render the manifests again"
+        )
+    return configuration
 
 
 @contextlib.contextmanager
 def ending_on_refusal(*others: type[Exception]) -> Iterator[None]:
     """Ends the process as the command line does where what it was told cannot be used: SystemExit, after a line."""
-    unusable: tuple[type[Exception], ...] = (ConfigurationError, InvalidSettings, AccessError, *others)
+    unusable: tuple[type[Exception], ...] = (
+        ConfigurationError, InvalidSettings, kubernetes.InvalidSettings, AccessError, *others
+    )  # fmt: skip
     try:
         yield
     except unusable as failure:
@@ -115,7 +144,8 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-def _logged_in(stack: ExitStack, settings: VaultSettings, environ: Mapping[str, str], step: str) -> VaultClient:
+def logged_in(stack: ExitStack, settings: VaultSettings, environ: Mapping[str, str], step: str) -> VaultClient:
+    """A client in the step's own identity, logged out when the stack is closed. Raises InvalidSettings."""
     http = HttpClient(settings)
     stack.callback(http.close)
     client = vault_client(http, external_authenticator(http, settings, environ), f"lockstep-{step}")
@@ -123,48 +153,17 @@ def _logged_in(stack: ExitStack, settings: VaultSettings, environ: Mapping[str, 
     return client
 
 
-def _shared(stack: ExitStack, root: Path, configuration: Configuration, address: str, notice: Notice) -> Shared:
-    """What the step needs besides its identity, from ROOT; followed until the stack is closed."""
-    database = stack.enter_context(closing(LocalDatabase(_state(root) / "local.db")))
-    wiring, access = _wiring(root, configuration, address), FileAccess(root / "access.yaml")
+def _ground(stack: ExitStack, wanted: Wanted, root: Path | None, environ: Mapping[str, str]) -> Ground:
+    """Each place's adapters are loaded only where they are used: a start waits for what is imported."""
+    if context := environ.get(CONTEXT, ""):
+        from infra.hosts.cluster.step_ground import cluster_ground
 
-    def on_change(_: frozenset[Path]) -> None:
-        if problem := access.reload():
-            notice(problem)
-        wiring.reload()
+        return cluster_ground(stack, wanted, cluster_settings(context, "", environ))
+    if root is None:
+        raise ConfigurationError("LOCKSTEP_ROOT is not set; give the directory of the installation")
+    from infra.hosts.local.step_ground import directory_ground
 
-    watch = TreeWatch([root / "wiring", root / "access.yaml"], on_change, name="wiring-watch", notice=notice)
-    watch.start()
-    stack.callback(watch.stop)
-    secrets = directory_secrets(root, configuration)
-    stack.callback(secrets.close)
-    return Shared(
-        sources=secrets,
-        targets=secrets,
-        publications=LocalPublications(database),
-        wiring=wiring,
-        access=access,
-        suspensions=LocalSuspensions(database),
-        settings=step_settings(configuration),
-        configuration=configuration,
-        notice=notice,
-    )
-
-
-def _state(root: Path) -> Path:
-    state = root / "state"
-    try:
-        state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigurationError(f"{state} cannot be made ({error.strerror}); give another root directory") from None
-    return state
-
-
-def _wiring(root: Path, configuration: Configuration, address: str) -> GuardedWiring:
-    servers = (address, *configuration.authority.allowed_servers)
-    wiring = GuardedWiring(root / "wiring", convention_policy(configuration), servers, own_mounts(configuration))
-    wiring.reload()
-    return wiring
+    return directory_ground(stack, wanted, root)
 
 
 def _ended(failure: Exception, status: int) -> SystemExit:

@@ -3,13 +3,16 @@
 import contextlib
 import math
 import socket
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from infra.hosts.control.routes import control
 from infra.hosts.foreground import Interrupted, handled_signals
+from infra.hosts.health import HealthApp
+from infra.hosts.health import listening as health_listener
 from infra.hosts.local.app import App
+from infra.hosts.local.gauges import Gauges
 from infra.hosts.local.instance import Instance, Options
 from infra.hosts.serving import Servers, Tls, tcp_socket, unix_socket
 
@@ -18,10 +21,14 @@ SOCKET = "lockstep.sock"
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """Where the ingress is reached: `HOST:PORT`, with TLS where it is not the loopback."""
+    """Where the ingress is reached: `HOST:PORT`, with TLS where it is not the loopback.
+
+    `health` is the environment whose LISTEN_ADDRESS tells where health and metrics, and nothing else, are told of too.
+    """
 
     address: str
     tls: Tls | None = None
+    health: Mapping[str, str] = field(default_factory=dict)
 
 
 def run(
@@ -43,13 +50,23 @@ def run(
             servers.add_tcp(bound, listening.tls)
             url = _url(bound, listening)
             instance.lock.describe(ingress=url)
-            with _control_socket(root, servers):
+            with _control_socket(root, servers), _health(instance, listening):
                 signals.then(servers.stop)
                 servers.run(lambda: ready(_line(instance, url)))
         finally:
             signals.ignore()
             bound.close()
             instance.stop()
+
+
+def _health(instance: Instance, at: Listening) -> contextlib.AbstractContextManager[int]:
+    """The pod is ready while the broker takes events; the authority may be down, that is what the broker is for."""
+    health = instance.parts.evidence.health
+
+    def unready() -> str:
+        return "" if health().running and not health().full else "the broker cannot write: see its volume"
+
+    return health_listener(HealthApp(lambda: "", unready, Gauges(instance.parts).page), at.health)
 
 
 @contextlib.contextmanager

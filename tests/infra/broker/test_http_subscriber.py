@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from events.http_binding import encode_batch
 from infra.broker.http_subscriber import HttpSubscriber
 from infra.broker.intake import stamp
 from infra.broker.subscriber import NETWORK_ERROR, Answer
@@ -187,3 +188,18 @@ def test_with_the_broker(server: Server, subscriber: HttpSubscriber, tmp_path: P
         sequence = broker.accept(event(1), SOURCE).result(DEADLINE)
         assert broker.wait_idle(DEADLINE)
         assert outcomes(broker, sequence) == ["retried", "retried", "delivered"]
+
+
+def test_several_events_in_one_reply(server: Server) -> None:
+    headers, body = encode_batch((event(1), event(2)))
+    server.respond = lambda: (200, dict(headers), body)
+    taking = HttpSubscriber(server.uri, namespace="lockstep", batches=True)
+    assert [each.id for each in taking.deliver(EVENT, DEADLINE).events] == [event(1).id, event(2).id]
+    assert server.requests[-1][1]["accept"] == "application/cloudevents-batch+json"
+    one = HttpSubscriber(server.uri, namespace="lockstep")
+    assert one.deliver(EVENT, DEADLINE).status == 502
+    assert "accept" not in server.requests[-1][1]
+    server.respond = lambda: (200, REPLY, b"")
+    assert [each.id for each in taking.deliver(EVENT, DEADLINE).events] == ["r"]
+    taking.close()
+    one.close()

@@ -6,7 +6,6 @@ import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -26,12 +25,11 @@ from infra.stores.vault.token_keeper import TokenKeeper
 from infra.testbed.cluster import Cluster
 from infra.testbed.commands import Layout
 from tests.infra.deploy.manifests import kit
+from tests.infra.deploy.manifests.at_authority import MOUNT, follow, reviewer
 from tests.instance import wait_for
 from tests.openbao import OpenBao
 
 pytestmark = pytest.mark.e2e
-REVIEWER = "openbao-reviewer"
-MOUNT = "kubernetes"
 
 
 @dataclass
@@ -66,28 +64,6 @@ class Applied:
         return {path: frozenset(data[path]) - {"deny"} for path in paths}
 
 
-def follow(openbao: OpenBao, rendered: dict[str, str], reviewer: dict[str, Any]) -> None:
-    """Make the requests of apply-order.json; `reviewer` is what an authority outside the cluster is told besides."""
-    admin = openbao.admin()
-    for request in json.loads(rendered["authority/apply-order.json"]):
-        body = dict(request.get("body", {}))
-        if "policy" in request:
-            body = {"policy": rendered[f"authority/{request['policy']}"]}
-        elif "file" in request:
-            body = json.loads(rendered[f"authority/{request['file']}"])
-        if request["path"] == f"auth/{MOUNT}/config":
-            body |= reviewer
-        if request.get("once") and exists(openbao, request["path"]):
-            continue
-        admin.call(request["method"], request["path"], body=body, kind="test")
-
-
-def exists(openbao: OpenBao, path: str) -> bool:
-    collection, _, name = path.rpartition("/")
-    known = openbao.admin().call("GET", collection, kind="test").body
-    return f"{name}/" in (known.get("data") or known)
-
-
 @pytest.fixture
 def applied(cluster: Cluster, openbao: OpenBao, tmp_path: Path) -> Iterator[Callable[[Target], Applied]]:
     """Everything rendered for a target and two teams, applied to the shared cluster and the shared authority."""
@@ -108,27 +84,6 @@ def applied(cluster: Cluster, openbao: OpenBao, tmp_path: Path) -> Iterator[Call
     for each in made:
         for client in each.opened:
             client.close()
-
-
-def reviewer(cluster: Cluster) -> dict[str, Any]:
-    """An account that may have tokens reviewed, and where: what an authority outside the cluster needs."""
-    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": REVIEWER, "namespace": "default"}}
-    binding = {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "ClusterRoleBinding",
-        "metadata": {"name": REVIEWER},
-        "roleRef": {
-            "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "system:auth-delegator",
-        },
-        "subjects": [{"kind": "ServiceAccount", "name": REVIEWER, "namespace": "default"}],
-    }  # fmt: skip
-    kit.apply(cluster, [account, binding])
-    return {
-        "kubernetes_host": cluster.server,
-        "kubernetes_ca_cert": cluster.ca.read_text(),
-        "token_reviewer_jwt": cluster.service_account_token("default", REVIEWER),
-        "disable_local_ca_jwt": True,
-    }
 
 
 # --- who gets in ---

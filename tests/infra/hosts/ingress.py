@@ -11,7 +11,7 @@ from events.http_binding import decode
 
 
 class Ingress(ThreadingHTTPServer):
-    """Answers with the statuses it is given, then 202; keeps the events and counts connections."""
+    """Answers with the statuses it is given, then 202; keeps the events and who sent them, and counts connections."""
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -20,6 +20,7 @@ class Ingress(ThreadingHTTPServer):
         self.answers: list[tuple[int, dict[str, str]]] = []
         self.received: list[CloudEvent] = []
         self.connections: set[object] = set()
+        self.senders: list[str | None] = []
         self.address = f"http{'s' if tls else ''}://127.0.0.1:{self.server_address[1]}/lockstep/default"
 
 
@@ -30,6 +31,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
         self.server.connections.add(self.client_address)
+        self.server.senders.append(self.headers["authorization"])
         status, headers = self.server.answers.pop(0) if self.server.answers else (202, {})
         if 200 <= status < 300:
             self.server.received.append(decode(list(self.headers.items()), body))

@@ -13,7 +13,7 @@ import pytest
 
 from infra.hosts.asgi import Receive, Scope, Send
 from infra.hosts.senders import peer_uid
-from infra.hosts.serving import ListenError, Servers, Tls, peer, tcp_socket, unix_socket
+from infra.hosts.serving import ListenError, Servers, Tls, peer, plain_http, tcp_socket, unix_socket
 from infra.hosts.unix_sockets import reachable
 from tests.infra.hosts.certificates import Certificates, issued
 from tests.infra.hosts.served import PATIENCE, respond, served, telling
@@ -60,6 +60,14 @@ def test_what_is_no_address_is_refused_with_an_example(listen: str) -> None:
 def test_an_unknown_host_is_refused(listen: str) -> None:
     with pytest.raises(ListenError, match="--listen"):
         tcp_socket(listen, None)
+
+
+def test_plain_http_beyond_the_loopback_must_be_meant() -> None:
+    assert not plain_http({})
+    with pytest.raises(ListenError, match="set it to 'beyond-loopback'"):
+        plain_http({"LOCKSTEP_PLAIN_HTTP": "1"})
+    with tcp_socket("0.0.0.0:0", None, plain=plain_http({"LOCKSTEP_PLAIN_HTTP": "beyond-loopback"})) as bound:
+        assert bound.getsockname()[0] == "0.0.0.0"
 
 
 @pytest.mark.parametrize("listen", [":0", "localhost:0", "127.8.9.10:0"])

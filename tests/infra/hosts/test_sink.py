@@ -61,6 +61,26 @@ def test_credentials_in_the_address_are_not_shown() -> None:
     assert "canary" not in failure.value.reason
 
 
+def test_the_sender_shows_the_token_that_is_mounted_now(ingress: Ingress, tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    sink = sink_from({"K_SINK": ingress.address}, token)
+    sink.send(EVENTS[:1])  # `authentication-oidc` is not enabled: nothing is mounted
+    for value in ("eyJhbGciOi.canary-4711.x_y", "eyJhbGciOi.second"):
+        token.write_text(f"{value}\n")
+        sink.send(EVENTS[:1])
+    assert ingress.senders == [None, "Bearer eyJhbGciOi.canary-4711.x_y", "Bearer eyJhbGciOi.second"]
+
+
+@pytest.mark.parametrize("content", ["", "two words canary-4711", "canary-4711\r\nx: y", "canary-4711-é"])
+def test_what_is_no_token_is_not_sent(ingress: Ingress, tmp_path: Path, content: str) -> None:
+    token = tmp_path / "token"
+    token.write_bytes(content.encode())
+    with pytest.raises(Retry, match="SinkBinding") as failure:
+        sink_from({"K_SINK": ingress.address}, token).send(EVENTS)
+    assert "canary" not in failure.value.reason
+    assert ingress.received == []
+
+
 OVERRIDES = '{"extensions": {"lane": "blue", "correlationid": "theirs"}}'
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from events.cloudevent import CloudEvent
-from events.http_binding import MAX_BODY_BYTES, encode_binary
+from events.http_binding import MAX_BODY_BYTES, decode, decode_batch, encode_binary
 from functions._failures import Conflict, Retry
 from functions._step import Step
 from infra.broker.subscriber import Answer
@@ -42,6 +42,19 @@ def test_a_sink_that_does_not_take_them_is_a_retry() -> None:
     answerer = StepAnswerer(saying(order("a"), order("b")), ports(), "/lockstep/test/steps/tested")
     message = StepEndpoint(answerer, Full()).answer(*encode_binary(changed()))
     assert (message.status, json.loads(message.body)["detail"]) == (503, "the sink is full")
+
+
+def test_a_broker_that_takes_batches_gets_several_in_its_reply() -> None:
+    headers, body = encode_binary(changed())
+    told = [*headers, ("Accept", "application/cloudevents-batch+json")]
+    message = endpoint(saying(order("a"), order("b"))).answer(told, body)
+    assert message.status == 200
+    assert [event.subject for event in decode_batch(message.headers, message.body)] == [
+        "paths/secret/team/a", "paths/secret/team/b",
+    ]  # fmt: skip
+    one = endpoint(saying(order("a"))).answer(told, body)
+    assert decode(one.headers, one.body).subject == "paths/secret/team/a"
+    assert endpoint(saying()).answer(told, body) == Message(204)
 
 
 @pytest.mark.parametrize(("body", "status"), [(b"", 400), (b" " * (MAX_BODY_BYTES + 1), 413)])

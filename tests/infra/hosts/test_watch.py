@@ -18,6 +18,8 @@ from events.http_binding import decode
 from infra.hosts.watch import main
 from infra.testbed.cluster import Cluster
 from tests.eso import apply, external_body, push_body, store_body
+from tests.infra.hosts.served import Served
+from tests.instance import wait_for
 
 DEADLINE = 60.0
 CANARY = "canary-7f3a"
@@ -78,6 +80,10 @@ def sink() -> Iterator[Sink]:
     made.close()
 
 
+def answered(port: int, target: str) -> int:
+    return Served(servers=None, thread=None, port=port).ask("GET", target).status  # type: ignore[arg-type]  # the port alone
+
+
 def about(events: list[CloudEvent], kind: str, subject: str) -> list[CloudEvent]:
     return [event for event in events if event.type == f"dev.lockstep.{kind}" and event.subject == subject]
 
@@ -89,14 +95,19 @@ def test_a_process_tells_the_sink(
     environ = {
         **os.environ, "KUBECONFIG": str(eso_cluster.kubeconfig(tmp_path / "kubeconfig")), "K_SINK": sink.address,
         "K_CE_OVERRIDES": json.dumps({"extensions": {"origin": "test"}}), "LOCKSTEP_CLUSTER": "blue",
+        "LISTEN_ADDRESS": "127.0.0.1:0",
     }  # fmt: skip
     apply(eso_cluster, store_body(store_name))
     apply(eso_cluster, push_body(namespace, store_name))
     apply(eso_cluster, external_body(namespace, store_name, f"platform-data/postgres/{namespace}"))
     process = subprocess.Popen(
-        [sys.executable, "-m", "infra.hosts.watch"], env=environ, cwd=ROOT, stderr=subprocess.PIPE, text=True
-    )
+        [sys.executable, "-m", "infra.hosts.watch"], env=environ, cwd=ROOT, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
     try:
+        assert process.stdout is not None
+        port = int(process.stdout.readline().rpartition(" ")[2])
+        assert answered(port, "/health/liveness") == 200
         for manifest in (f"manifests/PushSecret/{namespace}/push", f"manifests/ExternalSecret/{namespace}/pull"):
             sink.until(lambda events, manifest=manifest: bool(about(events, "wiring.changed", manifest)))  # type: ignore[misc]  # bound now
         secrets = f"/api/v1/namespaces/{namespace}/secrets"
@@ -109,6 +120,7 @@ def test_a_process_tells_the_sink(
         eso_cluster.admin.delete(f"{secrets}/source")
         sink.until(lambda events: bool(about(events, "secret.removed", subject)))
         assert CANARY not in repr(sink.events)
+        wait_for(lambda: answered(port, "/health/readiness") == 200, "the watch to be ready")
     finally:
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=DEADLINE)

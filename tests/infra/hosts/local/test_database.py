@@ -118,6 +118,20 @@ def test_many_open_one_new_file_at_once(file: Path) -> None:
     database.close()
 
 
+def test_a_file_of_the_first_version_is_brought_forward(file: Path) -> None:
+    database = LocalDatabase(file)
+    with database.writing() as connection:
+        connection.execute(INSERT, ("kept", ""))
+        connection.execute("DROP TABLE retiring")
+        connection.execute("PRAGMA user_version=1")
+    database.close()
+    database = LocalDatabase(file)
+    assert scopes(database) == ["kept"]
+    assert database.rows("SELECT count(*) FROM retiring") == [(0,)]
+    assert database.rows("PRAGMA user_version") == [(SCHEMA_VERSION,)]
+    database.close()
+
+
 @pytest.mark.parametrize("content", [b"this is no database" * 100, b"SQLite format 3\x00" + b"\xff" * 4096])
 def test_a_damaged_file_is_named_with_what_to_do(file: Path, content: bytes) -> None:
     file.write_bytes(content)
