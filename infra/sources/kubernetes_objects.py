@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pydantic import ValidationError
 
 from events.references import SecretRef
+from functions._ports import SecretHead
 from infra.kubernetes.mirror import Object, key_of
 
 SOURCE_KINDS = ("Secret", "ConfigMap", "Service")
@@ -18,7 +19,7 @@ class Seen:
     """One object. Two are equal where their content is: a change of metadata alone is no change.
 
     `digest` is keyed with bytes that this process made and never shows, so that no value can be guessed from it.
-    `ours`: we wrote it, and nobody changed it since.
+    `ours`: we wrote it, and nobody changed it since. `head`: what its metadata says, for those who look.
     """
 
     ref: SecretRef
@@ -27,6 +28,7 @@ class Seen:
     version: str = field(compare=False)
     labels: Mapping[str, str] = field(compare=False, default_factory=dict)
     ours: bool = field(compare=False, default=False)
+    head: SecretHead | None = field(compare=False, repr=False, default=None)
 
     @property
     def state(self) -> str:
@@ -39,10 +41,12 @@ class Looking:
 
     def __init__(
         self, kind: str, interesting: Callable[[SecretRef, Mapping[str, str]], bool], ours: Callable[[Object], bool],
+        head: Callable[[SecretRef, Object], SecretHead] | None = None,
     ) -> None:  # fmt: skip
         self._content = _CONTENTS[kind]
         self._interesting = interesting
         self._ours = ours
+        self._head = head
         self._key = secrets.token_bytes(32)
 
     def __call__(self, found: Object) -> Seen | None:
@@ -62,6 +66,7 @@ class Looking:
             version=metadata.get("resourceVersion", ""),
             labels=labels,
             ours=self._ours(metadata),
+            head=self._head(ref, metadata) if self._head else None,
         )
 
     def _digest(self, found: Object) -> bytes:

@@ -10,11 +10,13 @@ from typing import Protocol
 from events.event import Event
 from events.references import SecretRef
 from events.secret import SecretChanged, SecretDrifted, SecretRemoved
+from functions._ports import SecretHead
 from infra.kubernetes.informing import Feed, Informer, Notice
 from infra.kubernetes.mirror import Difference, Object
 from infra.sources.kubernetes_objects import Looking, Seen
 
 Place = tuple[str, str]  # kind of the objects, and their namespace
+_TOGETHER = 100  # hints: whoever makes each durable alone spends a start over thousands on that
 _LOOK = 0.02  # seconds between looks at whether all are ready
 
 
@@ -54,18 +56,21 @@ class KubernetesWatch:
 
     A hint is emitted when the content differs from what was seen last, or, before anything was seen, when the state
     differs from the one `known`. What we wrote ourselves is no news, unless somebody changed it or it is a source
-    too. An object that both is made and published gives both hints. `emit` is called from the informers' threads; what
-    it raises is shown, and the hint is given again. A place that cannot be watched holds up no other.
+    too. An object that both is made and published gives both hints. `emit` is called from the informers' threads, with
+    up to a hundred hints at once; what it raises is shown, and they are given again. A place that cannot be watched
+    holds up no other.
     """
 
     def __init__(
-        self, feed: Callable[[str, str], Feed], wired: Wired, emit: Callable[[Event], None], *,
-        ours: Callable[[Object], bool], notice: Notice = lambda _: None,
+        self, feed: Callable[[str, str], Feed], wired: Wired, emit: Callable[[Iterable[Event]], None], *,
+        ours: Callable[[Object], bool], head: Callable[[SecretRef, Object], SecretHead] | None = None,
+        notice: Notice = lambda _: None,
     ) -> None:  # fmt: skip
         self._feed = feed
         self._wired = wired
         self._emit = emit
         self._ours = ours
+        self._head = head
         self._notice = notice
         self._guard = threading.RLock()
         self._followed: dict[Place, _Followed] = {}
@@ -139,6 +144,17 @@ class KubernetesWatch:
             followed = sorted(self._followed.items())
         return {place: error for place, one in followed if (error := one.informer.last_error) is not None}
 
+    def held(self, kind: str, ref: SecretRef) -> Seen | None:
+        """What is known of a wired object, None where there is none. Raises LookupError where it is not followed."""
+        with self._guard:
+            one = self._followed.get((kind, ref.namespace))
+        if one is None or not one.listed or one.informer.last_error is not None:
+            raise LookupError(f"{kind} of {ref.namespace} is not followed now")
+        found = one.informer.held().get((ref.namespace, ref.name))
+        if found is None and not self._wired.wired(kind, ref, {}):
+            raise LookupError(f"{ref} is not wired by its name")
+        return found
+
     def _settled(self) -> bool:
         with self._guard:
             followed = list(self._followed.values())
@@ -156,7 +172,7 @@ class KubernetesWatch:
             self._told(place, one, told)
 
         informer = Informer(
-            self._feed(kind, namespace), Looking(kind, interesting, self._ours), tell,
+            self._feed(kind, namespace), Looking(kind, interesting, self._ours, self._head), tell,
             name=f"{kind} of {namespace}", notice=self._notice,
         )  # fmt: skip
         one = _Followed(informer, wired)
@@ -165,15 +181,17 @@ class KubernetesWatch:
 
     def _told(self, place: Place, one: _Followed, told: tuple[Difference[Seen], ...]) -> None:
         kind, namespace = place
-        for difference in told:
-            for event in self._news(kind, difference):
-                self._emit(event)
+        self._emit_all(event for difference in told for event in self._news(kind, difference))
         if not one.listed:
             present = {seen.ref for seen in one.informer.held().values()}
-            for ref in self._wired.expected(kind, namespace):
-                if ref not in present:
-                    self._emit(SecretRemoved(secret=ref, seen=self._vanished(ref)))
+            gone = (ref for ref in self._wired.expected(kind, namespace) if ref not in present)
+            self._emit_all(SecretRemoved(secret=ref, seen=self._vanished(ref)) for ref in gone)
             one.listed = True
+
+    def _emit_all(self, events: Iterable[Event]) -> None:
+        waiting = list(events)
+        for first in range(0, len(waiting), _TOGETHER):
+            self._emit(waiting[first : first + _TOGETHER])
 
     def _news(self, kind: str, difference: Difference[Seen]) -> Iterable[Event]:
         before, after = difference.before, difference.after

@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 
 from infra.hosts.checks.authority import authority_checks
+from infra.hosts.checks.cluster import cluster_checks
 from infra.hosts.checks.machine import machine_checks
 from infra.hosts.checks.permissions import permission_checks
 from infra.hosts.checks.pipeline import pipeline_checks
 from infra.hosts.checks.result import Check
 from infra.hosts.checks.wiring import wiring_checks
 from infra.hosts.local.instance import Parts
+from infra.hosts.views.place import Place
 
 __all__ = ["Check", "checks"]
 
@@ -20,4 +22,6 @@ def checks(parts: Parts) -> Iterator[Check]:
     yield from authority_checks(parts, health)
     yield from permission_checks(parts, serves=health.serves)
     yield from wiring_checks(parts)
+    if (api := Place.of(parts.platform, parts.root).api) is not None:
+        yield from cluster_checks(api, parts.authority.settings.address)
     yield from pipeline_checks(parts, serves=health.serves)

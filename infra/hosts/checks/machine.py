@@ -9,6 +9,7 @@ from pathlib import Path
 
 from infra.hosts.checks.result import Check, fail, ok, some, warn
 from infra.hosts.local.instance import Parts
+from infra.hosts.views.place import Place
 
 LITTLE_SPACE = 1024**3  # bytes
 NO_SPACE = 100 * 1024**2
@@ -22,7 +23,7 @@ _PRIVATE = ("*.db", "identities", "identities/*", "openbao", "openbao/*.key", "o
 def machine_checks(parts: Parts) -> Iterator[Check]:
     """Checks of this machine; no request leaves it."""
     yield _state(parts.root / "state")
-    yield _surroundings(parts.root)
+    yield _surroundings(parts.root, cluster=Place.of(parts.platform, parts.root).api is not None)
     yield _seal_key(parts)
     yield _space(parts)
     yield _ingress(parts)
@@ -49,11 +50,12 @@ def _open(path: Path) -> bool:
     return bool(found.st_mode & _OTHERS) or found.st_uid != os.geteuid()
 
 
-def _surroundings(root: Path) -> Check:
+def _surroundings(root: Path, *, cluster: bool) -> Check:
     """Whoever can write these can redirect secrets, or put another state in place."""
     trusted = {0, os.geteuid()}
-    paths = [root, root / "lockstep.yaml", root / "access.yaml", root / "wiring", root / "namespaces"]
-    paths += sorted((root / "wiring").glob("**/*"))
+    paths = [root, root / "lockstep.yaml"]
+    if not cluster:
+        paths += [root / "access.yaml", root / "wiring", root / "namespaces", *sorted((root / "wiring").glob("**/*"))]
     loose = []
     for path in paths:
         try:
@@ -65,6 +67,8 @@ def _surroundings(root: Path) -> Check:
     if loose:
         message = f"others may change what decides where secrets go: {some(loose)}"
         return warn("configuration files", message, f"run: chmod -R go-w {root}; let root or uid {os.geteuid()} own it")
+    if cluster:
+        return ok("configuration files", "only their owner may change them; RBAC decides who may change the wiring")
     return ok("configuration files", "only their owner may change configuration, access policy and wiring")
 
 

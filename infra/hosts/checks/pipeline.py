@@ -27,7 +27,7 @@ def pipeline_checks(parts: Parts, *, serves: bool) -> Iterator[Check]:
 
 def _watches(parts: Parts) -> Check:
     if not all(watch.alive() for watch in parts.watches):
-        return fail("watches", "a watch of files has ended", "restart Lockstep; the sweep finds changes until then")
+        return fail("watches", "a watch has ended", "restart Lockstep; the sweep finds changes until then")
     if errors := [watch.last_error for watch in parts.watches if watch.last_error]:
         return warn("watches", some(errors), "do what the message says; the sweep finds what a watch misses")
     if any(watch.mode == "polling" for watch in parts.watches):

@@ -6,9 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from functions._failures import StepFailure
+from infra.hosts.checks.namespaces import cluster_namespaces
 from infra.hosts.checks.result import Check, fail, ok, some, warn
 from infra.hosts.configuration import Ownership
 from infra.hosts.local.instance import Parts
+from infra.hosts.located import located
+from infra.hosts.views.findings import findings_of
+from infra.hosts.views.place import Place
 
 
 def wiring_checks(parts: Parts) -> Iterator[Check]:
@@ -21,27 +25,37 @@ def wiring_checks(parts: Parts) -> Iterator[Check]:
 
 
 def _access(parts: Parts) -> Check:
+    place = Place.of(parts.platform, parts.root)
     if problem := parts.access.reload():
-        return fail("access policy", problem, "correct access.yaml; it is read again by itself")
+        return fail("access policy", problem, place.correct_access)
     if parts.access.open:
         message = "there is none: one trust domain, every wired path may be published and read by all"
-        return warn("access policy", message, f"write {parts.root / 'access.yaml'}, then restart Lockstep")
-    return ok("access policy", "access.yaml is in force; what it does not name is denied")
+        return warn("access policy", message, place.write_access)
+    return ok("access policy", f"{place.access} is in force; what it does not name is denied")
 
 
 def _manifests(parts: Parts) -> Check:
     index = parts.wiring.snapshot()
-    action = f"run: lockstep lint {parts.root / 'wiring'}"
-    findings = [str(finding) for finding in index.findings if finding.severity == "error"]
+    action = Place.of(parts.platform, parts.root).correct_wiring
+    findings = [
+        f"{located(one.file, one.line)}: {one.rule.id} {one.message}"
+        for one in findings_of(parts.wiring)
+        if one.severity == "error"
+    ]
     refs = dict.fromkeys([*index.problems(), *index.generations()])
-    problems = [f"{ref}: {text}" for ref in refs if (text := parts.wiring.problem(ref))]
+    # observed or assisted, as their store says: that they do not act here is meant
+    left = {ref for ref in refs if ref.kind != "ClusterSecretStore" and index.mode(ref) != "own"}
+    problems = [f"{ref}: {text}" for ref in refs if ref not in left and (text := parts.wiring.problem(ref))]
     if findings or problems:
         return fail("wiring", some([*findings, *problems]), action)
     if not index.complete():
         return warn("wiring", "there are no manifests, or not all could be read; nothing is retracted", action)
-    if warnings := [f"{ref}: {text}" for ref, text in index.warnings()]:
+    if warnings := [f"{ref}: {text}" for ref, text in index.warnings() if ref not in left]:
         return warn("wiring", some(warnings), action)
     pushes, externals = sum(1 for _ in index.pushes()), sum(1 for _ in index.externals())
+    if left:
+        message = f"{len(left)} of {pushes + externals} manifests are left to another controller, as their stores say"
+        return ok("wiring", message)
     return ok("wiring", f"{pushes} PushSecrets and {externals} ExternalSecrets, all may act")
 
 
@@ -80,6 +94,9 @@ def _sources(parts: Parts) -> Check:
 
 def _namespaces(parts: Parts) -> Iterator[Check]:
     consuming = {external.namespace for external in parts.wiring.external_secrets()}
+    if (api := Place.of(parts.platform, parts.root).api) is not None:
+        yield from cluster_namespaces(api, consuming)
+        return
     for namespace in sorted(consuming):
         directory = parts.root / "namespaces" / namespace
         owner = parts.configuration.ownership.get(namespace) or Ownership()

@@ -1,39 +1,44 @@
 """`lockstep adopt`: take over a path from whoever holds it."""
 
-import time
 from pathlib import Path
 from typing import Any
 
 import click
 
+from infra.hosts.cli.adopt_from import adopt_from_eso
+from infra.hosts.cli.adopting import waited
 from infra.hosts.cli.client import ControlClient
 from infra.hosts.cli.failures import CommandError, Exit
-from infra.hosts.cli.options import Given, output_option, root_option
+from infra.hosts.cli.options import NAMESPACE, Given, output_option, root_option
 from infra.hosts.cli.output import document, escaped, note, say
 from infra.hosts.cli.readable import number, remark
 from infra.hosts.cli.waiting import duration
 
-_POLL = 2.0
+_NAMED = Given("MOUNT/PATH; with --from NAMESPACE/NAME of PushSecrets")
 
 
 @click.command("adopt")
 @root_option
-@click.argument("path", type=Given("MOUNT/PATH"), metavar="MOUNT/PATH")
+@click.argument("names", nargs=-1, type=_NAMED, metavar="MOUNT/PATH | [NAME]...")
 @click.option(
     "--by",
     "claimant",
-    required=True,
     type=Given("NAMESPACE/NAME"),
     metavar="NAMESPACE/NAME",
     help="The PushSecret that takes it over.",
 )
+@click.option(
+    "--from", "former", type=click.Choice(["eso"]), help="Take over what this operator's PushSecrets have pushed."
+)
+@click.option("-n", "--namespace", type=NAMESPACE, metavar="NAMESPACE", help="With --from: only this namespace.")
 @click.option("--dry-run", is_flag=True, help="Only show what it would do.")
 @click.option("--timeout", default="60s", show_default=True, metavar="DURATION", help="How long to wait for it.")
 @output_option("json", "yaml")
 @click.pass_context
 def command(
-    context: click.Context, root: Path, path: str, claimant: str, dry_run: bool, timeout: str, output: str | None
-) -> None:
+    context: click.Context, root: Path, names: tuple[str, ...], claimant: str | None, former: str | None,
+    namespace: str | None, dry_run: bool, timeout: str, output: str | None,
+) -> None:  # fmt: skip
     """Let a PushSecret take over a path that exists already, or that another owner claims. On record.
 
     First it shows who holds the path and how its keys compare, by name. Then it orders the takeover against exactly
@@ -43,11 +48,23 @@ def command(
     \b
     lockstep adopt secret/platform-data/postgres/temporal --by platform-data/postgres-temporal --dry-run
     lockstep adopt secret/platform-data/postgres/temporal --by platform-data/postgres-temporal
+    lockstep adopt --from eso -n platform-data --dry-run
+
+    With --from eso it does so for every path that the status of a PushSecret (all of them, or those that are named)
+    lists as pushed by External Secrets Operator. The store must have been handed over: spec.controller is lockstep.
+    Where the content is the same no version is written and nothing is restarted.
 
     Exit code 1 (--dry-run): it would be refused; 5: it was refused; 124: not carried out within the timeout.
     """
     limit = duration(timeout)
-    client = ControlClient(root)
+    client = ControlClient(root, timeout=600.0 if former else 60.0)
+    if former:
+        if claimant:
+            raise CommandError("--from finds out whose the paths are; leave --by out", Exit.USAGE)
+        context.exit(adopt_from_eso(client, names, namespace, dry_run=dry_run, timeout=limit, output=output))
+    if len(names) != 1 or not claimant or namespace:
+        raise CommandError("give one MOUNT/PATH and --by NAMESPACE/NAME, or --from eso", Exit.USAGE)
+    (path,) = names
     plan: dict[str, Any] = client.ask("adoption", path=path, by=claimant)
     show = note if output else say
     show(_plan(plan))
@@ -56,7 +73,7 @@ def command(
         return
     base = plan["base"]
     order = client.tell("adopt", path=path, by=claimant, epoch=plan["epoch"], base=base and dict(base))
-    outcome = _wait(client, order["sequence"], limit)
+    outcome = waited(client, order["sequence"], limit)
     if outcome["state"] != "delivered":
         raise CommandError(f"refused: {escaped(outcome['reason'])}", Exit.REFUSED)
     say(document({"plan": plan, "outcome": outcome}, output) if output else _done(plan, outcome))
@@ -72,26 +89,6 @@ def _end_early(context: click.Context, plan: dict[str, Any], dry_run: bool, outp
     if not dry_run:
         raise CommandError(f"refused: {escaped(plan['refused'])}", Exit.REFUSED)
     context.exit(Exit.FINDINGS)
-
-
-def _wait(client: ControlClient, sequence: int, timeout: float) -> dict[str, Any]:
-    end = time.monotonic() + timeout
-    told = ""
-    while True:
-        left = end - time.monotonic()
-        found: dict[str, Any] = client.ask("outcome", sequence=sequence, seconds=max(0.0, min(_POLL, left)))
-        if found["state"] != "pending":
-            return found
-        if left <= 0:
-            why = escaped(found["reason"]) or "its turn has not come"
-            raise CommandError(
-                f"ordered, and not carried out after {timeout:g} s ({why})"
-                f"; `lockstep events --since {sequence - 1}` shows what becomes of it",
-                Exit.TIMEOUT,
-            )
-        if found["reason"] and found["reason"] != told:
-            told = found["reason"]
-            note(escaped(f"waiting: {told}"))
 
 
 def _plan(plan: dict[str, Any]) -> str:

@@ -48,7 +48,7 @@ class ControlClient:
         except ValueError:
             raise CommandError("the running Lockstep answered something else than JSON", Exit.UNREACHABLE) from None
         if status != 200:
-            raise CommandError(str(answer.get("error", f"status {status}")), _EXITS.get(status, Exit.REFUSED))
+            raise CommandError(str(answer.get("error", f"status {status}")), EXITS.get(status, Exit.REFUSED))
         return answer
 
     def send(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
@@ -75,4 +75,4 @@ class ControlClient:
             connection.close()
 
 
-_EXITS = {400: Exit.USAGE, 404: Exit.NOT_FOUND, 503: Exit.UNREACHABLE}
+EXITS = {400: Exit.USAGE, 404: Exit.NOT_FOUND, 503: Exit.UNREACHABLE}

@@ -7,7 +7,8 @@ import click
 
 from infra.hosts.cli.client import ControlClient
 from infra.hosts.cli.failures import Exit
-from infra.hosts.cli.options import NAME, namespace_options, output_option, root_option
+from infra.hosts.cli.in_cluster import ask, needed, place_options
+from infra.hosts.cli.options import NAME, namespace_options, output_option
 from infra.hosts.cli.output import document, escaped, note, say
 from infra.hosts.cli.readable import number, remark
 
@@ -15,14 +16,14 @@ _SIGNS = (("added", "+"), ("changed", "~"), ("removed", "-"))
 
 
 @click.command("diff")
-@root_option
+@place_options
 @namespace_options
 @click.argument("names", nargs=-1, type=NAME, metavar="[NAMESPACE/NAME | MOUNT/PATH]...")
 @output_option("json", "yaml")
 @click.pass_context
 def command(
-    context: click.Context, root: Path, namespace: str | None, all_namespaces: bool, names: tuple[str, ...],
-    output: str | None,
+    context: click.Context, root: Path | None, chosen: str | None, namespace: str | None, all_namespaces: bool,
+    names: tuple[str, ...], output: str | None,
 ) -> None:  # fmt: skip
     """Show what publish, materialize and retract would write now, by key names; never a value, never a hash.
 
@@ -33,14 +34,21 @@ def command(
     lockstep diff
     lockstep diff temporal/postgres
     lockstep diff -n platform-data -o json
+    VAULT_ADDR=... VAULT_TOKEN=... lockstep diff --context kind-dev
+
+    With --context, as if every ClusterSecretStore were handed over to Lockstep, and without retractions.
 
     Exit code 1: something would change, or is kept from it.
     """
     if not names:
         note("comparing everything that is wired ...")
-    found = ControlClient(root, timeout=600.0).ask(
-        "diff", names=list(names) or None, namespace=None if all_namespaces else namespace
-    )
+    where = None if all_namespaces else namespace
+    if chosen is not None:
+        from infra.hosts.control import in_cluster  # loads what speaks to a cluster
+
+        found = ask(chosen, in_cluster.diff(names, where))
+    else:
+        found = ControlClient(needed(root), timeout=600.0).ask("diff", names=list(names) or None, namespace=where)
     say(document(found, output) if output else _page(found))
     context.exit(Exit.FINDINGS if found["changes"] or found["blocked"] else Exit.OK)
 

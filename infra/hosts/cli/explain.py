@@ -8,20 +8,28 @@ import click
 from infra.hosts.cli import readable
 from infra.hosts.cli.client import ControlClient
 from infra.hosts.cli.failures import Exit
-from infra.hosts.cli.options import NAME, namespace_options, output_option, root_option
+from infra.hosts.cli.in_cluster import ask, needed, place_options
+from infra.hosts.cli.options import NAME, namespace_options, output_option
 from infra.hosts.cli.output import document, escaped, say
+from infra.hosts.located import located
 
 _MARKS = {"ok": "ok", "broken": "BROKEN", "waiting": "waits"}
 
 
 @click.command("explain")
-@root_option
+@place_options
 @namespace_options
 @click.argument("name", type=NAME, metavar="NAMESPACE/NAME | MOUNT/PATH")
 @output_option("json", "yaml")
 @click.pass_context
 def command(
-    context: click.Context, root: Path, namespace: str | None, all_namespaces: bool, name: str, output: str | None
+    context: click.Context,
+    root: Path | None,
+    chosen: str | None,
+    namespace: str | None,
+    all_namespaces: bool,
+    name: str,
+    output: str | None,
 ) -> None:
     """Follow one secret from its source to its consumers, and say where it is stuck and what mends that.
 
@@ -31,18 +39,26 @@ def command(
     lockstep explain temporal/postgres
     lockstep explain secret/platform-data/postgres/temporal
     lockstep explain ExternalSecret/backstage/postgres-url
+    lockstep explain temporal/postgres --context kind-dev      what a cluster tells, without its broker
 
     Exit code 1: a hop is broken or waits; 4: nothing that is wired has this name.
     """
-    found = ControlClient(root).ask("explain", name=name, namespace=None if all_namespaces else namespace)
+    where = None if all_namespaces else namespace
+    if chosen is not None:
+        from infra.hosts.control import in_cluster  # loads what speaks to a cluster
+
+        found = ask(chosen, in_cluster.explain(name, where))
+    else:
+        found = ControlClient(needed(root)).ask("explain", name=name, namespace=where)
     say(document(found, output) if output else _page(found, root))
     context.exit(Exit.OK if found["inStep"] else Exit.FINDINGS)
 
 
-def _page(found: dict[str, Any], root: Path) -> str:
+def _page(found: dict[str, Any], root: Path | None) -> str:
     blocks = ["\n".join(_way(way)) for way in found["ways"]]
     for one in found["problems"]:
-        blocks.append(readable.remark(f"{one['manifest']} ({one['file']}:{one['line']}): {one['message']}", "BROKEN  "))
+        place = located(one["file"], one["line"])
+        blocks.append(readable.remark(f"{one['manifest']} ({place}): {one['message']}", "BROKEN  "))
     broken = found["firstBroken"]
     if broken is not None:
         blocks.append("\n".join(_verdict(broken, found["heldProbeSeconds"], root)))
@@ -63,7 +79,7 @@ def _hop(hop: dict[str, Any]) -> str:
     return readable.remark(f"{hop['subject']}: {hop['says']}", f"  {_MARKS[hop['state']]:<7} {hop['hop']:<12}")
 
 
-def _verdict(hop: dict[str, Any], probe: float, root: Path) -> list[str]:
+def _verdict(hop: dict[str, Any], probe: float, root: Path | None) -> list[str]:
     word = "first broken hop" if hop["state"] == "broken" else "first hop that waits"
     lines = [f"{word}: {hop['hop']}", readable.remark(hop["says"], "cause:      ")]
     if retry := _retry(hop["trouble"], probe):

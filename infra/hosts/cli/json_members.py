@@ -35,7 +35,7 @@ def _last_step(member: str) -> tuple[tuple[str, str], ...]:
 
 def _hop(member: str) -> tuple[tuple[str, str], ...]:
     return (
-        (f"{member}.hop", "source, publish, authority, materialize, or consumer"),
+        (f"{member}.hop", "source, publish, authority, materialize, consumer, or workload"),
         (f"{member}.state", "ok, broken, or waiting (for a hop before it, or its turn)"),
         (f"{member}.subject", "the Secret, manifest or path"),
         (f"{member}.says", "what is so, and why"),
@@ -47,6 +47,7 @@ def _hop(member: str) -> tuple[tuple[str, str], ...]:
 STATUS = (
     ("at", "when this was looked at"),
     ("root", "the installation"),
+    ("platform", "the directory or the cluster that it works on"),
     ("inStep", "whether all that is shown is in step, and no manifest is kept from acting"),
     ("secrets", "wired paths, ordered"),
     ("secrets[].path", "MOUNT/PATH at the authority"),
@@ -68,6 +69,26 @@ STATUS = (
     ("secrets[].consumers[].suspended", "why writing it is suspended"),
     *_trouble("secrets[].consumers[].trouble"),
     *_last_step("secrets[].consumers[].lastStep"),
+    (
+        "secrets[].consumers[].workloads",
+        "what uses it; null where not asked for (-n, a name, -o wide) or not known",
+    ),
+    ("secrets[].consumers[].workloads[].workload", "KIND NAMESPACE/NAME"),
+    (
+        "secrets[].consumers[].workloads[].state",
+        "current, moving, waiting, stuck, or stale (older, and not being moved)",
+    ),
+    ("secrets[].consumers[].workloads[].evidence", "none, materialized (its volumes hold it), or rolled-out"),
+    ("secrets[].consumers[].workloads[].reason", "why it waits or is stuck"),
+    ("secrets[].consumers[].workloads[].says", "the same for people"),
+    ("secrets[].consumers[].workloads[].uses", "env, volume, subPath, imagePullSecrets, named"),
+    ("secrets[].consumers[].workloads[].pods", "how many pods it has"),
+    ("secrets[].consumers[].workloads[].older", "how many of them began before the data changed"),
+    ("secrets[].consumers[].workloads[].restarts", "whether it asks to be restarted"),
+    (
+        "secrets[].consumers[].workloadsUnknown",
+        "why they are not known; empty where they are, or were not asked for",
+    ),
     ("authority.address", "where it is"),
     ("authority.embedded", "whether it is the embedded OpenBao"),
     ("authority.serves", "reachable, initialized and unsealed"),
@@ -77,7 +98,8 @@ STATUS = (
     ("authority.developmentSeal", "whether the seal key lies beside the data"),
     ("authority.reason", "why it does not serve, and what to do"),
     ("access.policy", "present or absent"),
-    ("access.problem", "what is wrong with access.yaml"),
+    ("access.place", "what holds it: a file below ROOT, or a ConfigMap"),
+    ("access.problem", "what is wrong with it"),
     ("broker.pending", "events that are not through all their steps"),
     ("broker.stalledSeconds", "age of the oldest of them"),
     ("broker.held", "deliveries that wait for their step, by step"),
@@ -106,8 +128,8 @@ STATUS = (
     ("wiring.externalSecrets", "how many"),
     ("wiring.stores", "how many"),
     ("wiring.findings", "what could not be read"),
-    ("wiring.findings[].file", "below ROOT"),
-    ("wiring.findings[].line", "from 1"),
+    ("wiring.findings[].file", "below ROOT, or the object of a cluster"),
+    ("wiring.findings[].line", "from 1; 0 for an object"),
     ("wiring.findings[].rule", "the rule's id (docs/rules.md)"),
     ("wiring.findings[].severity", "error, warning or notice"),
     ("wiring.findings[].message", "what is wrong"),
@@ -242,6 +264,19 @@ ADOPT = (
     ("outcome.published.outcome", "written, or unchanged"),
 )
 
+ADOPT_FROM = (
+    ("items", "one for each path of a PushSecret that its former controller pushed"),
+    ("items[].by", "the PushSecret, NAMESPACE/NAME"),
+    ("items[].store", "KIND/NAME"),
+    ("items[].path", "MOUNT/PATH; the store's own name for it where that cannot be told"),
+    ("items[].refused", "why it is not, or was not, taken over; empty where it is"),
+    ("items[].mend", "commands that let it be taken over"),
+    ("items[].plan", "as above; null where it was refused before that"),
+    *((f"items[].{member}", says) for member, says in ADOPT if member.startswith("plan.")),
+    ("items[].outcome", "as above; null where nothing was ordered"),
+    *((f"items[].{member}", says) for member, says in ADOPT if member.startswith("outcome.")),
+)
+
 DOCUMENTS = {
     "status": STATUS,
     "explain": EXPLAIN,
@@ -251,4 +286,5 @@ DOCUMENTS = {
     "suspend": SUSPEND,
     "resume": RESUME,
     "adopt": ADOPT,
+    "adopt --from": ADOPT_FROM,
 }

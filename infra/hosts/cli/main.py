@@ -21,6 +21,7 @@ COMMANDS = {
     "adopt": "infra.hosts.cli.adopt",
     "completion": "infra.hosts.cli.completion",
     "serve": "infra.hosts.cli.serve",
+    "watch": "infra.hosts.cli.watch",
     "emit": "infra.hosts.cli.emit",
     "dead-letters": "infra.hosts.cli.dead_letters",
     "audit": "infra.hosts.cli.audit",

@@ -42,8 +42,24 @@ CORRELATION = Given("the id that events have as their correlation")
 MOMENT = Moment()
 
 
+def _refuse_context(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        raise click.UsageError(
+            f"`{context.command.name}` needs a running Lockstep: give --root (or LOCKSTEP_ROOT) where it runs; "
+            "without one, `lockstep status --context`, `explain --context` and `diff --context` ask the cluster"
+        )
+
+
+_WITHOUT_CONTEXT = click.option(
+    "--context", "elsewhere", is_flag=False, flag_value="", is_eager=True, expose_value=False, hidden=True,
+    callback=_refuse_context,
+)  # fmt: skip
+
+
 def root_option(function: F) -> F:
-    """`--root DIRECTORY` or LOCKSTEP_ROOT."""
+    """`--root DIRECTORY` or LOCKSTEP_ROOT. A command without a `--context` of its own says where to ask instead."""
+    if all(each.name not in ("context", "chosen") for each in getattr(function, "__click_params__", ())):
+        function = _WITHOUT_CONTEXT(function)
     return click.option(
         "--root",
         envvar="LOCKSTEP_ROOT",

@@ -64,8 +64,8 @@ def stuck(trouble: dict[str, Any] | None) -> str:
     return f"{trouble['step']} tries again {soon} (attempt {trouble['attempts'] + 1}){reason}"
 
 
-def command(line: str, root: Path) -> str:
+def command(line: str, root: Path | None) -> str:
     """A command as it can be pasted: with `--root` where the environment does not say it."""
-    if line.startswith("lockstep ") and not os.environ.get("LOCKSTEP_ROOT"):
+    if root is not None and line.startswith("lockstep ") and not os.environ.get("LOCKSTEP_ROOT"):
         return f"{line} --root {shlex.quote(str(root))}"
     return line

@@ -12,6 +12,7 @@ from infra.hosts.configuration import ConfigurationError
 from infra.hosts.local.database import LocalDatabaseError
 from infra.hosts.local.one_step import serve
 from infra.hosts.serving import ListenError
+from infra.kubernetes.settings import InvalidSettings as InvalidCluster
 from infra.stores.vault.settings import InvalidSettings
 from infra.wiring.access import AccessError
 
@@ -29,7 +30,7 @@ def command(root: Path, listen: str) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s", stream=sys.stderr)
     try:
         serve(root.absolute(), listen, click.echo)
-    except (ListenError, ConfigurationError, AccessError, InvalidSettings) as failure:
+    except (ListenError, ConfigurationError, AccessError, InvalidSettings, InvalidCluster) as failure:
         raise CommandError(str(failure), Exit.USAGE) from None
     except LocalDatabaseError as failure:
         raise CommandError(str(failure), Exit.REFUSED) from None

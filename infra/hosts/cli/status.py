@@ -7,22 +7,25 @@ import click
 
 from infra.hosts.cli.client import ControlClient
 from infra.hosts.cli.failures import Exit
-from infra.hosts.cli.options import NAME, namespace_options, output_option, root_option
+from infra.hosts.cli.in_cluster import ELSEWHERE, ask, needed, place_options
+from infra.hosts.cli.options import NAME, namespace_options, output_option
 from infra.hosts.cli.output import document, say, table
 from infra.hosts.cli.readable import age, number, remark, stuck, yes
+from infra.hosts.located import located
 
+_MARKS = {"current": "       ", "moving": "    -  ", "waiting": "    -  ", "stale": "    -  ", "stuck": "    !  "}
 _TOMBSTONES = 5  # shown to people; the documents hold all
 
 
 @click.command("status")
-@root_option
+@place_options
 @namespace_options
 @click.argument("names", nargs=-1, type=NAME, metavar="[NAMESPACE/NAME | MOUNT/PATH]...")
 @output_option("json", "yaml", "wide")
 @click.pass_context
 def command(
-    context: click.Context, root: Path, namespace: str | None, all_namespaces: bool, names: tuple[str, ...],
-    output: str | None,
+    context: click.Context, root: Path | None, chosen: str | None, namespace: str | None, all_namespaces: bool,
+    names: tuple[str, ...], output: str | None,
 ) -> None:  # fmt: skip
     """Show every secret: class, origin, version, consumers, in step or not, last step, and what is wrong.
 
@@ -30,13 +33,18 @@ def command(
     lockstep status
     lockstep status -n temporal
     lockstep status temporal/postgres -o json
+    lockstep status -n temporal --context kind-dev      what a cluster tells, without its broker
 
     Exit code 1: something that was shown is out of step, or a manifest may not act.
     """
-    found = ControlClient(root).ask(
-        "status", names=list(names) or None, namespace=None if all_namespaces else namespace
-    )
-    say(document(found, output) if output in ("json", "yaml") else _page(found, wide=output == "wide"))
+    wide, where = output == "wide", None if all_namespaces else namespace
+    if chosen is not None:
+        from infra.hosts.control import in_cluster  # loads what speaks to a cluster
+
+        found = ask(chosen, in_cluster.status(names, where, wide=wide))
+    else:
+        found = ControlClient(needed(root)).ask("status", names=list(names) or None, namespace=where, wide=wide or None)
+    say(document(found, output) if output in ("json", "yaml") else _page(found, wide=wide))
     context.exit(Exit.OK if found["inStep"] else Exit.FINDINGS)
 
 
@@ -80,7 +88,7 @@ def _rows(secret: dict[str, Any], *, wide: bool) -> list[tuple[list[str], list[s
             f"  to   {consumer['secret']}", "", number(consumer["version"]), yes(consumer["inStep"]),
             _last(consumer["lastStep"]), *written,
         ]  # fmt: skip
-        rows.append((row, _notes(consumer)))
+        rows.append((row, [*_notes(consumer), *_workloads(consumer)]))
     return rows
 
 
@@ -91,6 +99,13 @@ def _notes(one: dict[str, Any]) -> list[str]:
     if one["suspended"] and not one["wrong"]:
         notes.append(remark(f"suspended: {one['suspended']}", "    -  "))
     return notes
+
+
+def _workloads(consumer: dict[str, Any]) -> list[str]:
+    """Which workload runs which version of it, where that was asked for."""
+    if consumer["workloadsUnknown"]:
+        return [remark(f"workloads: not known: {consumer['workloadsUnknown']}", "       ")]
+    return [remark(f"{one['workload']}: {one['says']}", _MARKS[one["state"]]) for one in consumer["workloads"] or ()]
 
 
 def _last(step: dict[str, Any] | None) -> str:
@@ -107,6 +122,7 @@ def _written(version: dict[str, Any] | None) -> str:
 def _around(found: dict[str, Any]) -> str:
     facts = [
         ("secrets", _count(found["secrets"])),
+        *([("platform", found["platform"])] if found["platform"] != f"root {found['root']}" else []),
         ("authority", _authority(found["authority"])),
         ("access", _access(found["access"])),
         ("broker", _broker(found["broker"])),
@@ -122,7 +138,9 @@ def _count(secrets: list[dict[str, Any]]) -> str:
     return f"{good} of {len(secrets)} in step"
 
 
-def _authority(one: dict[str, Any]) -> str:
+def _authority(one: dict[str, Any] | None) -> str:
+    if one is None:
+        return "not given here (VAULT_ADDR, BAO_ADDR); versions are as they were confirmed last"
     kind = "embedded OpenBao" if one["embedded"] else "authority"
     seal = "; development seal: the key lies beside the data" if one["developmentSeal"] else ""
     version = f" {one['version']}" if one["version"] else ""
@@ -133,11 +151,13 @@ def _authority(one: dict[str, Any]) -> str:
 
 
 def _access(one: dict[str, Any]) -> str:
-    text = "access.yaml is in force" if one["policy"] == "present" else "no access.yaml: one trust domain"
+    text = f"{one['place']} is in force" if one["policy"] == "present" else f"no {one['place']}: one trust domain"
     return f"{text}; {one['problem']}" if one["problem"] else text
 
 
-def _broker(one: dict[str, Any]) -> str:
+def _broker(one: dict[str, Any] | None) -> str:
+    if one is None:
+        return ELSEWHERE
     held = sum(one["held"].values())
     text = f"{one['pending']} pending, {held} held, {one['deadLetters']} dead letters"
     if one["pending"]:
@@ -145,11 +165,15 @@ def _broker(one: dict[str, Any]) -> str:
     return f"{text}; STORAGE IS FULL, nothing new is taken" if one["full"] else text
 
 
-def _ledger(one: dict[str, Any]) -> str:
+def _ledger(one: dict[str, Any] | None) -> str:
+    if one is None:
+        return ELSEWHERE
     return f"{one['entries']} entries, {one['lag']} not anchored yet"
 
 
-def _tombstones(one: dict[str, Any]) -> str:
+def _tombstones(one: dict[str, Any] | None) -> str:
+    if one is None:
+        return ELSEWHERE
     if not one["known"]:
         return "not known while the authority does not serve"
     if not one["total"]:
@@ -168,15 +192,15 @@ def _wiring(one: dict[str, Any]) -> str:
 
 def _remarks(found: dict[str, Any]) -> str:
     wiring = found["wiring"]
-    lines = [remark(f"{one['file']}:{one['line']}: {one['message']}", "  !  ") for one in wiring["findings"]]
+    lines = [remark(f"{located(one['file'], one['line'])}: {one['message']}", "  !  ") for one in wiring["findings"]]
     for one in wiring["problems"]:
-        lines.append(remark(f"{one['file']}:{one['line']}: {one['manifest']}: {one['message']}", "  !  "))
+        lines.append(remark(f"{located(one['file'], one['line'])}: {one['manifest']}: {one['message']}", "  !  "))
     lines += [remark(f"{one['manifest']}: {one['message']}", "  -  ") for one in wiring["warnings"]]
     for one in found["suspensions"]:
         lines.append(
             remark(f"{one['scope']} is suspended: {one['reason']} ({one['by']}, {age(one['since'])})", "  -  ")
         )
-    items = found["tombstones"]["items"]
+    items = found["tombstones"]["items"] if found["tombstones"] else []
     for one in items[:_TOMBSTONES]:
         lines.append(remark(f"{one['policy']} {one['target']}: {one['manifest']} is gone, due {one['due']}", "  -  "))
     if len(items) > _TOMBSTONES:

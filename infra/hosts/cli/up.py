@@ -1,6 +1,7 @@
 """`lockstep up`: run everything of one ROOT."""
 
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -60,8 +61,13 @@ def command(
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s", stream=sys.stderr)
     try:
         cluster = None if context is None and not kubeconfig else cluster_settings(context or "", kubeconfig)
-        options = Options(seal_key=seal_key, drain_seconds=drain, cluster=cluster)
-        run(root, options, Listening(listen, tls), click.echo, note)
+        elsewhere, settings = os.environ.get("LOCKSTEP_STEPS_AT", ""), os.environ.get("LOCKSTEP_SETTINGS", "")
+        options = Options(
+            seal_key=seal_key, drain_seconds=drain, cluster=cluster, steps_at=elsewhere,
+            settings=Path(settings) if settings else None,
+        )  # fmt: skip
+        beside = os.environ if elsewhere else {}  # a broker among pods answers probes beside its own ingress
+        run(root, options, Listening(listen, tls, beside), click.echo, note)
     except (ListenError, ConfigurationError, AccessError, InvalidSettings, InvalidCluster) as failure:
         raise CommandError(str(failure), Exit.USAGE) from None
     except (AlreadyRunningError, OpenBaoError, LocalDatabaseError, BrokerError) as failure:

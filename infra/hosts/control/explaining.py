@@ -5,16 +5,21 @@ from datetime import UTC, datetime, timedelta
 
 from events.event import Event
 from events.references import ManifestRef
+from functions._ports import Ports
 from infra.hosts.control.arguments import lookups, optional_text, ports_of, text
 from infra.hosts.control.documents import Document, trouble
 from infra.hosts.control.request import Arguments, ControlError
 from infra.hosts.control.surroundings import places
 from infra.hosts.local.instance import Parts
+from infra.hosts.platform import SnapshotWiring
 from infra.hosts.views.changes import Blocked
 from infra.hosts.views.explaining import Explainer, Setting
 from infra.hosts.views.hops import Hop, Way
+from infra.hosts.views.pipeline import Lookups
+from infra.hosts.views.place import Place
 from infra.hosts.views.rehearsal import Rehearsal
 from infra.hosts.views.selection import Selection, UnknownName, select, states
+from infra.hosts.views.standing import standings_of
 from infra.hosts.views.trouble import Troubles
 
 
@@ -26,45 +31,59 @@ def explain(parts: Parts, arguments: Arguments, by: str) -> Document:
         selection = select(name, optional_text(arguments, "namespace"), asked)
     except UnknownName as unknown:
         raise ControlError(404, str(unknown)) from None
-    explainer = Explainer(asked, Troubles(parts.evidence), _setting(parts), _rehearsing(parts))
+    explainer = Explainer(asked, Troubles(parts.evidence), _setting(parts), rehearsing(ports_of(parts)))
+    probe = parts.configuration.delivery.backoff_cap_seconds
+    return explained(name, selection, asked, parts.wiring, explainer, probe=probe)
+
+
+def explained(
+    name: str, selection: Selection, asked: Lookups, wiring: SnapshotWiring, explainer: Explainer, *, probe: float
+) -> Document:  # fmt: skip
+    """What an explanation answers; `probe` is how often a held delivery is tried, in seconds."""
     ways = [explainer.explain(state, selection.chosen(state)) for state in states(selection, asked)]
     broken = next((hop for way in ways if (hop := way.first_broken())), None)
-    unresolved = _unresolved(parts, selection) if not ways else []
+    nowhere = unresolved(wiring, selection) if not ways else []
     return {
         "name": name,
-        "inStep": broken is None and not unresolved,
+        "inStep": broken is None and not nowhere,
         "ways": [_way(way) for way in ways],
         "firstBroken": _hop(broken) if broken else None,
-        "problems": unresolved,
-        "heldProbeSeconds": parts.configuration.delivery.backoff_cap_seconds,
+        "problems": nowhere,
+        "heldProbeSeconds": probe,
     }
 
 
-def _unresolved(parts: Parts, selection: Selection) -> list[Document]:
+def position_in(wiring: SnapshotWiring) -> Callable[[ManifestRef], tuple[str, int]]:
+    """File and line of a manifest."""
+    where = places(wiring.snapshot())
+
+    def position(ref: ManifestRef) -> tuple[str, int]:
+        _, file, line = where.get(str(ref), (ref, "its file", 0))
+        return file, line
+
+    return position
+
+
+def unresolved(wiring: SnapshotWiring, selection: Selection) -> list[Document]:
     """Manifests that lead nowhere, and why."""
-    where = places(parts.wiring.snapshot())
+    where = places(wiring.snapshot())
     found = []
     for ref in selection.manifests:
         _, file, line = where.get(str(ref), (ref, "", 0))
-        message = parts.wiring.problem(ref) or "it names no path"
+        message = wiring.problem(ref) or "it names no path"
         found.append({"manifest": str(ref), "file": file, "line": line, "message": message})
     return found
 
 
 def _setting(parts: Parts) -> Setting:
     health = parts.authority.gate.health()
-    where = places(parts.wiring.snapshot())
-
-    def place(ref: ManifestRef) -> str:
-        _, file, line = where.get(str(ref), (ref, "its file", 0))
-        return f"{file}:{line}"
-
     return Setting(
-        root=str(parts.root),
+        place=Place.of(parts.platform, parts.root),
         authority=health.reason,
         revive=_revive(parts, sealed=health.reachable and health.sealed),
         expires=datetime.now(UTC) + timedelta(seconds=parts.shared.settings.order_lifetime),
-        where=place,
+        where=position_in(parts.wiring),
+        workloads=standings_of(parts.platform, ports_of(parts)),
     )
 
 
@@ -79,9 +98,11 @@ def _revive(parts: Parts, *, sealed: bool) -> tuple[str, ...]:
     return (f"see why nothing answers at {address}: VAULT_ADDR={address} vault status",)
 
 
-def _rehearsing(parts: Parts) -> Callable[[Event], tuple[Blocked, ...]]:
+def rehearsing(ports: Callable[[str], Ports]) -> Callable[[Event], tuple[Blocked, ...]]:
+    """Runs an order's step over drafts."""
+
     def rehearse(event: Event) -> tuple[Blocked, ...]:
-        rehearsal = Rehearsal(ports_of(parts))
+        rehearsal = Rehearsal(ports)
         rehearsal.tell(event)
         return tuple(rehearsal.blocked)
 

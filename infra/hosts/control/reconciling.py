@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from events.event import Event
 from infra.hosts.control.arguments import lookups, lookups_of_all, optional_text, seconds, selections, whole
-from infra.hosts.control.diffing import orders
+from infra.hosts.control.diffing import lifetime, orders
 from infra.hosts.control.documents import Document, version
 from infra.hosts.control.ordering import give
 from infra.hosts.control.request import Arguments, ControlError
@@ -23,7 +23,9 @@ def reconcile(parts: Parts, arguments: Arguments, by: str) -> Document:
     chosen = _chosen(parts, arguments)
     skipped = list(_skipped(parts, chosen))
     left_out = {one["about"] for one in skipped}
-    wanted = [order for order in orders(parts, chosen, f"asked by {by}") if order.about.subject not in left_out]
+    wanted = [
+        order for order in orders(chosen, lifetime(parts), f"asked by {by}") if order.about.subject not in left_out
+    ]
     given = give(parts, wanted, by)
     return {
         "orders": [

@@ -1,39 +1,61 @@
 """GET status: every wired secret, and what is around them."""
 
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from typing import Protocol
 
 from events.references import PathRef
+from functions._standing import Standing
 from infra.broker.records import Said
 from infra.hosts.control import surroundings
-from infra.hosts.control.arguments import lookups, lookups_of_all, optional_text, selections
+from infra.hosts.control.arguments import lookups, lookups_of_all, optional_text, ports_of, selections
 from infra.hosts.control.documents import Document, instant, trouble, version
 from infra.hosts.control.request import Arguments
 from infra.hosts.local.instance import Parts
+from infra.hosts.views.explaining import KnownTroubles
 from infra.hosts.views.pipeline import ConsumerState, PathState
+from infra.hosts.views.place import Place
 from infra.hosts.views.selection import everything, states
+from infra.hosts.views.standing import Standings, says, standings_of
 from infra.hosts.views.trouble import Troubles, moment
 
 _STEP = "step:"
 
 
+class Saying(Protocol):
+    """What was last said of a subject (infra.hosts.evidence.Whereabouts)."""
+
+    def newest(self, subjects: Iterable[str], types: Sequence[str] = (), by: str = "") -> dict[str, Said]: ...
+
+
+class Explained(KnownTroubles, Protocol):
+    """What the broker could not deliver, and who else claims a path (views.trouble)."""
+
+    def conflict(self, path: PathRef) -> str: ...
+
+
 def status(parts: Parts, arguments: Arguments, by: str) -> Document:
-    """`names` and `namespace` narrow it; `inStep` speaks of what is shown."""
+    """`names` and `namespace` narrow it; `inStep` speaks of what is shown. Workloads are asked for where it is
+    narrowed, or where `wide`."""
     namespace = optional_text(arguments, "namespace")
     found = _found(parts, arguments, namespace)
     troubles = Troubles(parts.evidence)
-    wired = surroundings.wiring(parts, namespace)
+    wired = surroundings.wiring(parts.wiring, namespace)
     named = bool(arguments.get("names"))
+    asked = bool(named or namespace or arguments.get("wide"))
+    workloads = standings_of(parts.platform, ports_of(parts)) if asked else None
     broken = [] if named else [*wired["problems"], *(one for one in wired["findings"] if one["severity"] == "error")]
     return {
         "at": instant(datetime.now(UTC)),
         "root": str(parts.root),
+        "platform": parts.platform.title,
         "inStep": not broken and all(state.in_step for state in found),
-        "secrets": [secret(parts, state, troubles) for state in found],
+        "secrets": [secret(parts.evidence.whereabouts, state, troubles, workloads) for state in found],
         "authority": surroundings.authority(parts),
-        "access": surroundings.access(parts),
+        "access": surroundings.access(parts.access, Place.of(parts.platform, parts.root)),
         "broker": surroundings.broker(parts),
         "ledger": surroundings.ledger(parts),
-        "suspensions": surroundings.suspensions(parts),
+        "suspensions": surroundings.suspensions(parts.suspensions),
         "tombstones": surroundings.tombstones(parts),
         "wiring": wired,
         "notices": list(parts.notices),
@@ -48,10 +70,10 @@ def _found(parts: Parts, arguments: Arguments, namespace: str | None) -> tuple[P
     return tuple({state.path: state for one in chosen for state in states(one, asked)}.values())
 
 
-def secret(parts: Parts, state: PathState, troubles: Troubles) -> Document:
-    """One path with its consumers."""
+def secret(said_of: Saying, state: PathState, troubles: Explained, workloads: Standings | None) -> Document:
+    """One path with its consumers, and their workloads where those are asked for."""
     subjects = [state.path.subject, *(each.target.subject for each in state.consumers)]
-    said = parts.evidence.whereabouts.newest(subjects, by=_STEP)
+    said = said_of.newest(subjects, by=_STEP)
     newest = max(said.values(), key=lambda one: one.sequence, default=None)
     return {
         "path": str(state.path),
@@ -64,11 +86,14 @@ def secret(parts: Parts, state: PathState, troubles: Troubles) -> Document:
         "suspended": state.suspended,
         "trouble": trouble(troubles.of_path(state)) if state.wrong else None,
         "lastStep": last_step(newest),
-        "consumers": [_consumer(each, state.path, said.get(each.target.subject), troubles) for each in state.consumers],
+        "consumers": [
+            {**_consumer(each, state.path, said.get(each.target.subject), troubles), **_workloads(each, workloads)}
+            for each in state.consumers
+        ],
     }
 
 
-def _wrong(state: PathState, troubles: Troubles) -> str:
+def _wrong(state: PathState, troubles: Explained) -> str:
     if not state.wrong:
         return ""
     if state.suspended:
@@ -77,7 +102,7 @@ def _wrong(state: PathState, troubles: Troubles) -> str:
     return f"{state.wrong}: {conflict}" if conflict else state.wrong
 
 
-def _consumer(state: ConsumerState, path: PathRef, said: Said | None, troubles: Troubles) -> Document:
+def _consumer(state: ConsumerState, path: PathRef, said: Said | None, troubles: Explained) -> Document:
     wrong = state.wrong
     if wrong and state.suspended:
         wrong = f"{wrong} (suspended: {state.suspended})"
@@ -90,6 +115,28 @@ def _consumer(state: ConsumerState, path: PathRef, said: Said | None, troubles: 
         "suspended": state.suspended,
         "trouble": trouble(troubles.of_consumer(path, state)) if state.wrong else None,
         "lastStep": last_step(said),
+    }
+
+
+def _workloads(state: ConsumerState, asked: Standings | None) -> Document:
+    """`workloads` is null where they were not asked for, or could not be told (`workloadsUnknown`)."""
+    stood = asked.of(state.target) if asked is not None and state.version is not None else None
+    if stood is None or stood.unknown:
+        return {"workloads": None, "workloadsUnknown": stood.unknown if stood else ""}
+    return {"workloads": [_workload(one) for one in stood.workloads], "workloadsUnknown": ""}
+
+
+def _workload(one: Standing) -> Document:
+    return {
+        "workload": str(one.workload),
+        "state": one.state,
+        "evidence": one.evidence,
+        "reason": one.reason,
+        "says": says(one),
+        "uses": list(one.uses),
+        "pods": one.pods,
+        "older": one.older,
+        "restarts": one.restarts,
     }
 
 

@@ -9,6 +9,9 @@ from functions._retraction import held_back
 from infra.hosts.control.arguments import ports_of
 from infra.hosts.control.documents import Document, instant
 from infra.hosts.local.instance import Parts
+from infra.hosts.platform import AccessPolicy, SnapshotWiring, SuspensionBook
+from infra.hosts.views.findings import complete, findings_of
+from infra.hosts.views.place import Place
 from infra.stores.vault.kv import KvEngine
 from infra.stores.vault.tombstones import VaultTombstones
 from infra.wiring.index import Index
@@ -31,10 +34,14 @@ def authority(parts: Parts) -> Document:
     }
 
 
-def access(parts: Parts) -> Document:
-    """Whether there is a policy, and what is wrong with its file."""
-    problem = parts.access.reload()
-    return {"policy": "absent" if parts.access.open else "present", "problem": problem or ""}
+def access(policy: AccessPolicy, place: Place) -> Document:
+    """Whether there is a policy, where it is kept, and what is wrong with it."""
+    problem = policy.reload()
+    return {
+        "policy": "absent" if policy.open else "present",
+        "place": place.access,
+        "problem": problem or "",
+    }
 
 
 def broker(parts: Parts) -> Document:
@@ -57,12 +64,9 @@ def ledger(parts: Parts) -> Document:
     return {"entries": entries, "anchored": anchored, "lag": max(0, entries - anchored)}
 
 
-def suspensions(parts: Parts) -> list[Document]:
+def suspensions(book: SuspensionBook) -> list[Document]:
     """What operators stopped."""
-    return [
-        {"scope": one.scope, "reason": one.reason, "by": one.by, "since": instant(one.since)}
-        for one in parts.suspensions.all()
-    ]
+    return [{"scope": one.scope, "reason": one.reason, "by": one.by, "since": instant(one.since)} for one in book.all()]
 
 
 def tombstones(parts: Parts) -> Document:
@@ -98,11 +102,11 @@ def _tombstone(one: Tombstone) -> Document:
     }
 
 
-def wiring(parts: Parts, namespace: str | None = None) -> Document:
+def wiring(wired: SnapshotWiring, namespace: str | None = None) -> Document:
     """How much is wired, and what is wrong with it, with file and line."""
-    index = parts.wiring.snapshot()
+    index = wired.snapshot()
     return {
-        "complete": index.complete(),
+        "complete": complete(wired),
         "pushSecrets": sum(1 for _ in index.push_secrets()),
         "externalSecrets": sum(1 for _ in index.external_secrets()),
         "stores": len(index.stores),
@@ -111,9 +115,9 @@ def wiring(parts: Parts, namespace: str | None = None) -> Document:
                 "file": one.file, "line": one.line, "rule": one.rule.id, "severity": one.severity,
                 "message": one.message, "mend": one.mend,
             }
-            for one in index.findings
+            for one in findings_of(wired)
         ],
-        "problems": list(_problems(parts, index, namespace)),
+        "problems": list(_problems(wired, index, namespace)),
         "warnings": [
             {"manifest": str(ref), "message": message}
             for ref, message in index.warnings()
@@ -122,9 +126,9 @@ def wiring(parts: Parts, namespace: str | None = None) -> Document:
     }  # fmt: skip
 
 
-def _problems(parts: Parts, index: Index, namespace: str | None) -> Iterator[Document]:
+def _problems(wired: SnapshotWiring, index: Index, namespace: str | None) -> Iterator[Document]:
     for ref, file, line in sorted(places(index).values(), key=lambda place: str(place[0])):
-        problem = parts.wiring.problem(ref) if namespace in (None, ref.namespace) else None
+        problem = wired.problem(ref) if namespace in (None, ref.namespace) else None
         if problem:
             yield {"manifest": str(ref), "file": file, "line": line, "message": problem}
 

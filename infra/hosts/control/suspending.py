@@ -9,7 +9,7 @@ from events.operation import ScopeRef, SuspensionChanged
 from infra.broker.errors import BrokerError
 from infra.hosts.control import surroundings
 from infra.hosts.control.arguments import lookups, text
-from infra.hosts.control.diffing import orders
+from infra.hosts.control.diffing import lifetime, orders
 from infra.hosts.control.documents import Document
 from infra.hosts.control.ordering import give
 from infra.hosts.control.request import Arguments, ControlError
@@ -21,7 +21,7 @@ from infra.hosts.views.selection import everything
 
 def suspensions(parts: Parts, arguments: Arguments, by: str) -> Document:
     """What is suspended."""
-    return {"suspensions": surroundings.suspensions(parts)}
+    return {"suspensions": surroundings.suspensions(parts.suspensions)}
 
 
 def suspend(parts: Parts, arguments: Arguments, by: str) -> Document:
@@ -42,7 +42,7 @@ def resume(parts: Parts, arguments: Arguments, by: str) -> Document:
         raise ControlError(404, f"{scope.scope} is not suspended; `lockstep suspend --list` shows what is")
     _record(parts, _event(scope, suspended=False, by=by, explanation="resumed", serial=serial), "resumed")
     # Events that came meanwhile were answered and are gone: the orders stand for them.
-    given = give(parts, orders(parts, covered, f"{scope.scope} was resumed by {by}"), by)
+    given = give(parts, orders(covered, lifetime(parts), f"{scope.scope} was resumed by {by}"), by)
     return {"scope": scope.scope, "covers": len(covered), "orders": len(given)}
 
 

@@ -16,9 +16,12 @@ from events.orders import MaterializeRequested, PublishRequested
 from events.references import ManifestRef, PathRef
 from functions._failures import StepFailure
 from functions._selection import source_states
+from infra.hosts.located import located
 from infra.hosts.views.changes import Blocked
 from infra.hosts.views.hops import Branch, Hop, HopName, HopState, Way
 from infra.hosts.views.pipeline import ConsumerState, Lookups, PathState, path_state, read_paths
+from infra.hosts.views.place import Place
+from infra.hosts.views.standing import Standings, hops
 from infra.hosts.views.trouble import MATERIALIZE, PUBLISH, Trouble
 
 _SCOPE = re.compile(r"\(scope (\S+)\)$")  # how Suspensions ends its reasons
@@ -36,13 +39,14 @@ class KnownTroubles(Protocol):
 @dataclass(frozen=True, slots=True)
 class Setting:
     """What surrounds an explanation. `authority` is why it does not serve, "" when it does; `expires` is for orders
-    that are rehearsed; `where` gives `file:line` of a manifest."""
+    that are rehearsed; `where` gives file and line of a manifest; `workloads` is None where there are none."""
 
-    root: str
+    place: Place
     authority: str
     revive: tuple[str, ...]
     expires: datetime
-    where: Callable[[ManifestRef], str]
+    where: Callable[[ManifestRef], tuple[str, int]]
+    workloads: Standings | None = None
 
 
 class Explainer:
@@ -64,7 +68,8 @@ class Explainer:
             hops = [self._source(state), self._publish(state)]
         hops.append(self._authority(state))
         branches = tuple(
-            Branch(each.manifest, (self._materialize(state, each), self._consumer(each))) for each in consumers
+            Branch(each.manifest, (self._materialize(state, each), self._consumer(each), *self._workloads(each)))
+            for each in consumers
         )
         return Way(state.path, tuple(hops), branches)
 
@@ -79,7 +84,7 @@ class Explainer:
             return Hop("source", "broken", names, failure.reason, (f"lockstep reconcile {state.path}",))
         if found:
             return Hop("source", "ok", names, "exists")
-        mend = [f"create {self._setting.root}/namespaces/{ref}/<key>" for ref in state.sources]
+        mend = [self._setting.place.make(ref) for ref in state.sources]
         mend.append(f"or correct spec.selector at {self._where(state.producer)}")
         return Hop("source", "broken", names, "no source Secret exists", tuple(mend))
 
@@ -192,6 +197,12 @@ class Explainer:
             return Hop("consumer", "ok", subject, carries if consumer.version else "is not made by its ExternalSecret")
         return Hop("consumer", "waiting", subject, carries)
 
+    def _workloads(self, consumer: ConsumerState) -> tuple[Hop, ...]:
+        asked = self._setting.workloads
+        if asked is None or consumer.version is None:
+            return ()
+        return hops(consumer.target, asked.of(consumer.target))
+
     # --- what a step that should have acted is stuck on -------------------------------------------------------------
 
     def _stuck(
@@ -215,13 +226,13 @@ class Explainer:
         return Hop(hop, state, by, says, () if trouble else (again,), trouble)
 
     def _where(self, manifest: ManifestRef | None) -> str:
-        return self._setting.where(manifest) if manifest else "its manifest"
+        return located(*self._setting.where(manifest)) if manifest else "its manifest"
 
     def _correct(self, manifest: ManifestRef) -> tuple[str, ...]:
-        return (f"correct {self._where(manifest)}; it is read again when it is saved",)
+        return (self._setting.place.correct(manifest, *self._setting.where(manifest)),)
 
     def _allow(self, namespace: str, verb: str, path: PathRef) -> tuple[str, ...]:
-        return (f"name it in {self._setting.root}/access.yaml: spec.namespaces.{namespace}.{verb}: [{path}]",)
+        return (self._setting.place.allow(namespace, verb, path),)
 
 
 def _resume(suspended: str) -> tuple[str, ...]:

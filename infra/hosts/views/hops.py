@@ -1,4 +1,4 @@
-"""The way of one secret, hop by hop: source, publish, authority, materialize, consumer."""
+"""The way of one secret, hop by hop: source, publish, authority, materialize, consumer, and its workloads."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,7 +6,7 @@ from typing import Literal
 from events.references import ManifestRef, PathRef
 from infra.hosts.views.trouble import Trouble
 
-HopName = Literal["source", "publish", "authority", "materialize", "consumer"]
+HopName = Literal["source", "publish", "authority", "materialize", "consumer", "workload"]
 HopState = Literal["ok", "broken", "waiting"]
 
 

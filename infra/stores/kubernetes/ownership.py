@@ -34,6 +34,23 @@ def owner_references(content: SecretContent, found: Metadata, uid_of: UidOf) -> 
     return [*theirs, reference]
 
 
+def controller_of(found: Metadata, namespace: str, uid_of: UidOf) -> str:
+    """The ExternalSecret of the wiring that a Secret without our marks belongs to by its controlling ownerReference;
+    "" for none. So are those that External Secrets Operator made: their ExternalSecret goes on with them.
+    """
+    references = found.get("ownerReferences")
+    for each in references if isinstance(references, list) else ():
+        if not isinstance(each, dict) or each.get("controller") is not True:
+            continue
+        group = str(each.get("apiVersion")).partition("/")[0]
+        if (group, each.get("kind")) != (EXTERNAL_SECRETS.group, EXTERNAL_SECRETS.kind):
+            continue
+        owner = _parsed(f"{EXTERNAL_SECRETS.kind} {namespace}/{each.get('name')}")
+        if owner is not None and each.get("uid") and uid_of(owner) == each["uid"]:
+            return str(owner)
+    return ""
+
+
 def _names(reference: dict[str, Any], owner: str) -> bool:
     parsed = _parsed(owner)
     return parsed is not None and (reference.get("kind"), reference.get("name")) == (parsed.kind, parsed.name)

@@ -22,7 +22,7 @@ from infra.kubernetes.resources import SECRETS, Object
 from infra.stores.kubernetes import marks
 from infra.stores.kubernetes.limits import refuse_unfit
 from infra.stores.kubernetes.marks import Metadata, metadata_of, state_of
-from infra.stores.kubernetes.ownership import UidOf, owner_references
+from infra.stores.kubernetes.ownership import UidOf, controller_of, owner_references
 from infra.stores.kubernetes.selecting import select
 
 _REMEMBERED = 256  # Secrets whose metadata is kept between a read and the write that follows
@@ -53,7 +53,7 @@ class KubernetesSecrets:
         return Secret(
             ref=ref, data=_data(ref, found), state=state_of(metadata), type=found.get("type") or "Opaque",
             labels=marks.written_labels(metadata, manager), annotations=marks.written_annotations(metadata, manager),
-            immutable=found.get("immutable") is True, stamp=marks.stamp_of(metadata), owner=marks.owner_of(metadata),
+            immutable=found.get("immutable") is True, stamp=marks.stamp_of(metadata), owner=self._owner(ref, metadata),
             managed=marks.managed_of(metadata, manager), drifted=marks.drifted(metadata, manager),
         )  # fmt: skip
 
@@ -64,8 +64,12 @@ class KubernetesSecrets:
             return None
         metadata = metadata_of(found)
         self._seen.remember(ref, metadata)
+        return self.head_of(ref, metadata)
+
+    def head_of(self, ref: SecretRef, metadata: Metadata) -> SecretHead:
+        """What the metadata of a Secret says, whoever read it."""
         return SecretHead(
-            ref=ref, state=state_of(metadata), stamp=marks.stamp_of(metadata), owner=marks.owner_of(metadata),
+            ref=ref, state=state_of(metadata), stamp=marks.stamp_of(metadata), owner=self._owner(ref, metadata),
             drifted=marks.drifted(metadata, self._api.field_manager), labels=marks.labels_of(metadata),
             annotations=marks.annotations_of(metadata),
         )  # fmt: skip
@@ -106,6 +110,9 @@ class KubernetesSecrets:
             raise Retry(f"Secret {ref} is marked for deletion{_holders(metadata_of(left))}", after=30.0)
 
     # --- inside ----------------------------------------------------------------------------------------------
+
+    def _owner(self, ref: SecretRef, metadata: Metadata) -> str:
+        return marks.owner_of(metadata) or controller_of(metadata, ref.namespace, self._uid_of)
 
     def _as_read(self, ref: SecretRef, expected: str) -> Metadata:
         found = self._seen.recall(ref, expected)

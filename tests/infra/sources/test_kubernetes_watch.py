@@ -75,6 +75,10 @@ class Heard:
             self.events.append(event)
             self._turn.notify_all()
 
+    def all(self, events: Iterable[Event]) -> None:
+        for event in events:
+            self(event)
+
     def until(self, count: int) -> list[tuple[str, str]]:
         """The first hints, as (what, about which)."""
         with self._turn:
@@ -121,7 +125,7 @@ def bench(cluster: Cluster, namespace: str) -> Iterator[Bench]:
     def feed(kind: str, space: str) -> ApiFeed:
         return ApiFeed(api, RESOURCES[kind], space, fields=FIELDS_OF_SECRETS if kind == "Secret" else "")
 
-    watch = KubernetesWatch(feed, wires, heard, ours=untouched)
+    watch = KubernetesWatch(feed, wires, heard.all, ours=untouched)
     yield Bench(cluster, namespace, api, wires, heard, watch)
     watch.stop()
     assert watch.mode == "stopped"
@@ -274,7 +278,7 @@ def test_a_place_that_may_not_be_watched_holds_up_no_other(bench: Bench, cluster
     api = client(cluster, cluster.service_account_token(namespace, "watcher"))
     bench.wires.sources["ConfigMap"] = {"settings"}
     watch = KubernetesWatch(
-        lambda kind, space: ApiFeed(api, RESOURCES[kind], space), bench.wires, bench.heard, ours=untouched
+        lambda kind, space: ApiFeed(api, RESOURCES[kind], space), bench.wires, bench.heard.all, ours=untouched
     )
     watch.start()
     try:

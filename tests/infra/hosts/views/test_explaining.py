@@ -1,5 +1,6 @@
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from infra.hosts.views.changes import Blocked
 from infra.hosts.views.explaining import Explainer, Setting
 from infra.hosts.views.hops import Hop, Way
 from infra.hosts.views.pipeline import ConsumerState, PathState
+from infra.hosts.views.place import Place
 from infra.hosts.views.rehearsal import Rehearsal
 from infra.hosts.views.trouble import Trouble
 from tests.fakes.world import external_secret, path, push_secret
@@ -39,8 +41,8 @@ def explained(scene: Scene, troubles: Told | None = None, authority: str = "", o
         return tuple(rehearsal.blocked)
 
     setting = Setting(
-        root="/srv/root", authority=authority, revive=("unseal it",),
-        expires=scene.world.clock.now() + timedelta(hours=1), where=lambda ref: f"wiring/{ref.name}.yaml:7",
+        place=Place(Path("/srv/root")), authority=authority, revive=("unseal it",),
+        expires=scene.world.clock.now() + timedelta(hours=1), where=lambda ref: (f"wiring/{ref.name}.yaml", 7),
     )  # fmt: skip
     state = scene.state(of)
     return Explainer(scene.lookups, troubles or Told(), setting, rehearse).explain(state, state.consumers)

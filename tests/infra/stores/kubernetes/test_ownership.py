@@ -10,7 +10,7 @@ from functions._marks import CREATION_POLICY
 from functions._ports import SecretContent
 from functions._values import SecretValue
 from infra.kubernetes.resources import SECRETS
-from infra.stores.kubernetes.ownership import owner_references
+from infra.stores.kubernetes.ownership import controller_of, owner_references
 from infra.stores.kubernetes.secrets import KubernetesSecrets
 from infra.testbed.cluster import Cluster
 from tests import eso
@@ -55,6 +55,24 @@ def test_there_is_one_of_ours_exactly_under_creation_policy_owner(policy: str, f
 @pytest.mark.parametrize("owner", ["ExternalSecret temporal/unknown", "", "nonsense"])
 def test_without_a_known_uid_there_is_none(owner: str) -> None:
     assert owner_references(content("Owner", owner), {"ownerReferences": [THEIRS]}, uid_of) == [THEIRS]
+
+
+@pytest.mark.parametrize(
+    ("references", "owner"),
+    [
+        ([OURS], "ExternalSecret temporal/db"),
+        ([THEIRS, {**OURS, "apiVersion": "external-secrets.io/v1beta1"}], "ExternalSecret temporal/db"),
+        ([{**OURS, "uid": "of-one-that-was-made-anew"}], ""),
+        ([{**OURS, "controller": False}], ""),
+        ([{**OURS, "apiVersion": "other.io/v1"}], ""),
+        ([{**OURS, "name": "not-wired"}], ""),
+        ([{**OURS, "name": "not a name"}, "odd"], ""),
+        ([THEIRS], ""),
+        ("odd", ""),
+    ],
+)
+def test_what_another_operator_made_belongs_to_its_external_secret(references: Any, owner: str) -> None:
+    assert controller_of({"ownerReferences": references}, "temporal", uid_of) == owner
 
 
 def test_the_cluster_deletes_a_secret_with_its_external_secret(eso_cluster: Cluster, namespace: str) -> None:

@@ -1,0 +1,163 @@
+"""Questions that a cluster answers without its broker: the same documents, with null for what only the broker knows."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from events.references import PathRef
+from infra.broker.records import Said
+from infra.hosts.control import surroundings
+from infra.hosts.control.diffing import differences
+from infra.hosts.control.documents import Document, instant
+from infra.hosts.control.explaining import explained, position_in, rehearsing
+from infra.hosts.control.request import ControlError
+from infra.hosts.control.status import secret
+from infra.hosts.views.cluster import NO_AUTHORITY, ClusterView
+from infra.hosts.views.explaining import Explainer, Setting
+from infra.hosts.views.moment import at_once
+from infra.hosts.views.pipeline import ConsumerState, Lookups, PathState
+from infra.hosts.views.place import Place
+from infra.hosts.views.selection import Selection, UnknownName, everything, select, states
+from infra.hosts.views.standing import Standings
+from infra.hosts.views.trouble import Trouble
+
+_ORDERS_LAST = timedelta(minutes=5)  # those that are rehearsed
+Question = Callable[[ClusterView], Document]
+
+
+def status(names: Sequence[str], namespace: str | None, *, wide: bool) -> Question:
+    """As the running instance answers it; `authority`, `broker`, `ledger` and `tombstones` are null where unknown."""
+
+    def answer(view: ClusterView) -> Document:
+        found = _found(view, names, namespace)
+        workloads = Standings(view.ports("adopted")) if names or namespace or wide else None
+        wired = surroundings.wiring(view.wiring, namespace)
+        broken = [] if names else [*wired["problems"], *(f for f in wired["findings"] if f["severity"] == "error")]
+        return {
+            "at": instant(datetime.now(UTC)),
+            "root": None,
+            "platform": view.title,
+            "inStep": not broken and all(state.in_step for state in found),
+            "secrets": [secret(_Unheard(), state, _Unheard(), workloads) for state in found],
+            "authority": _authority(view),
+            "access": surroundings.access(view.access, _place(view)),
+            "broker": None,
+            "ledger": None,
+            "suspensions": surroundings.suspensions(view.suspensions),
+            "tombstones": None,
+            "wiring": wired,
+            "notices": [],
+        }
+
+    return answer
+
+
+def explain(name: str, namespace: str | None) -> Question:
+    """As the running instance answers it, without what the broker could not deliver."""
+
+    def answer(view: ClusterView) -> Document:
+        asked = view.lookups()
+        try:
+            selection = select(name, namespace, asked)
+        except UnknownName as unknown:
+            raise ControlError(404, str(unknown)) from None
+        explainer = Explainer(asked, _Unheard(), _setting(view), rehearsing(view.ports))
+        return explained(name, selection, asked, view.wiring, explainer, probe=0.0)
+
+    return answer
+
+
+def diff(names: Sequence[str], namespace: str | None) -> Question:
+    """What the steps would change, had every store been handed over: so `observe` is looked through.
+
+    Retractions are left to the running instance. 503 where no authority is given, or it does not serve.
+    """
+
+    def answer(view: ClusterView) -> Document:
+        reason = NO_AUTHORITY if view.authority is None else view.authority.gate.health().reason
+        if reason:
+            raise ControlError(503, f"{reason}; without it nothing can be compared")
+        asked = replace(view.lookups(), wiring=view.as_if_ours())
+        chosen = tuple(_chosen(asked, names, namespace))
+        return differences(
+            lambda name: replace(view.ports(name), wiring=asked.wiring), chosen, _ORDERS_LAST, everything=False
+        )
+
+    return answer
+
+
+def _chosen(
+    asked: Lookups, names: Sequence[str], namespace: str | None
+) -> Iterator[tuple[PathState, tuple[ConsumerState, ...]]]:
+    if not names:
+        for state in everything(namespace, asked):
+            yield state, state.consumers
+    for selection in _selected(asked, names, namespace):
+        for state in states(selection, asked):
+            yield state, selection.chosen(state)
+
+
+def _selected(asked: Lookups, names: Sequence[str], namespace: str | None) -> list[Selection]:
+    try:
+        return [select(name, namespace, asked) for name in names]
+    except UnknownName as unknown:
+        raise ControlError(404, str(unknown)) from None
+
+
+def _found(view: ClusterView, names: Sequence[str], namespace: str | None) -> tuple[PathState, ...]:
+    asked = view.lookups()
+    if not names:
+        return everything(namespace, at_once(asked, view.publications, view.suspensions))
+    chosen = _selected(asked, names, namespace)
+    return tuple({state.path: state for one in chosen for state in states(one, asked)}.values())
+
+
+def _place(view: ClusterView) -> Place:
+    return Place(Path(), view.api)
+
+
+def _setting(view: ClusterView) -> Setting:
+    seen = view.authority
+    reason = NO_AUTHORITY if seen is None else seen.gate.health().reason
+    revive = "give the authority, then ask again" if seen is None else f"see why {seen.settings.address} does not serve"
+    return Setting(
+        place=_place(view), authority=reason, revive=(revive,), expires=datetime.now(UTC) + _ORDERS_LAST,
+        where=position_in(view.wiring), workloads=Standings(view.ports("adopted")),
+    )  # fmt: skip
+
+
+def _authority(view: ClusterView) -> Document | None:
+    if view.authority is None:
+        return None
+    health = view.authority.gate.health()
+    return {
+        "address": view.authority.settings.address,
+        "embedded": False,
+        "serves": health.serves,
+        "reachable": health.reachable,
+        "sealed": health.sealed if health.reachable else None,
+        "version": health.version,
+        "developmentSeal": False,
+        "reason": health.reason,
+    }
+
+
+class _Unheard:
+    """What a broker would tell: nothing is known of it here."""
+
+    def newest(self, subjects: Iterable[str], types: Sequence[str] = (), by: str = "") -> dict[str, Said]:
+        del subjects, types, by
+        return {}
+
+    def of_path(self, state: PathState) -> Trouble | None:
+        del state
+        return None
+
+    def of_consumer(self, path: PathRef, consumer: ConsumerState) -> Trouble | None:
+        del path, consumer
+        return None
+
+    def conflict(self, path: PathRef) -> str:
+        del path
+        return ""

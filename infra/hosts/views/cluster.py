@@ -1,0 +1,200 @@
+"""A cluster as whoever may read it sees it, without the broker: opened for one question, and left again.
+
+It writes nothing. What only the authority knows is asked there where VAULT_* or BAO_* name one, and is otherwise said
+to be unknown; what only the broker knows (timeline, dead letters, ledger) is for the instance itself to tell.
+"""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any, NoReturn, Self
+
+from events.consumer import WorkloadRef
+from events.references import PathRef, Version
+from functions import STEPS
+from functions._failures import Unavailable
+from functions._ports import Ports, SourceSecrets
+from functions._workloads import Rollout
+from infra.hosts.cluster.access import NAME as ACCESS
+from infra.hosts.cluster.access import ClusterAccess
+from infra.hosts.cluster.config_map import FollowedConfigMap, config_map_feed
+from infra.hosts.cluster.publications import ClusterPublications
+from infra.hosts.cluster.statuses import Statuses
+from infra.hosts.cluster.suspensions import NAME as SUSPENDED
+from infra.hosts.cluster.suspensions import ClusterSuspensions, SuspensionWriter
+from infra.hosts.cluster.wired import WiredObjects
+from infra.hosts.configuration import Configuration
+from infra.hosts.gate import AuthorityGate, impatient
+from infra.hosts.views.pipeline import Lookups
+from infra.hosts.wiring import (
+    Shared,
+    SystemClock,
+    convention_policy,
+    external_authenticator,
+    step_ports,
+    step_settings,
+    vault_client,
+)
+from infra.hosts.withheld import Withheld
+from infra.kubernetes.api import Api
+from infra.kubernetes.settings import ClusterSettings
+from infra.stores.kubernetes.config_maps import ConfigMapSources
+from infra.stores.kubernetes.kinds import SourcesOfKinds
+from infra.stores.kubernetes.secrets import KubernetesSecrets
+from infra.stores.kubernetes.services import ServiceSources
+from infra.stores.kubernetes.workloads import KubernetesWorkloads
+from infra.stores.vault.authority import VaultAuthority
+from infra.stores.vault.client import VaultClient
+from infra.stores.vault.http import HttpClient
+from infra.stores.vault.kv import KvEngine
+from infra.stores.vault.settings import VaultSettings
+from infra.wiring.cluster import ClusterWiring, cluster_feeds
+from infra.wiring.index import Index, Source
+from infra.wiring.newest import NewestWiring
+
+READY_WITHIN = 30.0  # seconds
+NO_AUTHORITY = "no authority is given here: set VAULT_ADDR and VAULT_TOKEN, or their BAO_* names"
+_STEPS = {step.name: step for step in STEPS}
+
+
+@dataclass(frozen=True, slots=True)
+class SeenAuthority:
+    """The authority with the caller's own rights there."""
+
+    settings: VaultSettings
+    gate: AuthorityGate
+    client: VaultClient
+
+
+class ClusterView:
+    """One cluster, in the caller's own identity; a context manager. `title` is how people know it."""
+
+    def __init__(
+        self, settings: ClusterSettings, authority: VaultSettings | None, notice: Callable[[str], None]
+    ) -> None:
+        self._settings, self._authority, self._notice = settings, authority, notice
+        self._open = ExitStack()
+        self.configuration = Configuration()
+        self.title = (
+            f"cluster {settings.server} ({settings.context})" if settings.context else f"cluster {settings.server}"
+        )
+
+    def __enter__(self) -> Self:
+        """Read what is there. Raises InvalidSettings."""
+        with ExitStack() as opening:
+            self._read(opening)
+            self.authority = self._seen(opening)
+            self._open = opening.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def _read(self, opening: ExitStack) -> None:
+        self.api = api = Api(self._settings)
+        opening.callback(api.close)
+        self.wiring = wiring = ClusterWiring(
+            cluster_feeds(api), policy=convention_policy(self.configuration), notice=self._notice
+        )
+        self.access = ClusterAccess(config_map_feed(api, ACCESS), trusting=True, notice=self._notice)
+        self.suspensions = ClusterSuspensions(
+            config_map_feed(api, SUSPENDED), wiring, SuspensionWriter(api), notice=self._notice
+        )
+        followed: tuple[ClusterWiring | FollowedConfigMap, ...] = (
+            wiring, self.access.followed, self.suspensions.followed
+        )  # fmt: skip
+        for one in followed:
+            one.start()
+            opening.callback(one.stop)
+        for one in followed:
+            one.wait_ready(READY_WITHIN)
+        wiring.reload()
+        self.publications = ClusterPublications(wiring, Statuses(wiring, api))
+        self.targets = secrets = KubernetesSecrets(api, wiring.uid_of)
+        kinds: dict[str, SourceSecrets] = {
+            "Secret": secrets, "ConfigMap": ConfigMapSources(api), "Service": ServiceSources(api)
+        }  # fmt: skip
+        self.sources = SourcesOfKinds(kinds, WiredObjects(wiring, self.publications).kind_of)
+        self.workloads = KubernetesWorkloads(api)
+
+    def _seen(self, opening: ExitStack) -> SeenAuthority | None:
+        settings = self._authority
+        if settings is None:
+            return None
+        asking, http = HttpClient(impatient(settings)), HttpClient(settings)
+        opening.callback(asking.close)
+        opening.callback(http.close)
+        return SeenAuthority(
+            settings, AuthorityGate(asking), vault_client(http, external_authenticator(http, settings), "operator")
+        )
+
+    # --- what is computed from it ------------------------------------------------------------------------------------
+
+    def lookups(self) -> Lookups:
+        return Lookups(
+            wiring=self.wiring, publications=self.publications, sources=self.sources, targets=self.targets,
+            suspensions=self.suspensions, access=self.access, newest=self._newest,
+        )  # fmt: skip
+
+    def ports(self, name: str) -> Ports:
+        """A step's ports with the caller's rights; where no authority is given, those that do without one.
+
+        For asking alone: whoever rehearses a step drafts its writes.
+        """
+        step, settings = _STEPS[name], step_settings(self.configuration)
+        if self.authority is not None:
+            shared = Shared(
+                sources=self.sources, targets=self.targets, publications=self.publications, wiring=self.wiring,
+                access=self.access, suspensions=self.suspensions, settings=settings,
+                configuration=self.configuration, notice=self._notice, workloads=self.workloads,
+            )  # fmt: skip
+            return step_ports(step, self.authority.client, shared, None)
+        return Ports(
+            sources=self.sources, targets=self.targets, workloads=self.workloads, publications=self.publications,
+            wiring=self.wiring, access=self.access, suspensions=self.suspensions, clock=SystemClock(),
+            settings=settings, rollouts=_Unrecorded(), authority=_absent(name, "authority"),
+            claims=_absent(name, "claims"), tombstones=_absent(name, "tombstones"), ledger=_absent(name, "ledger"),
+            budgets=_absent(name, "budgets"), reminders=_absent(name, "reminders"),
+        )  # fmt: skip
+
+    def as_if_ours(self) -> NewestWiring:
+        """The wiring without the stores' modes: what would be asked of the steps if all stores were handed over."""
+        index = self.wiring.snapshot()
+        placed = [Source(store, "the cluster", 0) for store in index.stores.values()]
+        placed += [Source(each.push, each.placed.file, each.placed.line) for each in index.pushes()]
+        placed += [Source(each.external, each.placed.file, each.placed.line) for each in index.externals()]
+        labels = {name: space.labels for name, space in self.wiring.namespaces().items() if not space.leaving}
+        return _Handed(Index(placed, findings=index.findings, policy=index.policy, namespaces=labels))
+
+    def _newest(self, path: PathRef) -> Version | None:
+        if self.authority is None:
+            raise Unavailable("authority", NO_AUTHORITY)
+        head = VaultAuthority(KvEngine(self.authority.client)).head(path)
+        return head.version if head is not None and not head.deleted else None
+
+
+class _Handed(NewestWiring):
+    """A wiring over one snapshot."""
+
+    def __init__(self, index: Index) -> None:
+        self._index = index
+
+
+class _Unrecorded:
+    """`Rollouts` where the authority, which keeps the records, is not given: pods tell what they run without them."""
+
+    def refs(self) -> tuple[WorkloadRef, ...]:
+        return ()
+
+    def read(self, ref: WorkloadRef) -> None:
+        return None
+
+    def write(self, rollout: Rollout) -> NoReturn:
+        raise Unavailable("authority", NO_AUTHORITY)
+
+    def remove(self, rollout: Rollout) -> NoReturn:
+        raise Unavailable("authority", NO_AUTHORITY)
+
+
+def _absent(step: str, port: str) -> Any:
+    return Withheld(step, port)
