@@ -262,4 +262,6 @@ def _accepts(port: int) -> bool:
         socket.create_connection(("127.0.0.1", port), timeout=PATIENCE).close()
     except ConnectionRefusedError:
         return False
+    except ConnectionResetError:
+        return True  # it was in the queue of a listener that closed just then: the next one is refused
     return True
