@@ -17,6 +17,7 @@ from infra.hosts.cluster.wired import WiredObjects
 from infra.hosts.configuration import Configuration
 from infra.hosts.guarded_wiring import StoreGuard
 from infra.hosts.platform import Notice
+from infra.hosts.stopping import stop_all
 from infra.hosts.wiring import convention_policy, own_mounts
 from infra.kubernetes.api import Api
 from infra.kubernetes.settings import ClusterSettings
@@ -98,15 +99,3 @@ class ClusterAdapters:
 
     def _count(self, verb: str, resource: str) -> None:
         self.calls[verb, resource] += 1
-
-
-def stop_all(parts: list[Callable[[], object]]) -> None:
-    """In the reverse order; every part is stopped even where another fails."""
-    failures: list[Exception] = []
-    while parts:
-        try:
-            parts.pop()()
-        except Exception as failure:  # noqa: BLE001  collected, and raised when all have stopped
-            failures.append(failure)
-    if failures:
-        raise ExceptionGroup("not everything stopped cleanly", failures)

@@ -7,7 +7,7 @@ from events.event import Event
 from events.references import PathRef
 from functions._step import Step
 from functions._workloads import Workload
-from infra.hosts.cluster.adapters import ClusterAdapters, stop_all
+from infra.hosts.cluster.adapters import ClusterAdapters
 from infra.hosts.cluster.assisting import Assistant
 from infra.hosts.cluster.following import ClusterFollowing, source_feeds
 from infra.hosts.cluster.known import KnownSources, KnownTargets
@@ -20,6 +20,7 @@ from infra.hosts.local.feeds import WiringFeed
 from infra.hosts.local.manifests import KnownManifests
 from infra.hosts.local.retiring import RetiringPaths
 from infra.hosts.platform import Hooks, Notice, Tell, Watch
+from infra.hosts.stopping import stop_all
 from infra.hosts.wiring import step_settings
 from infra.kubernetes.settings import ClusterSettings
 from infra.sources.kubernetes_watch import KubernetesWatch

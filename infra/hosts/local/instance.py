@@ -37,8 +37,9 @@ from infra.hosts.metrics import Histogram
 from infra.hosts.openbao.private_files import write_private
 from infra.hosts.platform import AccessPolicy, Hooks, Platform, PublicationBook, SnapshotWiring, SuspensionBook, Watch
 from infra.hosts.schedules import Schedule, Ticker
+from infra.hosts.stopping import stop_all
 from infra.hosts.views.pipeline import Lookups
-from infra.hosts.wiring import Shared, step_ports, step_settings
+from infra.hosts.wiring import Shared, counting, step_ports, step_settings
 from infra.kubernetes.settings import ClusterSettings
 from infra.stores.vault.anchors import VaultAnchors
 from infra.stores.vault.authority import VaultAuthority
@@ -144,7 +145,7 @@ class Instance:
             configuration,
             seal_key=self._options.seal_key,
             notice=_noticing(notices),
-            on_call=_counting(calls),
+            on_call=counting(calls),
         )
         self._stopping.append(authority.stop)
         authority.start()
@@ -335,15 +336,7 @@ class Instance:
 
     def stop(self) -> None:
         """Stop in the reverse order of starting; every part is stopped even where another fails."""
-        failures: list[Exception] = []
-        while self._stopping:
-            part = self._stopping.pop()
-            try:
-                part()
-            except Exception as failure:  # noqa: BLE001  collected, and raised when all parts are stopped
-                failures.append(failure)
-        if failures:
-            raise ExceptionGroup("not everything stopped cleanly", failures)
+        stop_all(self._stopping)
 
 
 def ledger_id(state: Path) -> str:
@@ -382,13 +375,6 @@ def _both(observe: Observer, shown: Callable[[Event], None]) -> Observer:
         shown(event)
 
     return observed
-
-
-def _counting(calls: Counter[str]) -> Callable[[str, str], None]:
-    def count(method: str, kind: str) -> None:
-        calls[kind] += 1
-
-    return count
 
 
 def _noticing(notices: list[str]) -> Callable[[str], None]:

@@ -16,6 +16,7 @@ from infra.hosts.local.manifests import KnownManifests
 from infra.hosts.local.publications import LocalPublications
 from infra.hosts.local.suspensions import LocalSuspensions
 from infra.hosts.platform import Hooks, Notice, Watch
+from infra.hosts.stopping import stop_all
 from infra.hosts.wiring import convention_policy, directory_secrets, own_mounts
 from infra.sources.directory_watch import DirectoryWatch
 from infra.sources.tree_watch import TreeWatch
@@ -101,14 +102,7 @@ class Machine:
         return watch, manifests
 
     def unfollow(self) -> None:
-        failures: list[Exception] = []
-        while self._following:
-            try:
-                self._following.pop()()
-            except Exception as failure:  # noqa: BLE001  collected, and raised when all have stopped
-                failures.append(failure)
-        if failures:
-            raise ExceptionGroup("not every watch stopped cleanly", failures)
+        stop_all(self._following, "not every watch stopped cleanly")
 
     def close(self) -> None:
         self.targets.close()
