@@ -2,6 +2,17 @@
 
 from events.consumer import ConsumerAdopted, ConsumerRestarted, ConsumerStuck, WorkloadChanged
 from events.event import Event
+from events.leak import (
+    FingerprintsMade,
+    IndexRequested,
+    LeakConfirmed,
+    LeakContained,
+    LeakDismissed,
+    LeakHeld,
+    LeakReported,
+    TriageRequested,
+)
+from events.lease import LeaseExpired, LeaseExpiring, LeaseRenewed, LeaseRevoked
 from events.operation import ClaimTaken, SuspensionChanged
 from events.orders import (
     AdoptionRequested,
@@ -10,6 +21,18 @@ from events.orders import (
     PublishRequested,
     RestartRequested,
     RetractRequested,
+)
+from events.rotation import (
+    AbortRequested,
+    PhaseRequested,
+    RotationApplied,
+    RotationCompleted,
+    RotationFailed,
+    RotationPromoted,
+    RotationRequested,
+    RotationRevoked,
+    RotationStaged,
+    RotationVerified,
 )
 from events.schedule import ScheduleTicked
 from events.secret import (
@@ -20,6 +43,7 @@ from events.secret import (
     SecretPublished,
     SecretRemoved,
     SecretRetracted,
+    SecretWritten,
 )
 from events.wiring import WiringChanged
 
@@ -28,6 +52,7 @@ EVENTS: tuple[type[Event], ...] = (
     SecretChanged,
     SecretRemoved,
     SecretDrifted,
+    SecretWritten,
     SecretPublished,
     SecretMaterialized,
     SecretRetracted,
@@ -44,6 +69,28 @@ EVENTS: tuple[type[Event], ...] = (
     AdoptionRequested,
     ConsumerAdopted,
     ConsumerStuck,
+    RotationRequested,
+    PhaseRequested,
+    AbortRequested,
+    RotationStaged,
+    RotationApplied,
+    RotationVerified,
+    RotationPromoted,
+    RotationRevoked,
+    RotationCompleted,
+    RotationFailed,
+    LeaseExpiring,
+    LeaseRenewed,
+    LeaseExpired,
+    LeaseRevoked,
+    LeakReported,
+    TriageRequested,
+    IndexRequested,
+    LeakConfirmed,
+    LeakHeld,
+    LeakDismissed,
+    LeakContained,
+    FingerprintsMade,
     ScheduleTicked,
 )
 

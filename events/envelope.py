@@ -7,11 +7,9 @@ from types import MappingProxyType
 
 from pydantic import ValidationError
 
-from events.catalogue import BY_TYPE
 from events.cloudevent import CloudEvent
 from events.errors import EventError
 from events.event import Category, Event
-from events.foreign import translate
 from events.identity import fact_id, order_id
 from events.media_type import parse_media_type
 from events.problems import describe
@@ -38,13 +36,16 @@ class Received:
     began: datetime | None = None  # when the first event of the correlation was issued
 
 
-def read(wire: CloudEvent) -> Received:
+def read(wire: CloudEvent, expected: tuple[type[Event], ...] = ()) -> Received:
     """The typed event of a CloudEvent, a foreign one included that says one of ours (events.foreign).
+
+    It is looked for among `expected` first: whoever takes few types need not load the catalogue of them all.
 
     Raises EventError: unknown type, bad data, wrong subject, too many hops.
     """
-    wire = wire if wire.type in BY_TYPE else translate(wire)
-    model = BY_TYPE.get(wire.type)
+    model = next((one for one in expected if wire.type == one.TYPE), None)
+    if model is None:
+        wire, model = _of_any_type(wire)
     if model is None:
         raise EventError("type is not in the catalogue; `lockstep steps` lists what is consumed")
     event = _data(model, wire)
@@ -73,19 +74,20 @@ def issue(
         identity = order_id(cause.id if cause else now.isoformat(), step or source, about, ordinal)
     else:
         identity = fact_id(event.TYPE, subject, event.state, event.result)
-    hops = cause.hops + 1 if cause else 0
+    chain = None if cause is not None and event.WAKES and cause.event.about.subject != subject else cause
+    hops = chain.hops + 1 if chain else 0
     if hops > MAX_HOPS:
         raise EventError(f"{event.TYPE} would be more than {MAX_HOPS} hops from its first cause: a loop")
     extensions = {
-        "correlationid": cause.correlation if cause else identity,
+        "correlationid": chain.correlation if chain else identity,
         "partitionkey": subject,
         "lockstephops": str(hops),
-        "lockstepbegan": _rfc3339((cause.began if cause else None) or now),
+        "lockstepbegan": _rfc3339((chain.began if chain else None) or now),
     }
     if cause:
         extensions["causationid"] = cause.id
-        if cause.traceparent:
-            extensions["traceparent"] = cause.traceparent
+        if chain and chain.traceparent:
+            extensions["traceparent"] = chain.traceparent
     return CloudEvent(
         id=identity, source=source, type=event.TYPE, subject=subject,
         time=_rfc3339(now),
@@ -98,6 +100,14 @@ def issue(
 def schema_urn(model: type[Event], version: int) -> str:
     """The `dataschema` of one version of an event type."""
     return f"urn:lockstep:event:{model.TYPE.removeprefix('dev.lockstep.')}:{version}"
+
+
+def _of_any_type(wire: CloudEvent) -> tuple[CloudEvent, type[Event] | None]:
+    from events.catalogue import BY_TYPE  # here, as `read` says; and foreign events are few
+    from events.foreign import translate
+
+    ours = wire if wire.type in BY_TYPE else translate(wire)
+    return ours, BY_TYPE.get(ours.type)
 
 
 def _data(model: type[Event], wire: CloudEvent) -> Event:

@@ -31,6 +31,7 @@ class Event(BaseModel):
     TYPE: ClassVar[str]
     CATEGORY: ClassVar[Category]
     SCHEMA_VERSION: ClassVar[int] = 1
+    WAKES: ClassVar[bool] = False  # said of another thing than its cause is about, it begins a chain of its own
 
     @property
     def about(self) -> Reference:

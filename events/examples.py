@@ -4,6 +4,18 @@ from datetime import UTC, datetime, timedelta
 
 from events.consumer import ConsumerAdopted, ConsumerRestarted, ConsumerStuck, WorkloadChanged, WorkloadRef
 from events.event import Event
+from events.leak import (
+    Exposure,
+    FingerprintsMade,
+    IndexRequested,
+    LeakConfirmed,
+    LeakContained,
+    LeakDismissed,
+    LeakHeld,
+    LeakReported,
+    TriageRequested,
+)
+from events.lease import LeaseExpired, LeaseExpiring, LeaseRenewed, LeaseRevoked
 from events.operation import ClaimTaken, ScopeRef, SuspensionChanged
 from events.orders import (
     AdoptionRequested,
@@ -14,6 +26,18 @@ from events.orders import (
     RetractRequested,
 )
 from events.references import ManifestRef, PathRef, SecretRef, Version
+from events.rotation import (
+    AbortRequested,
+    PhaseRequested,
+    RotationApplied,
+    RotationCompleted,
+    RotationFailed,
+    RotationPromoted,
+    RotationRequested,
+    RotationRevoked,
+    RotationStaged,
+    RotationVerified,
+)
 from events.schedule import ScheduleRef, ScheduleTicked
 from events.secret import (
     SecretChanged,
@@ -23,6 +47,7 @@ from events.secret import (
     SecretPublished,
     SecretRemoved,
     SecretRetracted,
+    SecretWritten,
 )
 from events.wiring import WiringChanged
 
@@ -41,13 +66,19 @@ _WORKLOAD = WorkloadRef(kind="Deployment", namespace="temporal", name="temporal-
 _UID = "0f5c1f0e-8f0b-4a35-9c39-4f3a2f1f7c11"
 _DIGEST = "9d3e8a1b2c4d6e8f5f2b0c0e6c1b4a7f"
 _RUNS = {"temporal-database": {str(_PATH): _VERSION}}
+_ROTATION = ManifestRef(kind="Rotation", namespace="temporal", name="temporal-database")
+_TURN = "7f9d3e8a1b2c4d6e8f5f2b0c0e6c1b4a"
+_LEASE = "database/creds/temporal/le0bBFX6FJdKkz8HdAyyhmiT"
 _EXPIRES = NOW + timedelta(minutes=15)
+_LEAK = "0b4a7f9d3e8a1b2c4d6e8f5f2b0c0e6c"
+_PRINT = f"v1.{'0c6e' * 16}"
 
 EXAMPLES: tuple[Event, ...] = (
     WiringChanged(manifest=_PUSH, change="changed", generation="3", paths=(_PATH,)),
     SecretChanged(secret=_SOURCE, seen=_SEEN),
     SecretRemoved(secret=_SOURCE, seen=f"after-{_SEEN}"),
     SecretDrifted(secret=_TARGET, seen=_SEEN),
+    SecretWritten(path=_PATH, seen="736de905-02f0-801a-edd5-530bdd9b6969"),
     SecretPublished(path=_PATH, version=_VERSION, keys=("username", "password"), origin=_PUSH, outcome="written"),
     SecretMaterialized(
         secret=_TARGET, consumer=_EXTERNAL, stamp={str(_PATH): _VERSION}, keys=("username", "password"),
@@ -85,5 +116,60 @@ EXAMPLES: tuple[Event, ...] = (
         workload=_WORKLOAD, seen=_UID, digest=_DIGEST, secrets=_RUNS, reason="reverted",
         explanation="somebody took back the restart; let them leave lockstep.dev/restarted-for alone",
     ),
+    RotationRequested(
+        path=_PATH, policy="leak", base=_BEFORE, attempt=1, by="triage", expires=_EXPIRES, reason="found in a log",
+    ),
+    PhaseRequested(path=_PATH, rotation=_TURN, expires=_EXPIRES, reason="its policy is stricter now"),
+    AbortRequested(path=_PATH, rotation=_TURN, by="uid:1000", expires=_EXPIRES, reason="wrong account"),
+    RotationStaged(path=_PATH, rotation=_TURN, manifest=_ROTATION, policy="leak", base=_BEFORE),
+    RotationApplied(path=_PATH, rotation=_TURN, manifest=_ROTATION, policy="leak", base=_BEFORE),
+    RotationVerified(path=_PATH, rotation=_TURN, manifest=_ROTATION, policy="leak", base=_BEFORE),
+    RotationPromoted(
+        path=_PATH, rotation=_TURN, manifest=_ROTATION, policy="leak", base=_BEFORE, version=_VERSION,
+    ),
+    RotationRevoked(
+        path=_PATH, rotation=_TURN, manifest=_ROTATION, policy="leak", base=_BEFORE, evidence="materialized",
+        proof="refused",
+    ),
+    RotationCompleted(
+        path=_PATH, rotation=_TURN, manifest=_ROTATION, policy="leak", base=_BEFORE, version=_VERSION,
+    ),
+    RotationFailed(
+        path=_PATH, rotation=_TURN, manifest=_ROTATION, policy="leak", base=_BEFORE, step="apply",
+        reason="target-unavailable", holds="old", ended=False,
+        explanation="orders-postgres does not answer; the old credential works; tried again in a minute",
+    ),
+    LeaseExpiring(path=_PATH, lease=_LEASE, expires=_EXPIRES),
+    LeaseRenewed(path=_PATH, lease=_LEASE, expires=_EXPIRES),
+    LeaseExpired(
+        path=_PATH, lease=_LEASE, reason="gone", explanation="the authority knows the lease no more; a new one is made",
+    ),
+    LeaseRevoked(path=_PATH, lease=_LEASE, explanation="no manifest asks for the credential any more"),
+    LeakReported(
+        leak=_LEAK, reporter="reporter:prometheus", via="alertmanager", noticed=NOW, detector="SecretInLog",
+        place="loki: temporal/frontend", path=_PATH, key="password", fingerprint=_PRINT, expires=_EXPIRES,
+        reason="alert SecretInLog is firing",
+    ),
+    TriageRequested(leak=_LEAK, decision="confirm", by="operator:1000", expires=_EXPIRES, reason="seen in the log"),
+    IndexRequested(leak=_LEAK, since=NOW, expires=_EXPIRES, reason="no secret has this fingerprint yet"),
+    LeakConfirmed(
+        leak=_LEAK, reporter="reporter:prometheus", match="fingerprint", by="triage",
+        exposures=(Exposure(path=_PATH, key="password", version=_BEFORE, standing="rotating"),),
+        explanation="its value has this fingerprint; its rotation was asked for",
+    ),
+    LeakHeld(
+        leak=_LEAK, reporter="reporter:prometheus", reason="needs-confirmation",
+        exposures=(Exposure(path=_PATH, key="password", version=_BEFORE, standing="held"),),
+        explanation="its owner wants it revoked first; `lockstep leak confirm` does so",
+    ),
+    LeakDismissed(
+        leak=_LEAK, reporter="reporter:prometheus", reason="unknown", by="triage",
+        explanation="no secret has this fingerprint",
+    ),
+    LeakContained(
+        leak=_LEAK, reporter="reporter:prometheus", paths=(_PATH,), noticed=NOW,
+        contained=NOW + timedelta(seconds=9), proof="refused",
+    ),
+    FingerprintsMade(session=_LEAK, by="operator:1000", purpose="scan", count=1200),
     ScheduleTicked(schedule=ScheduleRef(name="sweep"), at=NOW, shard=0, shards=4),
 )  # fmt: skip

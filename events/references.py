@@ -143,11 +143,17 @@ class Version(BaseModel):
     def newer_than(self, other: "Version | None") -> bool:
         """Whether a stamp may move from `other` to this version.
 
-        A lower number that was created later is a path whose metadata was deleted and which began anew.
+        A number that is no higher and was created later is a path whose metadata was deleted and which began anew.
         """
-        if other is None:
-            return True
-        return self.number > other.number or (self.number < other.number and self.created > other.created)
+        return other is None or self.number > other.number or self.created > other.created
+
+    def surely_newer_than(self, other: "Version") -> bool:
+        """Whether number and time agree on it: whatever destroys goes by this.
+
+        A higher number that was created earlier may be one of a path before it began anew, or tell of a clock that
+        was moved back; which of the two, nobody can see.
+        """
+        return self.newer_than(other) and not other.newer_than(self)
 
     def at_least(self, other: "Version | None") -> bool:
         return self == other or self.newer_than(other)

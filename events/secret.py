@@ -69,6 +69,28 @@ class SecretDrifted(Event):
         return self.seen
 
 
+class SecretWritten(Event):
+    """Somebody wrote, deleted or restored versions of a path, as the authority's audit stream tells. A hint.
+
+    It says neither what nor who: whoever hears it asks the authority for the newest version, and the publications for
+    whose path it is. `seen` is the id of the audited request, by which a reviewer finds the line; it decides nothing.
+    """
+
+    TYPE: ClassVar[str] = "dev.lockstep.secret.written"
+    CATEGORY: ClassVar[Category] = Category.HINT
+
+    path: PathRef
+    seen: StateIdentity = ""
+
+    @property
+    def about(self) -> PathRef:
+        return self.path
+
+    @property
+    def state(self) -> str:
+        return self.seen
+
+
 class SecretPublished(Event):
     """The authority holds a version that the path's own origin wrote (or has confirmed)."""
 
@@ -131,7 +153,7 @@ class SecretConflicted(Event):
     claimant: ManifestRef
     owner: Explanation = ""
     version: Version | None = None
-    outcome: Literal["foreign-write", "owned-by-other"]
+    outcome: Literal["foreign-write", "owned-by-other", "revoked-value"]
     explanation: Explanation
 
     @property

@@ -3,12 +3,25 @@
 import string
 from datetime import UTC, datetime
 from types import MappingProxyType
+from typing import Any
 
 from hypothesis import strategies as st
 
 from events.cloudevent import CloudEvent
 from events.consumer import ConsumerAdopted, ConsumerRestarted, ConsumerStuck, WorkloadChanged, WorkloadRef
 from events.event import Event
+from events.leak import (
+    Exposure,
+    FingerprintsMade,
+    IndexRequested,
+    LeakConfirmed,
+    LeakContained,
+    LeakDismissed,
+    LeakHeld,
+    LeakReported,
+    TriageRequested,
+)
+from events.lease import LeaseExpired, LeaseExpiring, LeaseRenewed, LeaseRevoked
 from events.operation import ClaimTaken, ScopeRef, SuspensionChanged
 from events.orders import (
     AdoptionRequested,
@@ -19,6 +32,18 @@ from events.orders import (
     RetractRequested,
 )
 from events.references import ManifestRef, PathRef, SecretRef, Version
+from events.rotation import (
+    AbortRequested,
+    PhaseRequested,
+    RotationApplied,
+    RotationCompleted,
+    RotationFailed,
+    RotationPromoted,
+    RotationRequested,
+    RotationRevoked,
+    RotationStaged,
+    RotationVerified,
+)
 from events.schedule import ScheduleRef, ScheduleTicked
 from events.secret import (
     SecretChanged,
@@ -28,6 +53,7 @@ from events.secret import (
     SecretPublished,
     SecretRemoved,
     SecretRetracted,
+    SecretWritten,
 )
 from events.strict_json import compact
 from events.wiring import WiringChanged
@@ -128,6 +154,22 @@ _consumer = {
     "secrets": st.dictionaries(names, _stamps, max_size=2),
 }  # fmt: skip
 _order = {"expires": instants, "reason": explanations}
+_fingerprints = _matching(r"v[0-9]{1,6}\.[0-9a-f]{64}")
+_properties = st.none() | _matching(r"[A-Za-z0-9_.][-A-Za-z0-9_.]{0,8}")
+_exposures = st.lists(
+    st.builds(
+        Exposure, path=paths, key=_properties, version=versions,
+        standing=st.sampled_from(["held", "rotating", "revoked", "owner", "ignored"]),
+    ),
+    max_size=3,
+).map(tuple)  # fmt: skip
+_leak = {"leak": tombstones, "reporter": principals}
+_lease = {"path": paths, "lease": _matching(r"[A-Za-z0-9_][-A-Za-z0-9_.]{0,8}(/[A-Za-z0-9_][-A-Za-z0-9_.]{0,8}){1,3}")}
+_policies = st.sampled_from(["planned", "leak"])
+_rotating = st.sampled_from(["create", "apply", "verify", "promote", "revoke"])
+_rotation: dict[str, Any] = {
+    "path": paths, "rotation": tombstones, "manifest": manifests, "policy": _policies, "base": st.none() | versions,
+}  # fmt: skip
 
 TYPED: dict[type[Event], st.SearchStrategy[Event]] = {
     WiringChanged: st.builds(
@@ -138,6 +180,7 @@ TYPED: dict[type[Event], st.SearchStrategy[Event]] = {
     SecretChanged: st.builds(SecretChanged, secret=secrets, seen=states),
     SecretRemoved: st.builds(SecretRemoved, secret=secrets, seen=states),
     SecretDrifted: st.builds(SecretDrifted, secret=secrets, seen=states),
+    SecretWritten: st.builds(SecretWritten, path=paths, seen=states),
     SecretPublished: st.builds(
         SecretPublished, path=paths, version=versions, keys=_keys, origin=st.none() | manifests,
         outcome=st.sampled_from(["written", "unchanged"]),
@@ -176,6 +219,65 @@ TYPED: dict[type[Event], st.SearchStrategy[Event]] = {
     ),
     ConsumerStuck: st.builds(
         ConsumerStuck, reason=st.sampled_from(["reverted", "paused"]), explanation=explanations, **_consumer
+    ),
+    LeaseExpiring: st.builds(LeaseExpiring, **_lease, expires=instants),
+    LeaseRenewed: st.builds(LeaseRenewed, **_lease, expires=instants, capped=st.booleans()),
+    LeaseExpired: st.builds(
+        LeaseExpired, **_lease, reason=st.sampled_from(["gone", "irrevocable", "fixed"]), explanation=explanations
+    ),
+    LeaseRevoked: st.builds(LeaseRevoked, **_lease, explanation=explanations),
+    LeakReported: st.builds(
+        LeakReported, **_leak, **_order, via=st.sampled_from(["alertmanager", "scanner", "operator", "event"]),
+        status=st.sampled_from(["firing", "resolved"]), noticed=instants, place=explanations,
+        detector=_matching(r"([A-Za-z0-9_][-A-Za-z0-9_.:/ ]{0,8})?"), path=st.none() | paths, key=_properties,
+        version=st.none() | st.integers(1, 2**53), fingerprint=st.none() | _fingerprints,
+    ),
+    TriageRequested: st.builds(
+        TriageRequested, leak=tombstones, by=principals, path=st.none() | paths, key=_properties,
+        decision=st.sampled_from(["look", "confirm", "dismiss", "attest"]), **_order,
+    ),
+    IndexRequested: st.builds(IndexRequested, leak=tombstones, since=instants, **_order),
+    LeakConfirmed: st.builds(
+        LeakConfirmed, **_leak, match=st.sampled_from(["path", "fingerprint", "operator"]), exposures=_exposures,
+        by=principals, explanation=explanations,
+    ),
+    LeakHeld: st.builds(
+        LeakHeld, **_leak, reason=st.sampled_from(["needs-confirmation", "budget", "suspended"]),
+        exposures=_exposures, explanation=explanations,
+    ),
+    LeakDismissed: st.builds(
+        LeakDismissed, **_leak, by=principals, explanation=explanations,
+        reason=st.sampled_from(["unknown", "configuration", "policy", "operator"]),
+    ),
+    LeakContained: st.builds(
+        LeakContained, **_leak, paths=st.lists(paths, max_size=3).map(tuple), noticed=instants, contained=instants,
+        proof=st.sampled_from(["refused", "attested"]),
+    ),
+    FingerprintsMade: st.builds(
+        FingerprintsMade, session=tombstones, by=principals, count=st.integers(1, 2**53),
+        purpose=st.sampled_from(["fingerprint", "report", "scan"]),
+    ),
+    RotationRequested: st.builds(
+        RotationRequested, path=paths, policy=_policies, base=st.none() | versions, by=principals,
+        attempt=st.integers(1, 1_000_000), **_order,
+    ),
+    PhaseRequested: st.builds(
+        PhaseRequested, path=paths, rotation=tombstones, step=st.none() | _rotating, **_order,
+    ),
+    AbortRequested: st.builds(AbortRequested, path=paths, rotation=tombstones, by=principals, **_order),
+    RotationStaged: st.builds(RotationStaged, **_rotation),
+    RotationApplied: st.builds(RotationApplied, **_rotation),
+    RotationVerified: st.builds(RotationVerified, **_rotation),
+    RotationPromoted: st.builds(RotationPromoted, version=versions, **_rotation),
+    RotationRevoked: st.builds(
+        RotationRevoked, evidence=st.sampled_from(["none", "materialized", "rolled-out", "seen"]),
+        proof=st.sampled_from(["refused", "replaced"]), **_rotation,
+    ),
+    RotationCompleted: st.builds(RotationCompleted, version=versions, **_rotation),
+    RotationFailed: st.builds(
+        RotationFailed, step=_rotating, reason=st.sampled_from(["target-unavailable", "no-evidence", "aborted"]),
+        holds=st.sampled_from(["old", "new", "both", "unknown"]), ended=st.booleans(), explanation=explanations,
+        **_rotation,
     ),
     ScheduleTicked: st.builds(
         ScheduleTicked, schedule=st.builds(ScheduleRef, name=_matching(r"[a-z]([-a-z0-9]{0,8}[a-z0-9])?")),

@@ -122,6 +122,18 @@ class TestVersion:
         before, again = Version(number=9, created=NOON), Version(number=1, created=NOON + timedelta(seconds=1))
         assert again.newer_than(before)
 
+    def test_a_path_that_began_anew_with_the_same_number_is_newer(self) -> None:
+        before, again = Version(number=1, created=NOON), Version(number=1, created=NOON + timedelta(seconds=1))
+        assert again.newer_than(before)
+        assert again.surely_newer_than(before)
+        assert not before.newer_than(again)
+
+    def test_a_number_and_a_time_that_disagree_make_nothing_sure(self) -> None:
+        before, again = Version(number=9, created=NOON), Version(number=2, created=NOON + timedelta(seconds=1))
+        assert not before.surely_newer_than(again)
+        assert not again.surely_newer_than(before)
+        assert Version(number=3, created=NOON + timedelta(seconds=1)).surely_newer_than(again)
+
     def test_a_version_is_at_least_itself_and_newer_than_nothing(self) -> None:
         version = Version(number=1, created=NOON)
         assert version.at_least(version)
