@@ -1,0 +1,169 @@
+"""promote: make the proven credential the path's newest version, by compare-and-set over exactly the base.
+
+The one step that writes live values at rotation paths. It goes by what only `verify` can have written, and records
+that it is about to write before it does: from then on the rotation can no longer be given up by order.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Literal
+
+from events.event import Event
+from events.references import Version
+from events.rotation import PhaseRequested, RotationFailed, RotationPromoted, RotationVerified
+from events.schedule import ScheduleTicked
+from events.secret import SecretConflicted, SecretPublished
+from functions._capability import Capability
+from functions._ports import Claim, Ports, Publication, StoredSecret
+from functions._rotation_claims import held
+from functions._rotation_facts import awaits_revocation, fact
+from functions._rotation_records import Events, GivenUp, Stuck, advance, ask, look, ticked
+from functions._rotation_rights import check_asked, limits_of
+from functions._rotation_slots import count_success, give_back
+from functions._rotation_staged import found, staged_for
+from functions._rotation_values import same_content
+from functions._rotations import Record, Staged
+from functions._step import Step
+from functions._values import SecretData
+
+MOST_CONFLICTS = 3
+MOST_KEYS = 256  # named in an event
+
+
+def handle(event: RotationVerified | PhaseRequested | ScheduleTicked, ports: Ports) -> Iterator[Event]:
+    """Publish what is proven."""
+    if isinstance(event, ScheduleTicked):
+        yield from (ask(record, ports) for record in ticked("promote", event, ports))
+    elif isinstance(event, RotationVerified) or event.step in (None, "promote"):
+        yield from look("promote", event.path, event.rotation, ports, lambda record: _act(record, ports))
+
+
+def _act(record: Record, ports: Ports) -> Events:
+    if record.phase in ("verified", "promoting"):
+        return _promote(record, ports)
+    # Also of one that ended meanwhile: nobody may have been told of the new version yet.
+    return _settled(record, ports) if record.phase in ("promoted", "completed") else ()
+
+
+def _promote(record: Record, ports: Ports) -> Events:
+    if record.phase == "verified":
+        check_asked(record, ports)
+        if awaits_revocation(record):
+            return (ask(record, ports),)
+    staged = _proven(record, ports)
+    if staged is None:
+        return (ask(advance(record, "applied", ports), ports, reason="nothing proves what is staged"),)
+    if record.phase == "verified":
+        record = advance(record, "promoting", ports)
+    stored = ports.authority.read(record.path)
+    if stored is not None and same_content(stored.data, staged.data):
+        return _promoted(record, staged, stored.version, ports)  # an earlier try wrote it, and died
+    claim = held(record, ports)  # read after the data: whoever takes a path over writes a version first
+    if claim is None:
+        raise GivenUp("claim-lost")
+    if claim.revoked and _revoked(claim, staged, ports):
+        raise GivenUp("revoked-value")
+    if _newest(stored) != record.base:
+        return _conflicted(record, stored, ports)
+    return _promoted(record, staged, ports.authority.write(record.path, staged.data, record.base), ports)
+
+
+def _proven(record: Record, ports: Ports) -> Staged | None:
+    """The staged value that somebody logged in with; None where that is not proven of exactly this one."""
+    try:
+        staged = staged_for(record, ports)
+    except GivenUp:
+        if record.phase == "promoting" and _newest(ports.authority.read(record.path)) != record.base:
+            # Whether an earlier try wrote the new credential cannot be told, so nothing of it may be taken back.
+            raise Stuck("staged-lost", f"what was staged is gone, and {record.path} has a newer version") from None
+        raise
+    proof = ports.proofs.read(record.path)
+    if proof is None or (proof.rotation, proof.staged) != (record.id, staged.version):
+        return None
+    return staged
+
+
+def _revoked(claim: Claim, staged: Staged, ports: Ports) -> bool:
+    """Whether something of it was revoked since it was staged: what stands beside the credential may leak, too."""
+    from functions._revoked import revoked_among  # here: at most paths nothing was ever revoked
+
+    return bool(revoked_among(claim, staged.data, ports))
+
+
+def _newest(stored: StoredSecret | None) -> Version | None:
+    return stored.version if stored is not None else None
+
+
+def _conflicted(record: Record, stored: StoredSecret | None, ports: Ports) -> Events:
+    """Somebody else wrote the path: told, verified again, and written over; not for ever."""
+    version = _newest(stored)
+    told = SecretConflicted(
+        path=record.path, claimant=record.manifest, version=version, outcome="foreign-write",
+        explanation=(
+            f"version {version} was written while the path is rotated, by somebody who does not own it; "
+            "nothing of it is distributed"
+        ),
+    )  # fmt: skip
+    if record.conflicts >= MOST_CONFLICTS:
+        moved = advance(record, "aborting", ports, ending="promote:conflict", base=version)
+    else:
+        moved = advance(record, "applied", ports, base=version, conflicts=record.conflicts + 1)
+    return (told, ask(moved, ports, reason="the path changed meanwhile"))
+
+
+def _promoted(record: Record, staged: Staged, version: Version, ports: Ports) -> Events:
+    known = ports.publications.read(record.path)
+    if known is not None and known.version.number > version.number:
+        ports.publications.forget(record.path)  # the path began anew meanwhile: what was confirmed is no more
+    ports.publications.record(Publication(record.path, version, record.manifest, {}))
+    new = replace(staged.credential, version=version)
+    return _settled(advance(record, "promoted", ports, new=new, promoted=version), ports, staged.data)
+
+
+def _settled(record: Record, ports: Ports, data: SecretData | None = None) -> Events:
+    """What goes with it, done and said again wherever somebody died before: nothing is staged, no slot is held."""
+    outcome: Literal["written", "unchanged"] = "written" if data is not None else "unchanged"
+    staged = found(record, ports)
+    if staged is not None:
+        ports.pending.remove(staged)
+    limits = limits_of(record, ports)
+    count_success(record, ports)
+    freed = tuple(ask(one, ports, reason="it waited for a slot") for one in give_back(record, limits, ports))
+    told = fact(record)
+    if told is None or record.promoted is None:
+        return freed
+    if data is None:
+        stored = ports.authority.read(record.path, record.promoted)
+        data = (stored.data if stored is not None else None) or {}
+    published = SecretPublished(
+        path=record.path, version=record.promoted, keys=tuple(sorted(data))[:MOST_KEYS], origin=record.manifest,
+        outcome=outcome,
+    )  # fmt: skip
+    return (published, told, *freed)
+
+
+STEP = Step(
+    name="promote",
+    does="Makes proven credentials the newest version of their path, by compare-and-set.",
+    consumes=(RotationVerified, PhaseRequested, ScheduleTicked),
+    emits=(RotationPromoted, SecretPublished, SecretConflicted, RotationFailed, PhaseRequested),
+    needs=frozenset(
+        {
+            Capability.AUTHORITY_READ,
+            Capability.ROTATED_WRITE,
+            Capability.CLAIM_READ,
+            Capability.PUBLICATION_READ,
+            Capability.PUBLICATION_WRITE,
+            Capability.FINGERPRINT_REVOKED,
+            Capability.ROTATION_READ,
+            Capability.ROTATION_WRITE,
+            Capability.PENDING_READ,
+            Capability.PENDING_REMOVE,
+            Capability.PROOF_READ,
+            Capability.SYSTEM_READ,
+            Capability.BUDGET_WRITE,
+            Capability.REMINDER_WRITE,
+        }
+    ),
+    handle=handle,
+)

@@ -1,0 +1,290 @@
+"""revoke: end the old credential once every consumer has moved, and prove that it is refused; take back what failed.
+
+Whether consumers have moved is read from what stands there now, never counted from events. Every rotation ends here:
+completed, failed or aborted, with nothing staged and no slot held, and said until it is known to have been heard.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Literal
+
+from events.consumer import ConsumerAdopted
+from events.event import Event
+from events.references import PathRef
+from events.rotation import (
+    AbortRequested,
+    PhaseRequested,
+    RotationCompleted,
+    RotationFailed,
+    RotationPromoted,
+    RotationRequested,
+    RotationRevoked,
+)
+from events.schedule import ScheduleTicked
+from events.secret import SecretMaterialized
+from functions._capability import Capability
+from functions._failures import Conflict, Reject, Retry
+from functions._manifests.rotation import Evidence
+from functions._orders import refuse_expired
+from functions._ports import Ports
+from functions._rotation_base import based, current
+from functions._rotation_due import next_due
+from functions._rotation_ending import after, ended, freed, heard, take_back
+from functions._rotation_evidence import Moved, moved
+from functions._rotation_facts import awaits_revocation, end, turn_of
+from functions._rotation_records import (
+    ATTEMPTS,
+    LATER,
+    SOON,
+    Events,
+    Stuck,
+    advance,
+    ask,
+    check_unmoved,
+    give_up,
+    keep,
+    look,
+    ticked,
+)
+from functions._rotation_rights import check_accounts, check_asked, check_settled, check_unsuspended, terms_now
+from functions._rotation_staged import found
+from functions._rotation_systems import accepted, opened, speaking
+from functions._rotation_values import named_credential, staged_credential, whole
+from functions._rotations import ENDED, Record
+from functions._step import Step
+from functions._systems import Credential, System, Usage
+
+_ABORTABLE = ("requested", "staged", "applied", "verified")
+
+Looks = RotationPromoted | PhaseRequested
+Hints = SecretMaterialized | ConsumerAdopted
+Grade = Literal["none", "materialized", "rolled-out", "seen"]
+
+
+def handle(
+    event: Looks | AbortRequested | Hints | RotationCompleted | RotationFailed | ScheduleTicked, ports: Ports
+) -> Iterator[Event]:
+    """Look whether the old credential may die; take back what is given up; hear that an end is known."""
+    if isinstance(event, ScheduleTicked):
+        yield from (ask(record, ports) for record in ticked("revoke", event, ports))
+    elif isinstance(event, SecretMaterialized | ConsumerAdopted):
+        for path in _rotated(event, ports):
+            yield from _hinted(path, ports)
+    elif isinstance(event, RotationCompleted | RotationFailed):
+        yield from look("revoke", event.path, event.rotation, ports, lambda record: heard(record, event, ports))
+    elif isinstance(event, AbortRequested):
+        yield from _abort(event, ports)
+    elif isinstance(event, RotationPromoted) or event.step in (None, "revoke"):
+        yield from look("revoke", event.path, event.rotation, ports, lambda record: _act(record, ports))
+
+
+def _act(record: Record, ports: Ports) -> Events:
+    if awaits_revocation(record):
+        return _revoke_first(record, ports)
+    if record.phase == "promoted":
+        return _revoke(record, ports)
+    if record.phase == "withdrawing":
+        return _withdraw(record, ports)
+    return after(record, ports) if record.phase in ENDED else ()
+
+
+# --- hints that consumers moved --------------------------------------------------------------------------------------
+
+
+def _rotated(event: Hints, ports: Ports) -> tuple[PathRef, ...]:
+    """The rotated paths that the event is about, by the wiring alone."""
+    if isinstance(event, SecretMaterialized):
+        named = set(event.stamp)
+    else:
+        named = {name for stamp in event.secrets.values() for name in stamp}
+    paths: dict[PathRef, None] = {}
+    for rotation in ports.wiring.rotations():
+        try:
+            path = rotation.path(ports.wiring.mount)
+        except Reject:
+            continue  # lint and `status` name it
+        if str(path) in named:
+            paths[path] = None
+    return tuple(paths)
+
+
+def _hinted(path: PathRef, ports: Ports) -> Events:
+    record = ports.rotations.read(path)
+    if record is None or record.phase != "promoted":
+        return ()
+    return look("revoke", path, record.id, ports, lambda known: _act(known, ports))
+
+
+# --- the old credential ----------------------------------------------------------------------------------------------
+
+
+def _revoke(record: Record, ports: Ports) -> Events:
+    rotation = check_settled(record, ports)
+    terms = terms_now(record, rotation)
+    system = opened(record, ports)
+    old = named_credential(record, record.old, system, ports)
+    new = named_credential(record, record.new, system, ports)
+    evidence: Grade = "none"
+    if not record.revoked_first:
+        strict = record.policy == "leak"
+        shown = _moved(record, "materialized" if strict else terms.evidence, new, system, ports)
+        overdue = strict and ports.clock.now() >= record.entered + timedelta(seconds=terms.leak.deadline)
+        if not shown.whole and not overdue:
+            return _wait(record, shown, terms.leak.deadline if strict else None, ports)
+        evidence = shown.grade if shown.whole else "none"
+        if not strict and (record := _graced(record, terms.grace, ports)).due is not None:
+            return ()
+    if old is not None and record.policy != "leak":
+        _require_new(record, new, system, ports)
+    until = _end_old(record, old, new, system, ports) if old is not None else None
+    provable = old is not None and system.verifiable and whole(old, system)
+    orphans = (*record.orphans, record.old) if until is not None and record.old is not None else record.orphans
+    done = advance(
+        record, "completed", ports, at=until or next_due(rotation, record.path, record.promoted), orphans=orphans,
+        evidence=evidence, proof="refused" if provable else "replaced",
+    )  # fmt: skip
+    return (*end(done), *freed(done, ports))
+
+
+def _require_new(record: Record, new: Credential | None, system: System, ports: Ports) -> None:
+    """The old one may be the last that works: since the promotion, somebody may have changed the account. Raises Stuck.
+
+    A leak does not ask: what leaked must die, whatever became of its successor.
+    """
+    if system.verifiable and (new is None or not whole(new, system) or not accepted(new, system, record, ports)):
+        detail = f"{record.terms.target} does not accept the new credential any more, so the old one is kept"
+        raise Stuck("not-accepted", detail, passing=True)
+
+
+def _moved(record: Record, grade: Evidence, new: Credential | None, system: System, ports: Ports) -> Moved:
+    if record.promoted is None:
+        raise Retry(f"the rotation of {record.path} names no promoted version")
+
+    def usage() -> Usage:
+        with speaking(record, ports):
+            return system.usage(new) if new is not None else Usage(known=False)
+
+    return moved(record.path, record.promoted, grade, usage, ports)
+
+
+def _wait(record: Record, shown: Moved, deadline: float | None, ports: Ports) -> Events:
+    """The old credential lives on. Told once, when consumers take longer than they should."""
+    now = ports.clock.now()
+    patient = record.entered + timedelta(seconds=ports.settings.rotation_patience)
+    until = patient if now < patient else now + LATER
+    if deadline is not None:
+        until = min(until, max(record.entered + timedelta(seconds=deadline), now))
+    if record.evidenced is not None or record.due is None or record.due <= now or record.due > until + SOON:
+        record = keep(replace(record, evidenced=None), record, until, ports)
+    if now >= patient:
+        raise Stuck("no-evidence", shown.detail, until=until)
+    return ()
+
+
+def _graced(record: Record, grace: float, ports: Ports) -> Record:
+    """The record with since when all have moved; with a reminder where its grace is not over yet."""
+    now = ports.clock.now()
+    since = record.evidenced or now
+    over = since + timedelta(seconds=grace)
+    if now >= over:
+        return keep(replace(record, evidenced=since), record, None, ports) if record.due is not None else record
+    return keep(replace(record, evidenced=since, trouble=None), record, over, ports)
+
+
+def _end_old(
+    record: Record, old: Credential, new: Credential | None, system: System, ports: Ports
+) -> datetime | None:  # fmt: skip
+    """Revoke, and try to log in: it must be refused. When to come again, where the target asks for that."""
+    check_unmoved(record, ports)
+    with speaking(record, ports):
+        until = system.revoke(old, successor=new)
+        if record.terms.strategy == "minted" and new is not None:
+            system.discard(new.account, record.id, keep=new)
+    _refuse_accepted(record, old, system, ports)
+    return until
+
+
+def _refuse_accepted(record: Record, old: Credential, system: System, ports: Ports) -> None:
+    """Negative verification. Raises Stuck while the old credential still lets somebody in."""
+    if system.verifiable and whole(old, system) and accepted(old, system, record, ports):
+        raise Stuck("still-accepted", f"{record.terms.target} still accepts the old credential", passing=True)
+
+
+def _revoke_first(record: Record, ports: Ports) -> Events:
+    """Its owner wants it dead before there is a new one: an outage is less than its abuse."""
+    check_asked(record, ports)
+    system = opened(record, ports)
+    holder = record.old if record.phase != "requested" else current(record, based(record, ports), system)
+    old = named_credential(record, holder, system, ports)
+    if old is not None:
+        staged = found(record, ports)
+        new = staged_credential(staged, system, record.terms) if staged is not None and record.new else None
+        check_unmoved(record, ports)
+        with speaking(record, ports):
+            system.revoke(old, successor=new)
+        _refuse_accepted(record, old, system, ports)
+    dead = keep(replace(record, revoked_first=True, old=holder, trouble=None), record, None, ports)
+    return (ask(dead, ports, reason="the leaked credential is dead"),)
+
+
+# --- what is given up ------------------------------------------------------------------------------------------------
+
+
+def _abort(event: AbortRequested, ports: Ports) -> Events:
+    refuse_expired(event, ports)
+    for _ in range(ATTEMPTS):
+        record = ports.rotations.read(event.path)
+        if record is None or record.id != event.rotation or record.phase in ("completed", "failed"):
+            raise Reject(f"rotation {event.rotation} of {event.path} is not under way; see `lockstep rotation show`")
+        if record.phase in ("promoting", "promoted"):
+            raise Reject(f"the rotation of {event.path} is promoted: consumers get the new credential; rotate again")
+        try:
+            if record.phase in _ABORTABLE:
+                return give_up(turn_of(record), record, "aborted", ports)
+        except Conflict:
+            continue
+        return (ask(record, ports),)  # its first answer may have been lost
+    raise Retry(f"the rotation of {event.path} moves faster than it can be compared and set")
+
+
+def _withdraw(record: Record, ports: Ports) -> Events:
+    """Take the new credential back, and end."""
+    check_unsuspended(record, ports.wiring.rotation(record.manifest), ports)
+    until = None
+    if record.new is not None and record.terms.strategy != "single":
+        check_accounts(record, ports)
+        until = take_back(record, record.new, opened(record, ports), ports)
+    orphans = (*record.orphans, record.new) if until is not None and record.new is not None else record.orphans
+    given_up = record.ending.endswith(":aborted")
+    done = advance(record, "aborted" if given_up else "failed", ports, at=until, orphans=orphans)
+    return ended(done, ports)
+
+
+STEP = Step(
+    name="revoke",
+    does="Ends old credentials when every consumer has moved and proves it; takes back what is given up.",
+    consumes=(
+        RotationPromoted, PhaseRequested, AbortRequested, SecretMaterialized, ConsumerAdopted, RotationCompleted,
+        RotationFailed, ScheduleTicked,
+    ),
+    emits=(RotationRevoked, RotationCompleted, RotationFailed, RotationRequested, PhaseRequested),
+    needs=frozenset(
+        {
+            Capability.AUTHORITY_READ,
+            Capability.PUBLICATION_READ,
+            Capability.TARGET_METADATA,
+            Capability.WORKLOAD_READ,
+            Capability.ROLLOUT_READ,
+            Capability.ROTATION_READ,
+            Capability.ROTATION_WRITE,
+            Capability.PENDING_READ,
+            Capability.PENDING_REMOVE,
+            Capability.SYSTEM_LOGIN,
+            Capability.SYSTEM_REVOKE,
+            Capability.BUDGET_WRITE,
+            Capability.REMINDER_WRITE,
+        }
+    ),
+    handle=handle,
+)  # fmt: skip

@@ -1,0 +1,132 @@
+"""apply: targets that are away, admins without rights, values that a policy refuses, and lost answers."""
+
+import pytest
+
+from tests.functions.rotating import (
+    STRATEGIES,
+    ask,
+    failures,
+    finished,
+    live,
+    login,
+    record,
+    rotating,
+    seal,
+    slots,
+    staged_values,
+    system_of,
+    tick,
+    until,
+    works_somewhere,
+)
+
+
+@pytest.mark.parametrize("phase", ["staged", "applied", "promoted"])
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_target_that_is_down_is_waited_for(strategy: str, phase: str) -> None:
+    world = rotating(strategy)
+    ask(world)
+    until(world, phase)
+    system_of(world).down = True
+    world.settle()
+    tick(world, 700, 5)
+    assert record(world).phase == phase
+    assert [one[1:] for one in failures(world)] == [("target-unavailable", False)]
+    assert world.dead == []
+    system_of(world).down = False
+    tick(world, 700, 2)
+    finished(world)
+
+
+@pytest.mark.orderly("counts what is said, or delivers in order")
+def test_an_effect_whose_answer_was_lost_is_found() -> None:
+    world = rotating()
+    ask(world)
+    until(world, "staged")
+    lost: list[str] = []
+
+    def lose(operation: str, account: str) -> None:
+        if operation == "apply" and not lost:
+            lost.append(account)
+            system_of(world).down = True
+
+    system_of(world).after = lose
+    world.deliver(world.queue.popleft())
+    system_of(world).down = False
+    world.settle()
+    finished(world)
+    applied = [one for one in system_of(world).changes if one[0] == "apply"]
+    assert len(applied) == 1, "what is staged is tried first"
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_an_admin_without_rights_is_told_and_waited_for(strategy: str) -> None:
+    world = rotating(strategy)
+    ask(world)
+    until(world, "staged")
+    system_of(world).admin = False
+    world.settle()
+    tick(world, 700, 3)
+    assert failures(world) == [("apply", "admin-refused", False)]
+    assert works_somewhere(world, strategy)
+    system_of(world).admin = True
+    tick(world, 700)
+    finished(world)
+
+
+@pytest.mark.parametrize("phase", ["requested", "staged", "applied", "verified", "promoting", "promoted"])
+def test_a_sealed_authority_ends_nothing(phase: str) -> None:
+    world = rotating("alternating")
+    ask(world)
+    sealed = False
+
+    def look(record_phase: str) -> None:
+        nonlocal sealed
+        if record_phase == phase and not sealed:
+            sealed = True
+            seal(world, True)
+
+    world.rotations.after = lambda operation, _: look(world.rotations.history[-1].phase if operation == "write" else "")
+    for _ in range(60):
+        if world.queue:
+            world.queue[0].attempts = 0  # the broker holds deliveries to a step that is not ready
+            world.deliver(world.queue.popleft())
+    assert sealed
+    assert login(world, live(world))
+    seal(world, False)
+    world.settle()
+    finished(world)
+
+
+def test_a_value_that_the_policy_refuses_is_made_anew_once() -> None:
+    world = rotating()
+    seen: list[bytes] = []
+    system_of(world).refuses = lambda value: not seen and not seen.append(value)  # type: ignore[func-returns-value]
+    ask(world)
+    world.settle()
+    finished(world, values=2)
+    assert len(staged_values(world)) == 2
+
+
+@pytest.mark.orderly("counts what is said, or delivers in order")
+def test_a_second_refusal_ends_it_and_the_old_credential_works() -> None:
+    world = rotating()
+    system_of(world).refuses = lambda value: True
+    ask(world)
+    world.settle()
+    assert failures(world) == [("apply", "target-refused", True)]
+    assert login(world, live(world))
+    assert slots(world) == []
+    (told,) = [event for event in world.said if event.TYPE == "dev.lockstep.rotation.failed"]
+    assert "the old credential works" in told.explanation  # type: ignore[attr-defined]
+    assert "spec.generator" in told.explanation  # type: ignore[attr-defined]
+
+
+def test_a_minted_credential_that_nobody_stored_is_discarded() -> None:
+    world = rotating("minted")
+    ask(world)
+    until(world, "staged")
+    system_of(world).mint("app", record(world).id)  # minted, and whoever did it died
+    world.settle()
+    finished(world)
+    assert len(system_of(world).accepted("app")) == 1
