@@ -3,10 +3,10 @@
 import argparse
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from infra.testbed import binaries, building
+from infra.testbed import binaries, building, packages
 from infra.testbed.cluster import Cluster, launch
 from infra.testbed.failures import TestbedError
 
@@ -23,6 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if given.command == "up":
             return _up(given.kubeconfig)
+        _servers(packages.provide if given.command == "build" else packages.find)
         found = building.provide() if given.command == "build" else binaries.find()
     except TestbedError as failure:
         sys.stderr.write(f"{failure}\n")
@@ -30,6 +31,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for program, path in building.paths(found).items():
         _say(f"{program}: {path}")
     return 0
+
+
+def _servers(looked_for: Callable[[packages.Server], packages.Found]) -> None:
+    """Servers from packages: a cluster runs without them, so that a machine that cannot have one is only told so."""
+    for server in packages.SERVERS:
+        try:
+            _say(f"{server.program}: {looked_for(server).path}")
+        except TestbedError as failure:
+            sys.stderr.write(f"{failure}\ntests that need {server.program} will be skipped\n")
 
 
 def _up(kubeconfig: Path | None) -> int:

@@ -27,7 +27,7 @@ def provide(out: TextIO | None = None) -> binaries.Binaries:
         return binaries.find()
     cache = binaries.cache()
     cache.mkdir(parents=True, exist_ok=True)
-    with _alone(cache / "lock", out):
+    with alone(cache / "lock", out):
         for recipe in binaries.wanting():  # what another process built meanwhile is not built again
             install(recipe, cache, toolchain.find(recipe.go, cache), out)
     return binaries.find()
@@ -121,7 +121,7 @@ def _available() -> int:
 
 
 @contextlib.contextmanager
-def _alone(lock: Path, out: TextIO | None) -> Iterator[None]:
+def alone(lock: Path, out: TextIO | None) -> Iterator[None]:
     """Wait until no other process builds."""
     with lock.open("a") as file:
         try:

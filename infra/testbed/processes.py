@@ -7,24 +7,44 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 _PR_SET_PDEATHSIG = 1
 _INHERITED = ("HOME", "PATH", "LANG", "TZ", "TMPDIR")
-# Run as `python -c`: asks the kernel to kill this process when the thread that started it ends, then becomes the
-# server. A parent that died before the request is noticed by its changed id.
+# Run as `python -c`: becomes another user if it is told to, asks the kernel to signal this process when the thread that
+# started it ends (which a change of user would undo), then becomes the server. A parent that died before the request is
+# noticed by its changed id.
 _DIE_WITH_PARENT = f"""\
 import ctypes, os, sys
-ctypes.CDLL(None).prctl({_PR_SET_PDEATHSIG}, {int(signal.SIGKILL)}, 0, 0, 0)
-if os.getppid() != int(sys.argv[1]):
+parent, sent, user = map(int, sys.argv[1:4])
+if user >= 0:
+    os.setgroups([]), os.setgid(user), os.setuid(user)
+ctypes.CDLL(None).prctl({_PR_SET_PDEATHSIG}, sent, 0, 0, 0)
+if os.getppid() != parent:
     os._exit(1)
-os.execv(sys.argv[2], sys.argv[2:])
+os.execv(sys.argv[4], sys.argv[4:])
 """
 
 
-def spawn(command: Sequence[str], log: Path, environ: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
-    """Start a server that writes to `log`. The calling thread must live as long as the server shall."""
+def spawn(
+    command: Sequence[str],
+    log: Path,
+    environ: Mapping[str, str] | None = None,
+    *,
+    with_parent: signal.Signals = signal.SIGKILL,
+    user: int | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start a server that writes to `log`. The calling thread must live as long as the server shall.
+
+    `with_parent`: what the server is sent when that thread ends (Linux). `user`: the id of the user and group that it
+    runs as, where this process may choose.
+    """
+    group: dict[str, Any] = {}
     if sys.platform == "linux":
-        command = [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, str(os.getpid()), *command]
+        told = (str(os.getpid()), str(int(with_parent)), str(-1 if user is None else user))
+        command = [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, *told, *command]
+    elif user is not None:
+        group = {"user": user, "group": user, "extra_groups": []}
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     with log.open("ab") as file:
         return subprocess.Popen(  # noqa: S603 - our own programs and file names, no shell
@@ -34,6 +54,7 @@ def spawn(command: Sequence[str], log: Path, environ: Mapping[str, str] | None =
             stderr=file,
             env={**inherited, **(environ or {})},
             cwd=log.parent,
+            **group,
         )
 
 

@@ -1,0 +1,1 @@
+"""Systems whose credentials are rotated, one module per type (rooms: infra/targets)."""

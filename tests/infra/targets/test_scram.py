@@ -1,0 +1,82 @@
+"""SCRAM-SHA-256 as a client: RFC 7677's own example, RFC 4013's, and servers that are not who they should be."""
+
+import base64
+import hashlib
+import hmac
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infra.targets.scram import NotTheServer, ScramClient, prepared
+
+
+def test_the_example_of_rfc_7677() -> None:
+    client = ScramClient(b"pencil")
+    # PostgreSQL sends the name apart; the example has it in the message that both sides sign.
+    client._nonce, client._first = "rOprNGfwEbeRWgbNEkqO", "n=user,r=rOprNGfwEbeRWgbNEkqO"
+    final = client.final(b"r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096")
+    assert final == (
+        b"c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="
+    )
+    client.check(b"v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=")
+    with pytest.raises(NotTheServer):
+        client.check(b"v=7rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=")
+
+
+@pytest.mark.parametrize(
+    ("given_text", "expected"),
+    [
+        ("I\u00adX", "IX"),
+        ("user", "user"),
+        ("USER", "USER"),
+        ("\u00aa", "a"),
+        ("\u2168", "IX"),
+        ("\u0007", "\u0007"),  # prohibited: PostgreSQL then takes it as it is
+        ("\u06271", "\u06271"),  # both directions: the same
+        ("a\u00a0b", "a b"),
+        ("\u00ad", "\u00ad"),  # nothing would be left
+    ],
+)
+def test_saslprep(given_text: str, expected: str) -> None:
+    assert prepared(given_text.encode()) == expected.encode()
+
+
+def test_bytes_that_are_no_text_stay() -> None:
+    assert prepared(b"\xff\xfe") == b"\xff\xfe"
+
+
+@given(st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E)))
+def test_ascii_is_prepared_already(text: str) -> None:
+    assert prepared(text.encode()) == text.encode()
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        b"",
+        b"\xff",
+        b"r=other,s=c2FsdA==,i=4096",
+        b"r={nonce}x,s=c2FsdA==,i=0",
+        b"r={nonce}x,s=c2FsdA==,i=99999999999",
+        b"r={nonce}x,s=c2FsdA==,i=many",
+        b"r={nonce}x,s=*,i=4096",
+        b"r={nonce}x,i=4096",
+    ],
+)
+def test_a_first_message_that_no_server_sends(first: bytes) -> None:
+    client = ScramClient(b"pencil")
+    with pytest.raises(NotTheServer):
+        client.final(first.replace(b"{nonce}", client._nonce.encode()))
+
+
+def test_a_server_that_says_yes_without_knowing_the_password() -> None:
+    client = ScramClient(b"pencil")
+    with pytest.raises(NotTheServer):
+        client.check(b"v=")  # before there was anything to sign
+    client.final(f"r={client._nonce}x,s=c2FsdA==,i=4096".encode())
+    guess = hmac.digest(hashlib.pbkdf2_hmac("sha256", b"pen", b"salt", 4096), b"Server Key", "sha256")
+    with pytest.raises(NotTheServer):
+        client.check(b"v=" + base64.b64encode(guess))
+    with pytest.raises(NotTheServer):
+        client.check(b"e=invalid-proof")
