@@ -1,0 +1,156 @@
+"""Where a search for secrets looks: files below a directory, or the history of a Git repository. It only reads."""
+
+import os
+import re
+import stat
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from infra.hosts.cli.candidates import candidates, lines_of, pieces
+from infra.hosts.cli.failures import CommandError, Exit
+
+LARGEST = 256 * 1024 * 1024  # bytes of a file; larger ones are told of
+_HUNK = re.compile(rb"@@ -[0-9,]+ \+([0-9]+)[0-9,]* @@")
+_COMMIT = re.compile(rb"commit ([0-9a-f]{40,64})$")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a candidate is: a file and a line, and the commit that brought it."""
+
+    file: str
+    line: int
+    commit: str = ""
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}"
+        return f"{self.commit[:12]}:{where}" if self.commit else where
+
+
+Found = Iterator[tuple[Place, bytes]]
+Skipped = Callable[[str], None]
+
+
+def in_files(path: Path, skipped: Skipped) -> Found:
+    """Candidates of a file, or of all files below a directory but Git's own. Symbolic links are not followed."""
+    for file in _files(path, skipped):
+        try:
+            with _opened(file) as opened:
+                for one in candidates(lines_of(pieces(opened))):
+                    yield Place(str(file), one.line), one.value
+        except OSError as error:
+            skipped(f"{file}: {error.strerror or type(error).__name__}")
+
+
+def in_history(repository: Path, skipped: Skipped) -> Found:
+    """Candidates of everything that was ever added in any branch, tag, stash or reflog, and of commit messages.
+
+    Raises CommandError where there is no Git, or no repository.
+    """
+    with _log(repository) as (output, ended):
+        yield from _added(output)
+        ended()
+
+
+def _files(path: Path, skipped: Skipped) -> Iterator[Path]:
+    if not path.is_dir():
+        yield path
+        return
+
+    def refused(error: OSError) -> None:
+        skipped(f"{error.filename}: {error.strerror}")
+
+    for folder, below, names in os.walk(path, onerror=refused):
+        below[:] = sorted(name for name in below if name != ".git")
+        yield from (Path(folder) / name for name in sorted(names))
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[IO[bytes]]:
+    """A regular file; nothing that waits (a pipe) or has effects (a device) is opened. Raises OSError."""
+    descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as opened:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(0, "not a regular file")
+        if found.st_size > LARGEST:
+            raise OSError(0, f"larger than {LARGEST // 2**20} MiB")
+        yield opened
+
+
+@contextmanager
+def _log(repository: Path) -> Iterator[tuple[IO[bytes], Callable[[], None]]]:
+    # A repository's own configuration may name programs to run: none of those is wanted.
+    command = [
+        "git", "-C", str(repository), "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null",
+        "-c", "log.showSignature=false", "--no-pager", "log", "--all", "--reflog", "-p", "-U0", "--no-color",
+        "--no-ext-diff", "--no-textconv", "--no-renames", "--text", "-m", "--format=commit %H%n%B",
+    ]  # fmt: skip
+    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+    said = tempfile.TemporaryFile()  # noqa: SIM115  closed below; a pipe that nobody empties would stop it
+    try:
+        process = subprocess.Popen(  # noqa: S603  the program and its options are ours
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said, env=environment
+        )
+    except FileNotFoundError:
+        raise CommandError("there is no `git` on this machine; --git needs it", Exit.UNREACHABLE) from None
+
+    def ended() -> None:
+        if process.wait() != 0:  # it has said all by now
+            said.seek(0)
+            last = said.read(65536).decode(errors="replace").strip().splitlines()[-1:]
+            raise CommandError(f"git cannot read the history of {repository}: {''.join(last)[:300]}")
+
+    try:
+        if process.stdout is None:
+            raise RuntimeError("its output was asked for")
+        yield process.stdout, ended
+    finally:
+        process.kill()
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+        said.close()
+
+
+def _added(output: IO[bytes]) -> Found:
+    """Candidates of what each commit of `git log -p -U0` added."""
+    commit, file, line = "", "its message", 0
+    block: list[tuple[int, bytes]] = []
+
+    def flushed() -> Found:
+        for one in candidates(lines_of_numbered(block)):
+            yield Place(file, one.line, commit), one.value
+        block.clear()
+
+    for raw in pieces(output):
+        text = raw.rstrip(b"\n")
+        if (found := _COMMIT.match(text)) is not None:
+            yield from flushed()
+            commit, file, line = found[1].decode(), "its message", 0
+        elif text.startswith(b"+++ "):
+            yield from flushed()
+            file = text[4:].rstrip(b"\t").removeprefix(b"b/").decode(errors="replace").strip('"')
+        elif (hunk := _HUNK.match(text)) is not None:
+            yield from flushed()
+            line = int(hunk[1])
+        elif file == "its message":
+            block.append((0, text))
+        elif text.startswith(b"+"):
+            block.append((line, text[1:]))
+            line += 1
+            if len(block) >= 5000:
+                yield from flushed()
+    yield from flushed()
+
+
+def lines_of_numbered(block: list[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
+    """As `lines_of`, where the numbers are known."""
+    for number, line in block:
+        for _, part in lines_of([line]):
+            yield number, part

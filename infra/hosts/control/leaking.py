@@ -1,0 +1,171 @@
+"""GET leaks, GET leaks/show, POST leak/report, POST leak/decide: findings, and what operators say of them."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pydantic import ValidationError
+
+from events.event import Event
+from events.leak import LeakReported, TriageRequested
+from events.references import PathRef
+from functions._leaks import Leak
+from functions._values import SecretValue
+from infra.hosts.control import fingerprinting
+from infra.hosts.control.arguments import optional_text, ports_of, text
+from infra.hosts.control.documents import Document, instant
+from infra.hosts.control.ordering import give
+from infra.hosts.control.request import Arguments, ControlError
+from infra.hosts.local.instance import Parts
+from infra.hosts.views.selection import path_named
+
+MOST = 1000  # findings of one report
+_MEMBERS = {"detector", "place", "path", "key", "version", "fingerprint", "value"}
+_DECISIONS = ("confirm", "dismiss", "attest")
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """Who reports how, when, and until when that holds."""
+
+    by: str
+    via: str
+    now: datetime
+    lifetime: timedelta
+
+
+def leaks(parts: Parts, arguments: Arguments, by: str) -> Document:
+    """All findings, newest first; with `state` those in it."""
+    state = optional_text(arguments, "state")
+    port = ports_of(parts)("triage").leaks
+    found = [leak for leak in map(port.read, port.ids()) if leak is not None and state in (None, leak.state)]
+    return {"leaks": [_line(leak) for leak in sorted(found, key=lambda leak: leak.received, reverse=True)]}
+
+
+def show(parts: Parts, arguments: Arguments, by: str) -> Document:
+    """One finding, whole: its timeline, what it touches, what containment waits for. Never a value."""
+    leak = _found(parts, text(arguments, "leak"))
+    return {
+        **_line(leak),
+        "place": leak.place, "key": leak.key, "version": leak.version, "fingerprint": leak.fingerprint,
+        "path": str(leak.path) if leak.path else None, "match": leak.match, "decidedBy": leak.decided_by,
+        "attestedBy": leak.attested_by, "resolved": instant(leak.resolved),
+        "exposures": [
+            {
+                "path": str(one.path), "key": one.key, "version": one.version.number, "standing": one.standing,
+            }
+            for one in leak.exposures
+        ],
+        "consumers": list(leak.consumers), "missing": list(leak.missing),
+        "timeline": [
+            {
+                "at": instant(one.at), "after": (one.at - leak.received).total_seconds(), "what": one.what,
+                "by": one.by, "detail": one.detail,
+            }
+            for one in leak.timeline
+        ],
+    }  # fmt: skip
+
+
+def report(parts: Parts, arguments: Arguments, by: str) -> Document:
+    """Report `findings`; those with a `value` (base64) are fingerprinted here, on record, and go on without it."""
+    findings = arguments.get("findings")
+    if not isinstance(findings, list) or not 1 <= len(findings) <= MOST:
+        raise ControlError(400, f"`findings` is no list of 1 to {MOST} findings")
+    via = optional_text(arguments, "via") or "operator"
+    prints = _prints(parts, findings, by)
+    said = _Said(by, via, datetime.now(UTC), timedelta(seconds=parts.shared.settings.order_lifetime))
+    events: dict[str, Event] = {}
+    skipped = 0
+    for finding, made in zip(findings, prints, strict=True):
+        if made is None and "value" in finding:
+            skipped += 1  # guessable: it would point at half of everything
+            continue
+        event = _event(finding, made, said, parts)
+        events.setdefault(event.leak, event)
+    give(parts, events.values(), by)
+    return {"leaks": list(events), "skipped": skipped}
+
+
+def decide(parts: Parts, arguments: Arguments, by: str) -> Document:
+    """Order triage to confirm, dismiss or attest `leak`."""
+    leak = _found(parts, text(arguments, "leak"))
+    decision, named = text(arguments, "decision"), optional_text(arguments, "path")
+    if decision not in _DECISIONS:
+        raise ControlError(400, f"`decision` is one of {', '.join(_DECISIONS)}")
+    order = _valid(
+        TriageRequested,
+        leak=leak.id, decision=decision, by=by, reason=text(arguments, "reason"),
+        path=_path(named, parts) if named else None, key=optional_text(arguments, "key"),
+        expires=datetime.now(UTC) + timedelta(seconds=parts.shared.settings.order_lifetime),
+    )  # fmt: skip
+    (sequence,) = give(parts, (order,), by)
+    return {"leak": leak.id, "sequence": sequence}
+
+
+def _found(parts: Parts, named: str) -> Leak:
+    """The finding of this id, or of these first letters of it."""
+    port = ports_of(parts)("triage").leaks
+    fitting = [one for one in port.ids() if one.startswith(named)] if len(named) >= 4 else []
+    if len(fitting) > 1:
+        raise ControlError(404, f"{named!r} begins the ids of {len(fitting)} leaks; give more of it")
+    leak = port.read(fitting[0]) if fitting else None
+    if leak is None:
+        raise ControlError(404, f"there is no leak {named[:64]!r}; `lockstep leak list` shows them")
+    return leak
+
+
+def _prints(parts: Parts, findings: list[Any], by: str) -> list[str | None]:
+    if not all(isinstance(one, dict) and one.keys() <= _MEMBERS for one in findings):
+        raise ControlError(400, f"a finding has {', '.join(sorted(_MEMBERS))}, and nothing else")
+    values = [one["value"] for one in findings if "value" in one]
+    if not values:
+        return [None] * len(findings)
+    decoded: list[SecretValue] = fingerprinting.decoded(values)
+    fingerprinting.record(parts, by, "report", len(decoded))
+    made = iter(fingerprinting.made(parts, decoded))
+    return [next(made) if "value" in one else None for one in findings]
+
+
+def _event(finding: dict[str, Any], made: str | None, said: _Said, parts: Parts) -> LeakReported:
+    named = finding.get("path")
+    members = {name: finding.get(name) for name in ("detector", "place", "key", "version", "fingerprint")}
+    members["fingerprint"] = made or members["fingerprint"]
+    # One value is one finding, wherever it was seen; what is named by its path alone is another one each time.
+    which = f"{named} {members['key']} {members['version']}" if named is not None else ""
+    about = f"{members['fingerprint']} {which}".strip() if members["fingerprint"] else f"{which} {said.now.isoformat()}"
+    event: LeakReported = _valid(
+        LeakReported,
+        leak=hashlib.sha256(f"{said.via} {about}".encode()).hexdigest()[:32], reporter=said.by, via=said.via,
+        noticed=said.now, path=_path(named, parts) if named is not None else None, expires=said.now + said.lifetime,
+        reason=f"reported by {said.by}", **{name: value for name, value in members.items() if value is not None},
+    )  # fmt: skip
+    return event
+
+
+def _path(named: object, parts: Parts) -> PathRef:
+    path = path_named(named, parts.wiring) if isinstance(named, str) else None
+    if path is None:
+        raise ControlError(400, "a path is MOUNT/PATH, as `lockstep status` shows it")
+    return path
+
+
+def _valid(model: type[Any], **members: Any) -> Any:
+    try:
+        return model.model_validate(members)
+    except ValidationError as error:
+        member = ".".join(str(part) for part in error.errors(include_url=False, include_input=False)[0]["loc"])
+        raise ControlError(
+            400, f"`{member}` of the finding is not as it must be; see `lockstep leak report --help`"
+        ) from None
+
+
+def _line(leak: Leak) -> Document:
+    contained = (leak.contained - leak.received).total_seconds() if leak.contained else None
+    return {
+        "id": leak.id, "state": leak.state, "held": leak.held, "dismissed": leak.dismissed, "detector": leak.detector,
+        "via": leak.via, "reporters": list(leak.reporters), "noticed": instant(leak.noticed),
+        "received": instant(leak.received), "paths": [str(path) for path in leak.paths],
+        "contained": instant(leak.contained), "secondsToContain": contained,
+    }  # fmt: skip

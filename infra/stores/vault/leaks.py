@@ -1,0 +1,176 @@
+"""`Leaks` as documents `lockstep/leaks/<id>`; `lockstep/leaking/<sha256 of str(path)>` names those open about a path.
+
+Not by cluster: a secret that is out is out for all that share the authority.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, TypeVar
+
+from events.leak import Exposure
+from events.references import PathRef
+from functions._failures import Conflict, Reject
+from functions._leaks import Happened, Happening, Leak, Match, State
+from infra.stores.vault.documents import MOUNT, SCHEMA, name_of, parsed, text, texts, time
+from infra.stores.vault.kv import KvEngine
+
+_DIRECTORY, _BY_PATH = "leaks", "leaking"
+_ID = re.compile(r"[0-9a-f]{32}")
+_STATES: tuple[State, ...] = ("reported", "confirmed", "dismissed", "contained")
+_MATCHES: tuple[Match, ...] = ("", "path", "fingerprint", "operator")
+_HAPPENED: tuple[Happened, ...] = (
+    "reported", "resolved", "mapped", "held", "confirmed", "dismissed", "requested", "attested", "revoked", "contained",
+)  # fmt: skip
+_ATTEMPTS = 8
+_Word = TypeVar("_Word", bound=str)
+
+
+class VaultLeaks:
+    """A revision is the document's version."""
+
+    def __init__(self, engine: KvEngine, mount: str = MOUNT) -> None:
+        self._engine = engine
+        self._mount = mount
+
+    def ids(self) -> tuple[str, ...]:
+        return tuple(sorted(name for name in self._engine.list(self._mount, _DIRECTORY) if _ID.fullmatch(name)))
+
+    def read(self, leak: str) -> Leak | None:
+        found = self._engine.read(self._mount, _name(leak))
+        if found is None or found.data is None:
+            return None
+        where = f"the record of leak {leak}"
+        record = parsed(where, found.data, lambda data: _leak(data, found.number))
+        if record.id != leak:
+            raise Reject(f"{where} is about {record.id}: somebody moved it; restore its previous version")
+        return record
+
+    def write(self, leak: Leak) -> Leak:
+        try:
+            written = self._engine.write(self._mount, _name(leak.id), _document(leak), leak.revision)
+        except Conflict:
+            left = self._engine.read(self._mount, _name(leak.id)) if leak.revision == 0 else None
+            if left is None or left.data is not None:
+                raise Conflict(f"the record of leak {leak.id} changed since it was read; read it again") from None
+            written = self._engine.write(self._mount, _name(leak.id), _document(leak), left.number)  # deleted by people
+        return replace(leak, revision=written.number)
+
+    def of_path(self, path: PathRef) -> tuple[str, ...]:
+        return self._open(path)[0]
+
+    def link(self, path: PathRef, leak: str) -> None:
+        self._change(path, lambda known: tuple(sorted({*known, leak})))
+
+    def unlink(self, path: PathRef, leak: str) -> None:
+        self._change(path, lambda known: tuple(one for one in known if one != leak))
+
+    def _open(self, path: PathRef) -> tuple[tuple[str, ...], int]:
+        found = self._engine.read(self._mount, name_of(_BY_PATH, path))
+        if found is None or found.data is None:
+            return (), found.number if found else 0
+        return parsed(f"the open leaks of {path}", found.data, lambda data: texts(data, "leaks")), found.number
+
+    def _change(self, path: PathRef, change: Callable[[tuple[str, ...]], tuple[str, ...]]) -> None:
+        for _ in range(_ATTEMPTS):
+            known, revision = self._open(path)
+            wanted = change(known)
+            if wanted == known:
+                return
+            document = {"schema": SCHEMA, "leaks": list(wanted)}
+            try:
+                self._engine.write(self._mount, name_of(_BY_PATH, path), document, revision)
+            except Conflict:
+                continue
+            return
+        raise Conflict(f"the open leaks of {path} change faster than they can be compared and set")
+
+
+def _name(leak: str) -> str:
+    if not _ID.fullmatch(leak):
+        raise Reject("not the id of a leak; `lockstep leak list` shows them")
+    return f"{_DIRECTORY}/{leak}"
+
+
+def _document(leak: Leak) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "id": leak.id,
+        "reporters": list(leak.reporters),
+        "via": leak.via,
+        "noticed": leak.noticed.isoformat(),
+        "received": leak.received.isoformat(),
+        "detector": leak.detector,
+        "place": leak.place,
+        "path": leak.path.model_dump() if leak.path else None,
+        "key": leak.key,
+        "version": leak.version,
+        "fingerprint": leak.fingerprint,
+        "state": leak.state,
+        "match": leak.match,
+        "exposures": [one.model_dump(mode="json") for one in leak.exposures],
+        "consumers": list(leak.consumers),
+        "held": leak.held,
+        "dismissed": leak.dismissed,
+        "decided_by": leak.decided_by,
+        "attested_by": leak.attested_by,
+        "resolved": _moment(leak.resolved),
+        "contained": _moment(leak.contained),
+        "missing": list(leak.missing),
+        "told": leak.told,
+        "timeline": [
+            {"at": one.at.isoformat(), "what": one.what, "by": one.by, "detail": one.detail} for one in leak.timeline
+        ],
+        "due": _moment(leak.due),
+    }
+
+
+def _leak(data: Mapping[str, Any], revision: int) -> Leak:
+    return Leak(
+        id=text(data, "id"),
+        reporters=texts(data, "reporters"),
+        via=text(data, "via"),
+        noticed=time(data, "noticed"),
+        received=time(data, "received"),
+        detector=text(data, "detector"),
+        place=text(data, "place"),
+        path=PathRef.model_validate(data["path"]) if data["path"] is not None else None,
+        key=text(data, "key") if data["key"] is not None else None,
+        version=int(data["version"]) if data["version"] is not None else None,
+        fingerprint=text(data, "fingerprint") if data["fingerprint"] is not None else None,
+        state=_one_of(data, "state", _STATES),
+        match=_one_of(data, "match", _MATCHES),
+        exposures=tuple(Exposure.model_validate(one) for one in data["exposures"]),
+        consumers=texts(data, "consumers"),
+        held=text(data, "held"),
+        dismissed=text(data, "dismissed"),
+        decided_by=text(data, "decided_by"),
+        attested_by=text(data, "attested_by"),
+        resolved=_optional(data, "resolved"),
+        contained=_optional(data, "contained"),
+        missing=texts(data, "missing"),
+        told=data["told"] is True,
+        timeline=tuple(
+            Happening(time(one, "at"), _one_of(one, "what", _HAPPENED), text(one, "by"), text(one, "detail"))
+            for one in data["timeline"]
+        ),
+        due=_optional(data, "due"),
+        revision=revision,
+    )
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment is not None else None
+
+
+def _optional(data: Mapping[str, Any], key: str) -> datetime | None:
+    return time(data, key) if data[key] is not None else None
+
+
+def _one_of(data: Mapping[str, Any], key: str, known: tuple[_Word, ...]) -> _Word:
+    value = text(data, key)
+    for word in known:
+        if value == word:
+            return word
+    raise ValueError(key)

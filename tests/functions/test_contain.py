@@ -1,0 +1,198 @@
+"""A leak is contained when what leaked is refused, every consumer has moved and no lease of it lives; nothing less."""
+
+from dataclasses import replace
+
+from events.consumer import WorkloadRef
+from events.leak import LeakConfirmed, LeakContained
+from events.secret import SecretConflicted, SecretPublished
+from functions._rotations import Holder
+from functions._workloads import Rollout
+from tests.fakes.world import secret
+from tests.functions.leaking import (
+    CONSUMER,
+    NEW,
+    OLD,
+    ORDERS,
+    PRODUCED,
+    LeakWorld,
+    carries,
+    fingerprint,
+    indexed,
+    leaking,
+    order,
+    record,
+    report,
+    rotated,
+    rotating,
+    told,
+    version,
+)
+
+LEAKED = b"a-producers-own-password-1"
+
+
+def tick(world: LeakWorld) -> None:
+    world.clock.advance(130)
+    world.tick("rotations")
+    world.settle()
+
+
+def test_a_rotation_that_completed_and_consumers_that_moved_contain_it() -> None:
+    world = leaking()
+    carries(world, version(world))
+    leak = report(world, path=ORDERS)
+    assert "rotat" in record(world, leak).missing[0] or "refused" in record(world, leak).missing[0]
+    base = version(world)
+    rotating(world, "promoted", base)
+    tick(world)
+    assert any("is promoted" in one for one in record(world, leak).missing)
+    rotated(world)
+    assert record(world, leak).missing == (f"{CONSUMER}: it carries version 1 of {ORDERS}",)
+    carries(world, version(world))
+    tick(world)
+    found = record(world, leak)
+    assert (found.state, found.missing, found.due) == ("contained", (), None)
+    (fact,) = told(world, LeakContained)
+    assert (fact.paths, fact.proof, fact.contained) == ((ORDERS,), "refused", found.contained)
+    assert world.leaks.of_path(ORDERS) == ()
+    assert world.reminders.entries == set()
+
+
+def test_what_was_revoked_before_it_was_reported_is_contained_at_once() -> None:
+    world = indexed(leaking())
+    rotated(world)
+    carries(world, version(world))
+    leak = report(world, fingerprint=fingerprint(world, OLD))
+    assert record(world, leak).state == "contained"
+    assert len(told(world, LeakContained)) == 1
+
+
+def test_a_resolved_alert_contains_nothing() -> None:
+    world = leaking()
+    leak = report(world, path=ORDERS)
+    report(world, path=ORDERS, status="resolved")
+    for _ in range(5):
+        tick(world)
+    assert record(world, leak).state == "confirmed"
+    assert told(world, LeakContained) == []
+
+
+def test_a_workload_that_runs_the_old_version_holds_it_open() -> None:
+    world = leaking()
+    base = version(world)
+    leak = report(world, path=ORDERS)
+    app = WorkloadRef(kind="Deployment", namespace="orders", name="app")
+    rollout = Rollout(
+        workload=app, uid="u", digest="0" * 32, marks={}, stamps={CONSUMER.name: {str(ORDERS): base}},
+        state="rolling", began=world.clock.now(),
+    )  # fmt: skip
+    written = world.rollouts.write(rollout)
+    rotated(world)
+    carries(world, version(world))
+    tick(world)
+    assert [one.split(":")[0] for one in record(world, leak).missing] == ["Deployment orders/app"]
+    stamps = {CONSUMER.name: {str(ORDERS): version(world)}}
+    world.rollouts.write(replace(written, state="adopted", stamps=stamps))
+    tick(world)
+    assert record(world, leak).state == "contained"
+
+
+def test_a_consumer_that_we_do_not_write_is_named_as_missing_evidence() -> None:
+    world = leaking()
+    (consumer,) = world.wiring.consumers_of_path(ORDERS)
+    spec = consumer.spec.model_copy(
+        update={"target": consumer.spec.target.model_copy(update={"creation_policy": "None"})}
+    )
+    world.wiring.put(consumer.model_copy(update={"spec": spec}))
+    leak = report(world, path=ORDERS)
+    rotated(world)
+    tick(world)
+    assert ["cannot see" in one for one in record(world, leak).missing] == [True]
+
+
+def test_a_lease_that_lives_holds_it_open() -> None:
+    world = leaking()
+    base = version(world)
+    carries(world, base)
+    leak = report(world, path=ORDERS)
+    rotated(world)  # its consumer has not moved yet
+    carries(world, version(world))
+    known = world.rotations.read(ORDERS)
+    assert known is not None
+    lease = world.leases.issue("orders", 3600.0, 7200.0)
+    world.rotations.write(replace(known, old=Holder("orders", id=lease), base=base))
+    tick(world)
+    assert any("lease" in one for one in record(world, leak).missing)
+    world.leases.revoke(lease)
+    tick(world)
+    assert record(world, leak).state == "contained"
+
+
+def test_what_only_its_owner_can_replace_waits_until_somebody_vouches_for_it() -> None:
+    world = leaking()
+    source = secret("orders/cache")
+    world.source(source, {"password": LEAKED})
+    world.settle()
+    leak = report(world, path=PRODUCED)
+    assert ["attest" in one for one in record(world, leak).missing] == [True]
+    world.source(source, {"password": NEW.encode()})
+    world.settle()
+    tick(world)
+    assert record(world, leak).state == "confirmed"
+    order(world, leak, "attest")
+    assert record(world, leak).state == "contained"
+    assert told(world, LeakContained)[0].proof == "attested"
+    # and it never comes back: somebody restores the old source
+    published = len(world.events(SecretPublished))
+    world.source(source, {"password": LEAKED})
+    world.settle()
+    assert world.path(PRODUCED) == {"password": NEW.encode()}
+    (fact,) = told(world, SecretConflicted)
+    assert fact.outcome == "revoked-value"
+    assert "never published again" in fact.explanation
+    assert len(world.events(SecretPublished)) == published
+    world.source(source, {"password": b"yet-another-password-3"})
+    world.settle()
+    assert world.path(PRODUCED) == {"password": b"yet-another-password-3"}
+
+
+def test_what_was_revoked_stays_known_when_the_key_of_its_fingerprint_gets_new_versions() -> None:
+    world = leaking()
+    source = secret("orders/cache")
+    world.source(source, {"password": LEAKED})
+    world.settle()
+    leak = report(world, path=PRODUCED)
+    world.source(source, {"password": NEW.encode()})
+    world.settle()
+    order(world, leak, "attest")
+    world.fingerprints.version = 2
+    world.source(source, {"password": LEAKED})
+    world.settle()
+    assert [fact.outcome for fact in told(world, SecretConflicted)] == ["revoked-value"]
+    assert world.path(PRODUCED) == {"password": NEW.encode()}
+
+
+def test_publishing_asks_for_fingerprints_only_where_something_was_revoked() -> None:
+    world = leaking()
+    world.fingerprints.calls.clear()
+    for value in (OLD, NEW):
+        world.source(secret("orders/cache"), {"password": value.encode()})
+        world.settle()
+    assert world.fingerprints.calls == []
+
+
+def test_a_planned_rotation_remembers_what_it_revoked_too() -> None:
+    world = leaking()
+    rotated(world)
+    claim = world.claims.read(ORDERS)
+    assert claim is not None
+    assert claim.revoked == (world.fingerprints.one("revoked", OLD.encode()),)  # and not the user name, which stayed
+
+
+def test_a_leak_that_nobody_knows_is_no_defect() -> None:
+    world = leaking()
+    report(world, path=ORDERS)
+    (fact,) = told(world, LeakConfirmed)
+    world.say(fact.model_copy(update={"leak": "f" * 32}))
+    world.settle()
+    assert world.dead == []

@@ -1,0 +1,119 @@
+"""A leak's answer survives a kill between any two calls, duplicates and any order; nothing is asked for twice."""
+
+import random
+
+import pytest
+
+from events.leak import LeakConfirmed, LeakContained, LeakHeld
+from tests.fakes.world import Killed
+from tests.functions.leaking import (
+    OLD,
+    ORDERS,
+    LeakWorld,
+    carries,
+    fingerprint,
+    leaking,
+    record,
+    report,
+    requested,
+    rotated,
+    told,
+    version,
+)
+from tests.functions.test_survival import Fuse
+
+
+def settle(world: LeakWorld) -> None:
+    while True:
+        try:
+            world.settle()
+        except Killed:
+            continue
+        return
+
+
+def surviving(world: LeakWorld) -> None:
+    world.settle = lambda limit=2000: _settled(world, limit)  # type: ignore[method-assign]
+
+
+def _settled(world: LeakWorld, limit: int) -> None:
+    while True:
+        try:
+            LeakWorld.settle(world, limit)
+        except Killed:
+            continue
+        return
+
+
+def fused(world: LeakWorld, fuse: Fuse) -> None:
+    fuse.install(world)
+    for fake in (world.leaks, world.index, world.fingerprints, world.rotations):
+        fake.before, fake.after = fuse._before, fuse._after
+
+
+def play(fuse: Fuse) -> tuple[LeakWorld, str]:
+    world = leaking()
+    surviving(world)
+    fused(world, fuse)
+    leak = report(world, fingerprint=fingerprint(world, OLD))
+    fused(world, Fuse())
+    rotated_under(world, fuse)
+    return world, leak
+
+
+def rotated_under(world: LeakWorld, fuse: Fuse) -> None:
+    """The rotation itself is not killed here: that what answers it is."""
+    settled = world.settle
+    world.settle = lambda limit=2000: None  # type: ignore[method-assign]
+    rotated(world)
+    carries(world, version(world))
+    world.settle = settled  # type: ignore[method-assign]
+    fused(world, fuse)
+    world.settle()
+    world.clock.advance(120)
+    world.tick("rotations")
+    world.settle()
+
+
+def test_killed_at_every_call() -> None:
+    counting = Fuse()
+    play(counting)
+    assert counting.count > 60
+    for at in range(1, counting.count + 1):
+        for after in (False, True):
+            where = f"killed {'after' if after else 'before'} call {at}"
+            world, leak = play(Fuse(at=at, after=after))
+            fused(world, Fuse())
+            for _ in range(3):
+                world.clock.advance(660)
+                world.tick("rotations")
+                world.settle()
+            assert record(world, leak).state == "contained", where
+            assert requested(world).keys() == {str(ORDERS)}, where
+            assert len({fact.state for fact in told(world, LeakConfirmed)}) == 1, where
+            assert len({fact.state for fact in told(world, LeakContained)}) == 1, where
+            assert told(world, LeakHeld) == [], where
+            assert world.budgets.read("leak").holders.keys() == {f"{ORDERS.subject}@1"}, where
+            assert world.reminders.entries == set(), where
+            assert world.leaks.of_path(ORDERS) == (), where
+            claim = world.claims.read(ORDERS)
+            assert claim is not None, where
+            assert len(claim.revoked) == 1, where
+            assert world.dead == [], where
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_any_order_any_number_of_times(seed: int) -> None:
+    world = leaking()
+    world.rng, world.duplicate, world.shuffle = random.Random(seed), 0.5, True
+    leak = report(world, fingerprint=fingerprint(world, OLD))
+    report(world, fingerprint=fingerprint(world, OLD), status="resolved")
+    rotated(world)
+    carries(world, version(world))
+    for _ in range(3):
+        world.clock.advance(660)
+        world.tick("rotations")
+        world.settle()
+    assert record(world, leak).state == "contained"
+    assert world.dead == []
+    assert world.reminders.entries == set()
