@@ -11,9 +11,12 @@ from benchmarks import (
     cluster_scale,
     cold_start,
     durable_events,
+    leak,
     machine,
     propagation,
     report,
+    rotation,
+    rotation_storm,
     scale,
 )
 from benchmarks.result import Line, table
@@ -26,6 +29,9 @@ BENCHMARKS: dict[str, Callable[[Sizes, Path], list[Line]]] = {
     "scale": scale.measure,
     "cluster_propagation": cluster_propagation.measure,
     "cluster_scale": cluster_scale.measure,
+    "rotation": rotation.measure,
+    "leak": leak.measure,
+    "rotation_storm": rotation_storm.measure,
 }
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.floor_authority import FloorAuthority
 from functions._values import SecretValue
 from infra.deploy.vault_policies import Policy
 from infra.hosts.openbao.identities import WARDEN, Identities, Identity
@@ -29,9 +30,13 @@ class Access:
     port: int
     token: SecretValue
 
+    def connected(self) -> FloorAuthority:
+        """A connection to it, to be closed."""
+        return FloorAuthority(self.host, self.port, self.token.reveal().decode())
 
-def floor_access(root: Path) -> Access:
-    """Log the floor in, as a step would be."""
+
+def floor_access(root: Path, more: str = "") -> Access:
+    """Log the floor in, as a step would be; `more` are rules of a policy, beside those for its folder."""
     port = int((read_json(root / "state" / "openbao" / "ports.json") or {})["api"])
     http = HttpClient(VaultSettings(f"http://127.0.0.1:{port}"))
     try:
@@ -40,7 +45,7 @@ def floor_access(root: Path) -> Access:
             raise RuntimeError(f"{root} has no embedded authority")
         warden = Warden(vault_client(http, AppRoleAuth(http, identity.role_id, identity.secret_id), WARDEN))
         floor = Identity(_NAME, _NAME, SecretValue.of("only-for-a-benchmark-on-this-machine"))
-        warden.apply([Policy(_NAME, _POLICY)])
+        warden.apply([Policy(_NAME, _POLICY + more)])
         warden.admit(floor)
         warden.close()
         return Access("127.0.0.1", port, AppRoleAuth(http, floor.role_id, floor.secret_id).login().value)

@@ -17,10 +17,19 @@ class FloorProcess:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
 
+    def order(self, what: object) -> None:
+        """Tell it what to do, as a line of JSON."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(what) + "\n")
+        self.process.stdin.flush()
+
     def answer(self) -> int:
-        """The calls of the next change that it is through with."""
+        """The calls of the next change that it is through with. Raises RuntimeError where it ended instead."""
         assert self.process.stdout is not None
-        return int(self.process.stdout.readline())
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError("the floor ended; what it said is above")
+        return int(line)
 
 
 @contextmanager

@@ -42,11 +42,16 @@ def remote_path(name: str) -> str:
     return f"{PRODUCERS}/postgres/{name}"
 
 
+def consumer(name: str, namespace: str, path: str) -> str:
+    """An ExternalSecret that extracts a path into a Secret of its own name."""
+    return _PULL.format(name=name, namespace=namespace, path=path)
+
+
 def manifests(name: str, consumers: Sequence[str]) -> str:
     """One source, published, and one consumer of it in each of these namespaces."""
     path = remote_path(name)
     push = _PUSH.format(name=name, producers=PRODUCERS) + "".join(_ENTRY.format(key=key, path=path) for key in KEYS)
-    return push + "".join(_PULL.format(name=name, namespace=namespace, path=path) for namespace in consumers)
+    return push + "".join(consumer(name, namespace, path) for namespace in consumers)
 
 
 def write_wiring(root: Path, names: Sequence[str], consumers: Sequence[str], *, per_file: int = 100) -> None:

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from infra.sources.inotify import Inotify, Mask
@@ -20,6 +20,13 @@ class Swaps:
 
     def wait(self, expected: str, key: str, patience: float = 60.0) -> float:
         """When (`time.perf_counter`) the last of them leads to a content whose `key` is `expected`."""
+        return self._until(lambda found: found == expected, key, patience)
+
+    def wait_for_another(self, former: str, key: str, patience: float = 60.0) -> float:
+        """When the last of them leads to a content whose `key` is not what it was."""
+        return self._until(lambda found: found != former, key, patience)
+
+    def _until(self, holds: Callable[[str], bool], key: str, patience: float) -> float:
         end = time.monotonic() + patience
         missing = set(self._directories.values())
         seen = 0.0
@@ -30,7 +37,7 @@ class Swaps:
                 if raw.name == "..data":
                     now = time.perf_counter()
                     directory = self._directories[raw.wd]
-                    if directory in missing and (directory / key).read_text() == expected:
+                    if directory in missing and holds((directory / key).read_text()):
                         missing.discard(directory)
                         seen = max(seen, now)
         return seen
