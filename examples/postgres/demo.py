@@ -1,31 +1,34 @@
-"""`make demo`: the main job on real input, in a directory of its own, with a real OpenBao.
+"""`make demo`: the main job on real input, in a directory of its own, with a real OpenBao and a real PostgreSQL.
 
-A postgres-operator's Secrets change three times; every hop is shown as it happens, then a table says how long each
-consumer took, what it cost at the authority, and whether the ledger can be verified. No value is printed.
+A postgres-operator's Secrets change three times; then a credential that a service logs in with all the time is
+rotated, and leaks. Every hop is shown as it happens, then what it took: how long each consumer waited, what it cost at
+the authority, how many logins failed, that the old credentials are refused, and whether the ledger can be verified. No
+value is printed.
 """
 
 import os
 import secrets
 import shutil
-import subprocess
+import signal
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
+from examples.postgres.database import database
+from examples.postgres.hops import hops
 from examples.postgres.kubelet import mount
+from examples.postgres.program import command, running
+from examples.postgres.shop import Shop
 from infra.hosts.cli.client import ControlClient
 from infra.hosts.cli.output import table
 
-LOCKSTEP = Path(sys.executable).parent / "lockstep"
 SUFFIX = "platform-postgres.credentials.postgresql.acid.zalan.do"
 SHOWN = ("secret.changed", "secret.published", "secret.materialized")
+WIRING = Path(__file__).parent / "wiring"
+ROTATED = ("lockstep-admin.yaml", "orders.yaml")  # of the credential that is rotated: shop.py lays them out
 ROUNDS = 3
 PATIENCE = 20.0  # seconds for anything to happen
 # user -> the consumer Secrets that carry what becomes of its password
@@ -50,11 +53,10 @@ class Demo:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.client = ControlClient(root)
-        self._stopping = threading.Event()
 
     def lay_out(self) -> None:
         """The wiring of this example, and the producer's Secrets as they are before the first change."""
-        shutil.copytree(Path(__file__).parent / "wiring", self.root / "wiring")
+        shutil.copytree(WIRING, self.root / "wiring", ignore=shutil.ignore_patterns(*ROTATED))
         mount(
             self.producer("platform-postgres-pooler"),
             {"host": "platform-postgres-pooler.platform-data.svc", "port": "5432"},
@@ -68,16 +70,6 @@ class Demo:
     def rotate(self, user: str) -> int:
         """A new password, as the operator would set it; when it was there, in nanoseconds."""
         return mount(self.producer(f"{user}.{SUFFIX}"), {"username": user, "password": secrets.token_urlsafe(24)})
-
-    def show_hops(self) -> None:
-        """Print the timeline as it grows."""
-        position = self.client.ask("events", limit=1)["position"]
-        while not self._stopping.is_set():
-            answer = self.client.ask("events", since=position, seconds=0.5)
-            position = answer["position"]
-            for line in answer["events"]:
-                if line["type"] in SHOWN and line["step"] != "retract":
-                    print(_hop(line), flush=True)
 
     def wait_in_step(self) -> None:
         end = time.monotonic() + PATIENCE
@@ -114,17 +106,14 @@ class Demo:
     def run(self) -> None:
         """Three changes, one after the other; then the table and the proof."""
         self.wait_in_step()
-        thread = threading.Thread(target=self.show_hops, daemon=True)
-        thread.start()
         before, arrivals = self.calls(), []
-        for number in range(1, ROUNDS + 1):
-            print(f"\nchange {number}: the operator sets new passwords", flush=True)
-            contents = {user: self.content(user) for user in CONSUMERS}
-            changed = {user: self.rotate(user) for user in CONSUMERS}
-            self.wait_moved(contents)
-            arrivals += [self.arrived(number, user, moment) for user, moment in changed.items()]
-        self._stopping.set()
-        thread.join()
+        with hops(self.client, SHOWN, steps=("publish", "materialize")):
+            for number in range(1, ROUNDS + 1):
+                print(f"\nchange {number}: the operator sets new passwords", flush=True)
+                contents = {user: self.content(user) for user in CONSUMERS}
+                changed = {user: self.rotate(user) for user in CONSUMERS}
+                self.wait_moved(contents)
+                arrivals += [self.arrived(number, user, moment) for user, moment in changed.items()]
         _report(arrivals, before, self.calls())
 
     def wait_moved(self, before: dict[str, str]) -> None:
@@ -140,14 +129,6 @@ class Demo:
     def content(self, user: str) -> str:
         """Which content a consumer's Secret leads to: a name, not a value."""
         return os.readlink(self.root / "namespaces" / CONSUMERS[user] / "..data")
-
-
-def _hop(line: dict[str, Any]) -> str:
-    versions = ",".join(str(number) for number in line["versions"].values())
-    what = f"{line['type']:<20} {line['about']}" + (f"  version {versions}" if versions else "")
-    if line["outcome"] == "accepted":
-        return f"  {line['at'][11:23]}  {what}"
-    return f"  {line['at'][11:23]}    {line['step']} {line['outcome']} in {line['tookMs']} ms"
 
 
 def _nanoseconds(text: str) -> float:
@@ -175,45 +156,27 @@ def _report(arrivals: list[Arrival], before: dict[str, int], after: dict[str, in
     print(f"\nauthority calls for {changes} changes: {sum(spent.values())} ({listed})")
 
 
-@contextmanager
-def running(root: Path, seal_key: Path, *options: str) -> Iterator[None]:
-    """`lockstep up` on ROOT; stopped, and checked for status 0, at the end."""
-    command = [str(LOCKSTEP), "up", "--root", str(root), "--listen", "127.0.0.1:0", "--seal-key", str(seal_key)]
-    command += options
-    environ = {name: text for name, text in os.environ.items() if not name.startswith(("VAULT_", "BAO_"))}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environ)  # noqa: S603  our own program
-    try:
-        line = process.stdout.readline() if process.stdout else ""
-        if not line:
-            raise RuntimeError("lockstep did not start; its own message is above")
-        print(line.rstrip())
-        yield
-    finally:
-        process.terminate()
-        process.communicate(timeout=30)
-    if process.returncode != 0:
-        raise RuntimeError(f"lockstep ended with status {process.returncode}")
-
-
-def command(root: Path, *arguments: str) -> None:
-    """Show a command as a user would type it, and what it prints."""
-    print(f"\n$ lockstep {' '.join(arguments)}", flush=True)
-    subprocess.run([LOCKSTEP, *arguments, "--root", root], check=True)  # noqa: S603  our own program
-
-
 def main() -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # what was started is stopped then, too
     with tempfile.TemporaryDirectory(prefix="lockstep-demo-") as place:
         root, keys = Path(place) / "root", Path(place) / "keys"
         keys.mkdir(mode=0o700)
-        print(f"starting OpenBao, broker and steps in {root}", flush=True)
-        demo = Demo(root)
         root.mkdir()
-        demo.lay_out()
-        with running(root, keys / "seal.key"):
-            demo.run()
-            command(root, "status")
-            command(root, "audit", "verify", "--anchor-now")
+        print(f"starting PostgreSQL, OpenBao, broker and steps in {root}", flush=True)
+        with database() as server:
+            demo, shop = Demo(root), Shop(root, server)
+            demo.lay_out()
+            shop.lay_out()
+            with running(root, keys / "seal.key") as address:
+                shop.begin()
+                demo.run()
+                shop.run(address)
+                command(root, "status")
+                command(root, "audit", "verify", "--anchor-now")
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("\nstopped")
