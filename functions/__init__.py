@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from functions._step import Step
 
-NAMES = ("publish", "materialize", "retract", "restart", "adopted", "sweep", "record")
+NAMES = (
+    "publish", "materialize", "retract", "restart", "adopted",
+    "create", "apply", "verify", "promote", "revoke", "renew", "index", "triage", "contain", "sweep", "record",
+)  # fmt: skip
 
 if TYPE_CHECKING:
     STEPS: tuple[Step, ...]

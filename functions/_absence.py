@@ -3,6 +3,8 @@
 import hashlib
 
 from events.references import ManifestRef, PathRef, SecretRef, Version
+from functions._lease_needs import POLICY as REVOKE_LEASE
+from functions._lease_needs import needed
 from functions._manifests.external_secret import ExternalSecret
 from functions._manifests.push_secret import PushSecret
 from functions._ports import Claim, Ports, Tombstone
@@ -20,6 +22,8 @@ def still_absent(tombstone: Tombstone, ports: Ports) -> bool:
     if isinstance(target, SecretRef):
         wanted = ports.wiring.consumer_of_target(target)
         return not wanted or _unfed(target, ports)
+    if tombstone.policy == REVOKE_LEASE:
+        return not needed(tombstone.manifest, target, ports)
     producers = ports.wiring.producers_of_path(target)
     if tombstone.policy == "delete-properties":
         return not set(tombstone.properties) & {name for push in producers for name in declared(push, target, ports)}

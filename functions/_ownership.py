@@ -59,6 +59,7 @@ def taken_over(claim: Claim, push: PushSecret, properties: tuple[str, ...], port
         new_claim(push, claim.path, properties, ports),
         epoch=claim.epoch + 1,
         deleted=claim.deleted,
+        revoked=claim.revoked,
         revision=claim.revision,
     )
 

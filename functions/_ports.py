@@ -4,19 +4,28 @@ Adapters raise `Unavailable` where a dependency is down or refuses, `Conflict` w
 `Reject` where the stored thing can never be accepted; steps need no knowledge of clients.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from __future__ import annotations  # evaluated, they would load what is imported below for them alone
+
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from events.references import ManifestRef, PathRef, SecretRef, Version
-from functions._manifests.cluster_secret_store import Mode
-from functions._manifests.external_secret import ExternalSecret
-from functions._manifests.push_secret import PushSecret
-from functions._manifests.selector import LabelSelector
-from functions._values import SecretData
-from functions._workloads import Budgets, Reminders, Rollouts, Workloads
+from functions._values import SecretData, SecretValue
+
+if TYPE_CHECKING:  # few steps have use for all of these, and a start waits for what is loaded
+    from functions._leaks import FingerprintIndex, Fingerprints, Leaks, Trust
+    from functions._leases import Leases
+    from functions._manifests.cluster_secret_store import Mode
+    from functions._manifests.external_secret import ExternalSecret
+    from functions._manifests.push_secret import PushSecret
+    from functions._manifests.rotation import Rotation
+    from functions._manifests.selector import LabelSelector
+    from functions._rotations import Pending, Proofs, Rotations
+    from functions._systems import Systems
+    from functions._workloads import Budgets, Reminders, Rollouts, Workloads
 
 # --- Secrets of a cluster, or of its projection -------------------------------------------------------------------
 
@@ -69,13 +78,29 @@ class SecretContent:
     immutable: bool = False
 
 
+LookedAt = Callable[[SecretRef], SecretHead | None]
+"""What `heads` found of one of the Secrets that were asked for; raises what looking at that one raised."""
+
+
 class SourceSecrets(Protocol):
     """Secrets that producers make (SOURCE_READ)."""
 
     def read(self, ref: SecretRef) -> Secret | None:
         """The Secret as a whole, None when there is none. Raises Retry while it is half-written."""
 
+    def reading(self, ref: SecretRef) -> AbstractContextManager[Callable[[], Secret | None]]:
+        """`read`, asked for at once and waited for when it is called (at most once): other reads go beside it.
+
+        What it finds may be older than what a read that ends before it finds, and never older than when it was asked.
+        """
+
     def head(self, ref: SecretRef) -> SecretHead | None: ...
+
+    def heads(self, refs: Collection[SecretRef]) -> LookedAt:
+        """`head` of each, looked up with as few requests as the store and the identity allow.
+
+        They are as they were when this was called, or later. Raises Retry where the store sheds load for too long.
+        """
 
     def select(self, namespace: str, selector: LabelSelector) -> tuple[SecretRef, ...]:
         """The Secrets of one namespace whose labels match, ordered by name."""
@@ -86,7 +111,13 @@ class TargetSecrets(Protocol):
 
     def read(self, ref: SecretRef) -> Secret | None: ...
 
+    def reading(self, ref: SecretRef) -> AbstractContextManager[Callable[[], Secret | None]]:
+        """As of `SourceSecrets`."""
+
     def head(self, ref: SecretRef) -> SecretHead | None: ...
+
+    def heads(self, refs: Collection[SecretRef]) -> LookedAt:
+        """As of `SourceSecrets`."""
 
     def create(self, ref: SecretRef, content: SecretContent) -> str:
         """Make a Secret that must not exist; its state. Raises Conflict when it does."""
@@ -158,6 +189,7 @@ class Claim:
     on_removal: Literal["keep", "delete"] = "keep"  # what the owner's deletionPolicy asks, kept for when it is gone
     properties: tuple[str, ...] = ()  # keys that we ever wrote and did not retract
     deleted: tuple[int, ...] = ()  # versions that we soft-deleted ourselves, and may restore over
+    revoked: tuple[str, ...] = ()  # fingerprints of values that were revoked, and are never published again
     revision: int = 0
 
 
@@ -186,7 +218,7 @@ class Tombstone:
     id: str
     manifest: ManifestRef
     target: SecretRef | PathRef
-    policy: Literal["delete-target", "release-path", "delete-path", "delete-properties"]
+    policy: Literal["delete-target", "release-path", "delete-path", "delete-properties", "revoke-lease"]
     noticed: datetime
     due: datetime
     properties: tuple[str, ...] = ()
@@ -267,6 +299,13 @@ class Wiring(Protocol):
 
     def external_secrets(self) -> Iterator[ExternalSecret]: ...
 
+    def rotation(self, ref: ManifestRef) -> Rotation | None: ...
+
+    def rotation_of_path(self, path: PathRef) -> Rotation | None:
+        """The one that rotates the path. Several are a conflict: each has a `problem`, and none is told."""
+
+    def rotations(self) -> Iterator[Rotation]: ...
+
     def mount(self, store: str) -> str | None:
         """The canonical mount of a ClusterSecretStore, None when there is no such store."""
 
@@ -307,6 +346,12 @@ class Settings:
     restart_deadline: float = 900.0  # seconds after which a rollout that is not complete is stuck
     restart_window: str = ""  # when workloads without a window of their own may be restarted; "": always
     restart_for_reloader: bool = True  # whether Stakater Reloader's annotations opt in too
+    rotation_limit: int = 10  # how many rotations may be between their beginning and their promotion at once
+    rotation_slot: float = 900.0  # seconds after which a rotation that did not give its slot back loses it
+    rotation_patience: float = 900.0  # seconds that consumers may take to move before somebody is told
+    leak_limit: int = 20  # how many secrets reports may have rotated in an hour without an operator
+    leak_limit_per_reporter: int = 10  # the same, of one reporter
+    reporters: Mapping[str, Trust] = field(default_factory=dict)  # principal -> what its reports may lead to
 
     @property
     def grace(self) -> timedelta:
@@ -318,6 +363,13 @@ class Ledger(Protocol):
 
     def anchor(self) -> None:
         """Sign the chain's head with the authority's key and anchor it there by CAS; nothing new: nothing done."""
+
+
+class Randomness(Protocol):
+    """Chance that nobody can foretell, which steps never take from the machine."""
+
+    def value(self, characters: str, length: int) -> SecretValue:
+        """A new value of so many characters, each drawn evenly from these."""
 
 
 class Clock(Protocol):
@@ -345,5 +397,14 @@ class Ports:
     rollouts: Rollouts
     budgets: Budgets
     reminders: Reminders
+    rotations: Rotations
+    pending: Pending
+    proofs: Proofs
+    systems: Systems
+    leases: Leases
+    leaks: Leaks
+    fingerprints: Fingerprints
+    index: FingerprintIndex
+    randomness: Randomness
     clock: Clock
     settings: Settings

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from events.references import PathRef
+from events.references import PathRef, SecretRef
 from functions._failures import Reject
 from functions._manifests.push_secret import PushEntry, PushSecret
 from functions._manifests.reserved import REFUSED_TYPES
@@ -16,6 +16,8 @@ from functions._shaping.conversion import reverse_unicode
 from functions._shaping.literals import from_literals
 from functions._values import SecretValue
 
+NOTHING_READ: Mapping[SecretRef, Secret | None] = {}
+
 
 @dataclass(frozen=True, slots=True)
 class Sourced:
@@ -25,15 +27,23 @@ class Sourced:
     states: Mapping[str, str]
 
 
-def sourced(push: PushSecret, path: PathRef, entries: tuple[PushEntry, ...], ports: Ports) -> Sourced | None:
-    """What the path should hold; None while no source Secret exists.
+def sourced(
+    push: PushSecret,
+    path: PathRef,
+    entries: tuple[PushEntry, ...],
+    ports: Ports,
+    already: Mapping[SecretRef, Secret | None] = NOTHING_READ,
+) -> Sourced | None:
+    """What the path should hold; None while no source Secret exists. What is read `already` is not read again.
 
     Raises Reject: a Secret of a refused type, one that we manage ourselves, a missing or ambiguous key.
     """
     selector = push.spec.selector.secret
     if selector.name is None and selector.selector is None:
         raise Reject(f"{push.ref}: spec.selector.secret needs a name or a selector")
-    found = [secret for ref in selected(push, ports.sources) if (secret := ports.sources.read(ref)) is not None]
+    refs = selected(push, ports.sources)
+    read = [already[ref] if ref in already else ports.sources.read(ref) for ref in refs]
+    found = [secret for secret in read if secret is not None]
     if not found:
         return None
     for secret in found:

@@ -65,4 +65,4 @@ class VouchedReads:
 
 def _older(read: Version, known: Version) -> bool:
     """Whether a read came from before `known` was written (a lower number created later is a path begun anew)."""
-    return read.number < known.number and read.created <= known.created
+    return known.surely_newer_than(read)

@@ -34,7 +34,8 @@ def handle(event: Looks | ConsumerAdopted | ConsumerStuck | ScheduleTicked, port
     elif isinstance(event, ConsumerAdopted | ConsumerStuck):
         _accepted(event, ports)
     else:
-        yield from _look(event.workload, ports, asked=isinstance(event, AdoptionRequested))
+        asked = isinstance(event, AdoptionRequested)
+        yield from _look(event.workload, ports, asked=asked, insists=asked)
 
 
 def _ticked(event: ScheduleTicked, ports: Ports) -> Iterator[Event]:
@@ -42,22 +43,23 @@ def _ticked(event: ScheduleTicked, ports: Ports) -> Iterator[Event]:
         return
     for record in reminded(STEP.name, ports):
         try:
-            yield from _look(record.workload, ports, asked=False)
+            yield from _look(record.workload, ports, asked=False, insists=True)
         except (Retry, Reject):
             continue  # its reminder stays: the next tick looks again, and it holds up no other
 
 
-def _look(ref: WorkloadRef, ports: Ports, *, asked: bool) -> tuple[Event, ...]:
+def _look(ref: WorkloadRef, ports: Ports, *, asked: bool, insists: bool) -> tuple[Event, ...]:
     for _ in range(ATTEMPTS):
         try:
-            return _attempt(ref, ports, asked=asked)
+            return _attempt(ref, ports, asked=asked, insists=insists)
         except Conflict:
             continue
     raise Retry(f"{ref} changes faster than it can be compared and set")
 
 
-def _attempt(ref: WorkloadRef, ports: Ports, *, asked: bool) -> tuple[Event, ...]:
-    """`asked`: somebody wants it followed; a mere hint is about workloads that are."""
+def _attempt(ref: WorkloadRef, ports: Ports, *, asked: bool, insists: bool) -> tuple[Event, ...]:
+    """`asked`: somebody wants it followed; a mere hint is about workloads that are. `insists`: what is on record, and
+    not known to have been told, is told once more; of the many hints that one rollout makes none does."""
     known = ports.rollouts.read(ref)
     if known is None and not asked:
         return ()
@@ -72,7 +74,7 @@ def _attempt(ref: WorkloadRef, ports: Ports, *, asked: bool) -> tuple[Event, ...
         ready = asked or held == "bad-window" or (held == "paused" and not workload.paused)
         return (_restart(ref, ports),) if ready else ()
     verdict = judge(workload, secrets, record, pods, now=ports.clock.now(), deadline=ports.settings.restart_deadline)
-    return _tell(record, known, verdict, ports)
+    return _tell(record, known, verdict, ports, insists=insists)
 
 
 def _followed(
@@ -93,18 +95,27 @@ def _followed(
     )  # fmt: skip
 
 
-def _tell(record: Rollout, known: Rollout | None, verdict: Verdict, ports: Ports) -> tuple[Event, ...]:
+def _tell(
+    record: Rollout, known: Rollout | None, verdict: Verdict, ports: Ports, *, insists: bool
+) -> tuple[Event, ...]:
+    said = _on_record(record, known, verdict)
     same = (record.state, record.reason) == (verdict.state, verdict.reason)
     record = replace(record, state=verdict.state, reason=verdict.reason, told=record.told and same)
     orders: tuple[Event, ...] = ()
     if record.state == "adopted" and not record.told:
         orders = _freed(record.workload, ports)
     record = keep(record, known, _next_look(record, known, ports), ports)
-    if record.state == "rolling" or record.told:
-        return orders
+    if record.state == "rolling" or record.told or (said and not insists):
+        return orders  # whoever put it on record says it, and the next tick does where that was lost
     if record.state == "adopted":
         return (told_adopted(record, "rolled-out"), *orders)
     return (told_stuck(record, verdict.detail), *orders)
+
+
+def _on_record(record: Rollout, known: Rollout | None, verdict: Verdict) -> bool:
+    return known is not None and (known.state, known.reason, known.digest, dict(known.stamps)) == (
+        verdict.state, verdict.reason, record.digest, dict(record.stamps),
+    )  # fmt: skip
 
 
 def _next_look(record: Rollout, known: Rollout | None, ports: Ports) -> datetime | None:

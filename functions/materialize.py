@@ -13,6 +13,7 @@ from events.orders import MaterializeRequested
 from events.references import ManifestRef, PathRef, Version
 from events.secret import SecretDrifted, SecretMaterialized, SecretPublished
 from events.wiring import WiringChanged
+from functions._ahead import TargetsAhead
 from functions._capability import Capability
 from functions._composing import Composed, Waiting, compose
 from functions._data_since import mark
@@ -38,18 +39,29 @@ def handle(
     consumers = _consumers(event, ports)
     bounds = _lower_bounds(event)
     reads = VouchedReads(ports, bounds)
-    if isinstance(event, SecretPublished) and consumers:
-        reads.newest(event.path)  # a failure to read what all of them share is nobody's alone
+    with TargetsAhead((consumer.target for consumer in consumers if _writes(consumer, ports)), ports) as targets:
+        if isinstance(event, SecretPublished) and consumers:
+            reads.newest(event.path)  # a failure to read what all of them share is nobody's alone
+        yield from _each(consumers, event, reads, targets, ports)
+
+
+def _writes(consumer: ExternalSecret, ports: Ports) -> bool:
+    return consumer.spec.target.creation_policy != "None" and not ports.wiring.problem(consumer.ref)
+
+
+def _each(
+    consumers: tuple[ExternalSecret, ...], event: Event, reads: VouchedReads, targets: TargetsAhead, ports: Ports
+) -> Iterator[Event]:
     for consumer in consumers:
         try:
-            yield from _materialize(consumer, event, reads, ports)
+            yield from _materialize(consumer, event, reads, targets, ports)
         except (Retry, Reject, Conflict) as failure:
             if len(consumers) == 1:
                 raise
             yield MaterializeRequested(
                 consumer=consumer.ref,
                 secret=consumer.target,
-                base={str(path): version for path, version in bounds.items()},
+                base={str(path): version for path, version in _lower_bounds(event).items()},
                 expires=expiry(ports),
                 reason=failure.reason[:500],
             )
@@ -76,7 +88,7 @@ def _lower_bounds(event: Event) -> dict[PathRef, Version]:
 
 
 def _materialize(
-    consumer: ExternalSecret, event: Event, reads: VouchedReads, ports: Ports
+    consumer: ExternalSecret, event: Event, reads: VouchedReads, targets: TargetsAhead, ports: Ports
 ) -> Iterator[SecretMaterialized]:
     if problem := ports.wiring.problem(consumer.ref):
         if isinstance(event, MaterializeRequested):
@@ -84,7 +96,7 @@ def _materialize(
         return  # one bad manifest holds up no other consumer; `status` names it
     if consumer.spec.target.creation_policy == "None":
         return
-    target = ports.targets.read(consumer.target)
+    target = targets.read(consumer.target)
     rewired = isinstance(event, WiringChanged)
     if target is not None and settled_for_good(consumer, target, rewired=rewired):
         return

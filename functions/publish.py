@@ -2,11 +2,13 @@
 
 The order of reads is what makes it correct: authority first, then the source, then the write compared against
 what the authority held. Read the other way round, a slow delivery could write an old source value over a newer
-one that it had already seen in place.
+one that it had already seen in place. They are asked for side by side all the same, and what was found of the
+source counts only where that cannot be (`_held`).
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from typing import Literal
 
 from events.event import Event
@@ -16,12 +18,13 @@ from events.references import PathRef, SecretRef, Version
 from events.secret import SecretChanged, SecretConflicted, SecretPublished
 from events.wiring import WiringChanged
 from functions._capability import Capability
-from functions._failures import Conflict, Reject, Retry
+from functions._contested import holders, still_publishes
+from functions._failures import Conflict, Reject, Retry, StepFailure
 from functions._manifests.push_secret import PushEntry, PushSecret
 from functions._orders import expiry, refuse_expired
 from functions._ownership import left_behind, new_claim, owned_by, refreshed, taken_over
-from functions._ports import Claim, Ports, Publication, StoredSecret
-from functions._sourcing import Sourced, sourced
+from functions._ports import Claim, Ports, Publication, Secret, StoredSecret
+from functions._sourcing import NOTHING_READ, Sourced, sourced
 from functions._step import Step
 from functions._values import SecretValue
 
@@ -38,32 +41,47 @@ class Task:
     entries: tuple[PushEntry, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What was read of a path, and of its source where that could be read beside it."""
+
+    stored: StoredSecret | None
+    claim: Claim | None
+    sources: Mapping[SecretRef, Secret | None] = field(default_factory=dict)
+
+
 def handle(event: SecretChanged | WiringChanged | PublishRequested | ClaimRequested, ports: Ports) -> Iterator[Event]:
     """Bring every path that the event concerns in step with its source."""
     if isinstance(event, ClaimRequested):
         yield from _take_over(event, ports)
         return
     tasks = tuple(_tasks(event, ports))
+    failed: list[StepFailure] = []
     for task in tasks:
         try:
             yield from _publish(task, ports)
         except (Retry, Reject, Conflict) as failure:
             if len(tasks) == 1:
                 raise
+            failed.append(failure)
+            if isinstance(event, PublishRequested):
+                continue  # several that name one path, which nobody confirmed yet: they hold up each other no longer
             # One path's failure is an outcome of the fan-out; retried alone, it holds up no other.
             yield PublishRequested(path=task.path, expires=expiry(ports), reason=failure.reason[:500])
+    if isinstance(event, PublishRequested) and failed and len(failed) == len(tasks):
+        raise failed[0]
 
 
 def _tasks(event: SecretChanged | WiringChanged | PublishRequested, ports: Ports) -> Iterator[Task]:
     if isinstance(event, PublishRequested):
-        producers = ports.wiring.producers_of_path(event.path)
+        producers = holders(event.path, ports.wiring, ports.publications.read)
     elif isinstance(event, SecretChanged):
         producers = ports.wiring.producers_of_source(event.secret, _labels(event.secret, ports))
     else:
         producers = _rewired(event, ports)
     for push in producers:
         problem = ports.wiring.problem(push.ref)
-        if problem and isinstance(event, PublishRequested):
+        if problem and isinstance(event, PublishRequested) and len(producers) == 1:
             raise Reject(f"{push.ref}: {problem}")
         if problem:
             continue  # one bad manifest holds up no good one on the same source; `status` names it
@@ -111,11 +129,12 @@ def _refuse_unfit(task: Task, ports: Ports) -> None:
 
 def _attempt(task: Task, ports: Ports) -> Iterator[Event]:
     known = ports.publications.read(task.path)  # before the authority: what it held then must still be there
-    stored, claim = _held(task.path, known, ports)
+    held = _held(task, known, ports)
+    stored, claim = held.stored, held.claim
     if known is not None and (stored is None or stored.version.number < known.version.number):
         # Somebody deleted the path with its metadata, so its versions begin anew: what was confirmed is no more.
         ports.publications.forget(task.path)
-    source = sourced(task.push, task.path, task.entries, ports)
+    source = sourced(task.push, task.path, task.entries, ports, held.sources)
     if source is None:
         return  # nothing to publish yet, or no longer: retract notices absences
     if blocked := _foreign_owner(task, claim, stored, ports):
@@ -124,6 +143,9 @@ def _attempt(task: Task, ports: Ports) -> Iterator[Event]:
     claim = _hold(task, claim, tuple(source.content), ports)
     vouched, foreign = _vouched(task, stored, known, ports)
     desired = _desired(task, claim, vouched, source)
+    if claim.revoked and (blocked := _revoked_value(task, claim, stored, desired, ports)):
+        yield blocked
+        return
     if foreign and stored is not None and not _holds(stored, desired):
         yield _foreign_write(task, stored)
     version, outcome = _brought(task, stored, desired, claim, ports)
@@ -134,20 +156,27 @@ def _attempt(task: Task, ports: Ports) -> Iterator[Event]:
     )
 
 
-def _held(path: PathRef, known: Publication | None, ports: Ports) -> tuple[StoredSecret | None, Claim | None]:
-    """What the authority holds, and whose it is, read side by side.
+def _held(task: Task, known: Publication | None, ports: Ports) -> Held:
+    """What the authority holds, whose it is, and what the source has, read side by side.
 
     The claim must be as new as the data: whoever takes a path over writes a version first, then the claim. A claim
-    read before such a version, with data read after it, would let us write over the new owner's value. Data at the
-    very version that we confirmed tells that nobody did so; otherwise the claim is read again.
+    read before such a version, with data read after it, would let us write over the new owner's value. And the source
+    must not be older than what the data was published from. Data at the very version that was confirmed before we
+    asked tells that neither is so: nobody published since, and that publication's source was read before it was
+    confirmed. Otherwise the claim is read again, and the source when it is needed.
     """
-    with ports.claims.reading(path) as claimed:
-        stored = ports.authority.read(path)
+    beside = task.push.source if known is not None else None
+    with ExitStack() as asked:
+        claimed = asked.enter_context(ports.claims.reading(task.path))
+        sourcing = asked.enter_context(ports.sources.reading(beside)) if beside is not None else None
+        stored = ports.authority.read(task.path)
         claim = claimed()
-    confirmed = known is not None and stored is not None and stored.version == known.version
-    if confirmed or (stored is None and claim is None):  # a first claim is made by compare-and-set anyway
-        return stored, claim
-    return stored, ports.claims.read(path)
+        if known is not None and stored is not None and stored.version == known.version:
+            read = {beside: sourcing()} if beside is not None and sourcing is not None else NOTHING_READ
+            return Held(stored, claim, read)
+    if stored is None and claim is None:  # a first claim is made by compare-and-set anyway
+        return Held(stored, claim)
+    return Held(stored, ports.claims.read(task.path))
 
 
 def _foreign_owner(
@@ -196,6 +225,24 @@ def _foreign_write(task: Task, stored: StoredSecret) -> SecretConflicted:
             f"version {stored.version} was not confirmed by its origin: somebody else wrote it, "
             "or a crash came between writing and confirming; the source's value is written again"
         ),
+    )
+
+
+def _revoked_value(
+    task: Task, claim: Claim, stored: StoredSecret | None, desired: dict[str, SecretValue], ports: Ports
+) -> SecretConflicted | None:
+    """Why the source's value is not published: it was revoked here. None where it may be."""
+    from functions._revoked import refusal, revoked_among  # here: at most paths nothing was ever revoked
+
+    keys = revoked_among(claim, desired, ports)
+    if not keys:
+        return None
+    return SecretConflicted(
+        path=task.path,
+        claimant=task.push.ref,
+        version=stored.version if stored else None,
+        outcome="revoked-value",
+        explanation=refusal(keys),
     )
 
 
@@ -278,6 +325,10 @@ def _claim_for(order: ClaimRequested, task: Task, ports: Ports) -> Claim:
     if claim is not None and owned_by(claim, task.push, ports) and claim.state == "active":
         return claim  # carried out already; the first answer may have been lost
     found = claim.epoch if claim else 0
+    if claim is not None and claim.owner != str(task.push.ref) and still_publishes(claim, ports):
+        raise Reject(
+            f"{order.path} belongs to {claim.owner}, which publishes it; remove it there first, then adopt again"
+        )
     if found != order.epoch or (order.base and stored and stored.version.newer_than(order.base)):
         raise Reject(f"{order.path} changed since the order was given; look again (`lockstep adopt --dry-run`)")
     source = sourced(task.push, task.path, task.entries, ports)
@@ -308,6 +359,7 @@ STEP = Step(
             Capability.CLAIM_WRITE,
             Capability.PUBLICATION_READ,
             Capability.PUBLICATION_WRITE,
+            Capability.FINGERPRINT_REVOKED,
         }
     ),
     handle=handle,

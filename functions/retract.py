@@ -17,6 +17,7 @@ from events.wiring import WiringChanged
 from functions._absence import declared, newest_version, retractable, still_absent, tombstone_id
 from functions._capability import Capability
 from functions._failures import Retry
+from functions._lease_needs import POLICY as REVOKE_LEASE
 from functions._marks import CREATION_POLICY
 from functions._orders import expiry
 from functions._ports import Claim, Ports, Tombstone
@@ -113,7 +114,7 @@ def _carry_out(order: RetractRequested, ports: Ports) -> Iterator[Event]:
     if ports.clock.now() > order.expires:
         return  # the sweep orders again what is still due
     tombstone = ports.tombstones.read(order.tombstone)
-    if tombstone is None or tombstone.due > ports.clock.now():
+    if tombstone is None or tombstone.policy == REVOKE_LEASE or tombstone.due > ports.clock.now():
         return
     if reason := ports.suspensions.reason(tombstone.target, tombstone.manifest):
         yield _told(tombstone, "held", f"writing is suspended: {reason}")

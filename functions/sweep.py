@@ -2,25 +2,36 @@
 
 The sweep reads no values. What it finds out of step it names in an order, and the step that owns the work looks
 for itself. It alone orders retractions, after grace, recheck and a limit on how much may go at once.
+
+One path is looked at before its turn when the authority's audit stream tells of a write (secret.written). That is a
+hint and no more: what is said of the path comes from its metadata at the authority and from what its origin confirmed.
+A line that was forged, replayed, torn or late makes us read the metadata of one wired path, and say again what is true
+of it anyway; a line that is missing is a path that waits for its turn. So the audit stream needs no trust, and may
+drop what it cannot carry.
 """
 
 from collections.abc import Iterable, Iterator
 
 from events.event import Event
+from events.lease import LeaseExpiring
 from events.orders import MaterializeRequested, PublishRequested, RetractRequested
 from events.references import PathRef, Version
+from events.rotation import PhaseRequested, RotationRequested
 from events.schedule import ScheduleTicked
-from events.secret import SecretRetracted
+from events.secret import SecretPublished, SecretRetracted, SecretWritten
 from functions._absence import fed, still_absent, tombstone_id
 from functions._capability import Capability
+from functions._contested import holders
+from functions._expiring_leases import expiring_leases
 from functions._failures import Reject, Retry
 from functions._manifests.external_secret import ExternalSecret
 from functions._manifests.push_secret import PushSecret
 from functions._orders import expiry
-from functions._ports import PathHead, Ports, Tombstone
+from functions._ports import LookedAt, PathHead, Ports, Tombstone
 from functions._refresh import settled_for_good
 from functions._retraction import held_back
-from functions._selection import source_states
+from functions._rotation_due import rotations_due
+from functions._selection import named_sources, source_states
 from functions._shards import SWEEP, in_shard
 from functions._step import Step
 from functions._vouched import awaited
@@ -29,18 +40,25 @@ SCHEDULE = SWEEP
 _MISSING = "the target lacks the confirmed version"
 
 
-def handle(event: ScheduleTicked, ports: Ports) -> Iterator[Event]:
-    """Look at this shard's paths and targets; the first shard also looks after tombstones."""
+def handle(event: ScheduleTicked | SecretWritten, ports: Ports) -> Iterator[Event]:
+    """Look at this shard's paths and targets, or at one path; the first shard also looks after tombstones."""
+    if isinstance(event, SecretWritten):
+        yield from _look_again(event.path, ports)
+        return
     if event.schedule.name != SCHEDULE:
         return
     heads: dict[PathRef, PathHead | None] = {}
-    for path in sorted(set(_wired_paths(ports)), key=str):
-        if in_shard(path, event):
-            heads[path] = ports.authority.head(path)
-            yield from _sweep_path(path, heads[path], ports)
-    for consumer in ports.wiring.external_secrets():
-        if in_shard(consumer.target, event):
-            yield from _sweep_consumer(consumer, heads, ports)
+    paths = [path for path in sorted(set(_wired_paths(ports)), key=str) if in_shard(path, event)]
+    sources = ports.sources.heads(named_sources(push for path in paths for push in _producers(path, ports)))
+    for path in paths:
+        heads[path] = ports.authority.head(path)
+        yield from _sweep_path(path, heads[path], sources, ports)
+    consumers = [one for one in ports.wiring.external_secrets() if in_shard(one.target, event) and _acts(one, ports)]
+    targets = ports.targets.heads(frozenset(consumer.target for consumer in consumers))
+    for consumer in consumers:
+        yield from _sweep_consumer(consumer, targets, heads, ports)
+    yield from expiring_leases(event, ports)
+    yield from rotations_due(event, ports)
     if event.shard == 0:
         yield from _sweep_tombstones(ports)
 
@@ -57,23 +75,52 @@ def _wired_paths(ports: Ports) -> Iterable[PathRef]:
         yield from consumer.paths(ports.wiring.mount)
 
 
+# --- one path, because somebody wrote there ---------------------------------------------------------------------------
+
+
+def _look_again(path: PathRef, ports: Ports) -> Iterator[Event]:
+    """What a write by somebody else means, found out from state alone.
+
+    A path of a producer (or of rotation: whatever confirms its versions) is never published by what others write
+    there; `publish` is ordered to look at it, tells of the conflict, and writes its source's value again. A path that
+    nobody of ours confirms is the authority's own: its newest version is published, whoever wrote it.
+    """
+    consumers = ports.wiring.consumers_of_path(path)
+    if all(ports.wiring.problem(one.ref) for one in (*consumers, *ports.wiring.producers_of_path(path))):
+        return  # nobody who may act asks about it (any more), and our policy need not let us look
+    head = ports.authority.head(path)
+    if ports.publications.read(path) is not None or awaited(path, ports):
+        yield from _sweep_path(path, head, ports.sources.head, ports)
+    elif head is not None and not head.deleted:
+        # Metadata tells no key names. Whoever materializes reads at least this version, or tries again.
+        yield SecretPublished(path=path, version=head.version, keys=(), outcome="written")
+    else:
+        for consumer in consumers:  # deleted: some ask that their target goes as well, and some found it by a search
+            if _acts(consumer, ports):
+                yield from _sweep_consumer(consumer, ports.targets.head, {path: head}, ports)
+
+
 # --- paths: does the authority hold what the source asks? ------------------------------------------------------------
 
 
-def _sweep_path(path: PathRef, head: PathHead | None, ports: Ports) -> Iterator[Event]:
-    for push in ports.wiring.producers_of_path(path):
-        if ports.wiring.problem(push.ref) or ports.suspensions.reason(path, push.ref):
-            continue
+def _producers(path: PathRef, ports: Ports) -> Iterator[PushSecret]:
+    for push in holders(path, ports.wiring, ports.publications.read):
+        if not ports.wiring.problem(push.ref) and not ports.suspensions.reason(path, push.ref):
+            yield push
+
+
+def _sweep_path(path: PathRef, head: PathHead | None, sources: LookedAt, ports: Ports) -> Iterator[Event]:
+    for push in _producers(path, ports):
         try:
-            reason = _unpublished(push, path, head, ports)
+            reason = _unpublished(push, path, head, sources, ports)
         except (Retry, Reject):
             continue  # a source that cannot be looked at now holds up no other; publish and `status` say why
         if reason:
             yield PublishRequested(path=path, base=head.version if head else None, expires=expiry(ports), reason=reason)
 
 
-def _unpublished(push: PushSecret, path: PathRef, head: PathHead | None, ports: Ports) -> str | None:
-    states = {str(ref): state for ref, state in source_states(push, ports.sources).items()}
+def _unpublished(push: PushSecret, path: PathRef, head: PathHead | None, sources: LookedAt, ports: Ports) -> str | None:
+    states = {str(ref): state for ref, state in source_states(push, ports.sources, sources).items()}
     if not states:
         return None
     confirmed = ports.publications.read(path)
@@ -91,13 +138,17 @@ def _unpublished(push: PushSecret, path: PathRef, head: PathHead | None, ports: 
 # --- consumers: does the target carry what is confirmed? --------------------------------------------------------------
 
 
-def _sweep_consumer(consumer: ExternalSecret, heads: dict[PathRef, PathHead | None], ports: Ports) -> Iterator[Event]:
-    if consumer.spec.target.creation_policy == "None":
-        return
-    if ports.wiring.problem(consumer.ref) or ports.suspensions.reason(consumer.target, consumer.ref):
-        return
+def _acts(consumer: ExternalSecret, ports: Ports) -> bool:
+    if consumer.spec.target.creation_policy == "None" or ports.wiring.problem(consumer.ref):
+        return False
+    return not ports.suspensions.reason(consumer.target, consumer.ref)
+
+
+def _sweep_consumer(
+    consumer: ExternalSecret, targets: LookedAt, heads: dict[PathRef, PathHead | None], ports: Ports
+) -> Iterator[Event]:
     try:
-        target = ports.targets.head(consumer.target)
+        target = targets(consumer.target)
     except (Retry, Reject):
         return  # as above: materialize and `status` say why
     if target is not None and settled_for_good(consumer, target, rewired=False):
@@ -235,9 +286,12 @@ def _told(tombstone: Tombstone, outcome: str, explanation: str) -> SecretRetract
 
 STEP = Step(
     name="sweep",
-    does="Compares versions and states without reading values, and orders what events missed.",
-    consumes=(ScheduleTicked,),
-    emits=(PublishRequested, MaterializeRequested, RetractRequested, SecretRetracted),
+    does="Compares versions and states without reading values; orders what events missed, tells what others wrote.",
+    consumes=(ScheduleTicked, SecretWritten),
+    emits=(
+        PublishRequested, MaterializeRequested, RetractRequested, SecretRetracted, SecretPublished, LeaseExpiring,
+        RotationRequested, PhaseRequested,
+    ),
     needs=frozenset(
         {
             Capability.SOURCE_METADATA,
@@ -246,8 +300,10 @@ STEP = Step(
             Capability.AUTHORITY_LIST,
             Capability.TOMBSTONE_READ,
             Capability.TOMBSTONE_WRITE,
+            Capability.ROTATION_READ,
+            Capability.LEASE_READ,
             Capability.PUBLICATION_READ,
         }
     ),
     handle=handle,
-)
+)  # fmt: skip

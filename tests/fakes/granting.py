@@ -12,10 +12,14 @@ C = Capability
 # Any one of these allows the call; the first is what it is counted as where a step declares several.
 CALLS: dict[tuple[str, str], tuple[Capability, ...]] = {
     ("sources", "read"): (C.SOURCE_READ,),
+    ("sources", "reading"): (C.SOURCE_READ,),
     ("sources", "head"): (C.SOURCE_METADATA, C.SOURCE_READ),
+    ("sources", "heads"): (C.SOURCE_METADATA, C.SOURCE_READ),
     ("sources", "select"): (C.SOURCE_METADATA, C.SOURCE_READ),
     ("targets", "read"): (C.TARGET_READ,),
+    ("targets", "reading"): (C.TARGET_READ,),
     ("targets", "head"): (C.TARGET_METADATA, C.TARGET_READ),
+    ("targets", "heads"): (C.TARGET_METADATA, C.TARGET_READ),
     ("targets", "create"): (C.TARGET_WRITE,),
     ("targets", "update"): (C.TARGET_WRITE,),
     ("targets", "delete"): (C.TARGET_DELETE,),
@@ -23,7 +27,7 @@ CALLS: dict[tuple[str, str], tuple[Capability, ...]] = {
     ("authority", "read_pinned"): (C.AUTHORITY_READ,),
     ("authority", "head"): (C.AUTHORITY_METADATA,),
     ("authority", "list"): (C.AUTHORITY_LIST,),
-    ("authority", "write"): (C.AUTHORITY_WRITE,),
+    ("authority", "write"): (C.AUTHORITY_WRITE, C.ROTATED_WRITE),
     ("authority", "delete"): (C.AUTHORITY_DELETE,),
     ("claims", "read"): (C.CLAIM_READ,),
     ("claims", "reading"): (C.CLAIM_READ,),
@@ -49,10 +53,63 @@ CALLS: dict[tuple[str, str], tuple[Capability, ...]] = {
     ("reminders", "due"): (C.REMINDER_WRITE,),
     ("reminders", "set"): (C.REMINDER_WRITE,),
     ("reminders", "remove"): (C.REMINDER_WRITE,),
+    ("leaks", "ids"): (C.LEAK_READ,),
+    ("leaks", "read"): (C.LEAK_READ,),
+    ("leaks", "of_path"): (C.LEAK_READ,),
+    ("leaks", "write"): (C.LEAK_WRITE,),
+    ("leaks", "link"): (C.LEAK_WRITE,),
+    ("leaks", "unlink"): (C.LEAK_WRITE,),
+    ("fingerprints", "of"): (C.FINGERPRINT_LEAK, C.FINGERPRINT_REVOKED),
+    ("index", "read"): (C.INDEX_READ,),
+    ("index", "find"): (C.INDEX_READ,),
+    ("index", "round"): (C.INDEX_READ,),
+    ("index", "write"): (C.INDEX_WRITE,),
+    ("index", "add"): (C.INDEX_WRITE,),
+    ("index", "drop"): (C.INDEX_WRITE,),
+    ("index", "rounded"): (C.INDEX_WRITE,),
+    ("rotations", "paths"): (C.ROTATION_READ,),
+    ("rotations", "read"): (C.ROTATION_READ,),
+    ("rotations", "write"): (C.ROTATION_WRITE,),
+    ("pending", "read"): (C.PENDING_READ,),
+    ("pending", "create"): (C.PENDING_WRITE,),
+    ("pending", "remove"): (C.PENDING_REMOVE,),
+    ("proofs", "read"): (C.PROOF_READ,),
+    ("proofs", "write"): (C.PROOF_WRITE,),
+    ("systems", "declared"): (C.SYSTEM_READ, C.SYSTEM_LOGIN, C.SYSTEM_APPLY, C.SYSTEM_REVOKE),
+    ("systems", "open"): (C.SYSTEM_READ, C.SYSTEM_LOGIN, C.SYSTEM_APPLY, C.SYSTEM_REVOKE),
+    ("leases", "read"): (C.LEASE_READ,),
+    ("leases", "renew"): (C.LEASE_RENEW,),
+    ("leases", "revoke"): (C.LEASE_REVOKE,),
     ("ledger", "anchor"): (C.LEDGER_WRITE,),
 }
 
+# What a step may do with a system that it opened; what only describes one needs nothing more.
+OPENED: dict[str, Capability] = {
+    "accepts": C.SYSTEM_LOGIN,
+    "apply": C.SYSTEM_APPLY,
+    "mint": C.SYSTEM_APPLY,
+    "examine": C.SYSTEM_APPLY,
+    "discard": C.SYSTEM_REVOKE,
+    "revoke": C.SYSTEM_REVOKE,
+    "usage": C.SYSTEM_REVOKE,
+}
+
 Used = dict[str, set[Capability]]
+
+
+class GrantedSystem:
+    """A system of one step, held to its declaration call by call."""
+
+    def __init__(self, step: Step, system: Any, used: Used) -> None:
+        self._step, self._system, self._used = step, system, used
+
+    def __getattr__(self, name: str) -> Any:
+        needed = OPENED.get(name)
+        if needed is not None:
+            if needed not in self._step.needs:
+                raise AssertionError(f"step {self._step.name} calls {name} of a system without declaring {needed.name}")
+            self._used.setdefault(self._step.name, set()).add(needed)
+        return getattr(self._system, name)
 
 
 class Granted:
@@ -66,6 +123,8 @@ class Granted:
         if not allowing:
             raise AssertionError(f"step {self._step.name} calls {self._port}.{name} without declaring {name}'s need")
         self._used.setdefault(self._step.name, set()).add(allowing[0])
+        if (self._port, name) == ("systems", "open"):
+            return lambda target: GrantedSystem(self._step, self._adapter.open(target), self._used)
         return getattr(self._adapter, name)
 
 

@@ -3,14 +3,15 @@
 import itertools
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TypedDict, Unpack
 
 from events.references import SecretRef, Version
-from functions._failures import Conflict, Reject, Retry
+from functions._failures import Conflict, Reject, Retry, StepFailure
 from functions._manifests.selector import LabelSelector
-from functions._ports import Secret, SecretContent, SecretHead
+from functions._ports import LookedAt, Secret, SecretContent, SecretHead
 from functions._values import SecretValue
 
 _KEY = re.compile(r"(?!\.\.)(?!\.$)[-._a-zA-Z0-9]{1,253}")
@@ -88,6 +89,23 @@ class FakeSecrets:
         self._leave("read", ref)
         return secret
 
+    @contextmanager
+    def reading(self, ref: SecretRef) -> Iterator[Callable[[], Secret | None]]:
+        """Read at once, as a store that is asked beside others; told, or raised, when it is called for."""
+        failure: StepFailure | None = None
+        secret: Secret | None = None
+        try:
+            secret = self.read(ref)
+        except StepFailure as error:
+            failure = error
+
+        def found() -> Secret | None:
+            if failure is not None:
+                raise failure
+            return secret
+
+        yield found
+
     def head(self, ref: SecretRef) -> SecretHead | None:
         self._enter("head", ref)
         with self._lock:
@@ -100,6 +118,9 @@ class FakeSecrets:
             ref=ref, state=secret.state, stamp=secret.stamp, owner=secret.owner,
             drifted=secret.drifted, labels=secret.labels, annotations=secret.annotations,
         )  # fmt: skip
+
+    def heads(self, refs: Collection[SecretRef]) -> LookedAt:
+        return self.head  # each when it is asked for: a hook between two of them sees what it would of a real store
 
     def select(self, namespace: str, selector: LabelSelector) -> tuple[SecretRef, ...]:
         several = SecretRef(namespace=namespace, name="selected")

@@ -6,6 +6,7 @@ from events.references import ManifestRef, PathRef, SecretRef
 from functions._manifests.cluster_secret_store import Mode
 from functions._manifests.external_secret import ExternalSecret
 from functions._manifests.push_secret import PushSecret
+from functions._manifests.rotation import Rotation
 
 
 class FakeWiring:
@@ -14,13 +15,16 @@ class FakeWiring:
     def __init__(self) -> None:
         self.pushes: dict[ManifestRef, PushSecret] = {}
         self.externals: dict[ManifestRef, ExternalSecret] = {}
+        self.rotating: dict[ManifestRef, Rotation] = {}
         self.problems: dict[ManifestRef, str] = {}
         self.modes: dict[ManifestRef, Mode] = {}
         self.whole = True
 
-    def put(self, manifest: PushSecret | ExternalSecret) -> ManifestRef:
+    def put(self, manifest: PushSecret | ExternalSecret | Rotation) -> ManifestRef:
         if isinstance(manifest, PushSecret):
             self.pushes[manifest.ref] = manifest
+        elif isinstance(manifest, Rotation):
+            self.rotating[manifest.ref] = manifest
         else:
             self.externals[manifest.ref] = manifest
         return manifest.ref
@@ -28,6 +32,7 @@ class FakeWiring:
     def remove(self, ref: ManifestRef) -> None:
         self.pushes.pop(ref, None)
         self.externals.pop(ref, None)
+        self.rotating.pop(ref, None)
 
     def push_secret(self, ref: ManifestRef) -> PushSecret | None:
         return self.pushes.get(ref)
@@ -67,6 +72,16 @@ class FakeWiring:
 
     def external_secrets(self) -> Iterator[ExternalSecret]:
         yield from sorted(self.externals.values(), key=lambda consumer: str(consumer.ref))
+
+    def rotation(self, ref: ManifestRef) -> Rotation | None:
+        return self.rotating.get(ref)
+
+    def rotation_of_path(self, path: PathRef) -> Rotation | None:
+        found = [one for one in self.rotations() if one.path(self.mount) == path]
+        return found[0] if len(found) == 1 else None
+
+    def rotations(self) -> Iterator[Rotation]:
+        yield from sorted(self.rotating.values(), key=lambda rotation: str(rotation.ref))
 
     def mount(self, store: str) -> str | None:
         return "secret" if store == "vault-backend" else None

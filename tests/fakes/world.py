@@ -18,14 +18,20 @@ from functions import STEPS
 from functions._failures import Conflict, Reject, Retry
 from functions._manifests.external_secret import ExternalSecret
 from functions._manifests.push_secret import PushSecret
+from functions._manifests.rotation import Rotation
+from functions._manifests.rotation_target import RotationTarget
 from functions._ports import Ports, Settings
 from functions._step import Step
 from tests import chaos
 from tests.fakes.authority import FakeAuthority
 from tests.fakes.claims import FakeClaims
 from tests.fakes.clock import FakeClock
+from tests.fakes.leaks import FakeFingerprintIndex, FakeFingerprints, FakeLeaks
+from tests.fakes.leases import FakeLeases
 from tests.fakes.local import FakeAccess, FakeLedger, FakePublications, FakeSuspensions
+from tests.fakes.rotations import FakePending, FakeProofs, FakeRotations
 from tests.fakes.secrets import FakeSecrets
+from tests.fakes.systems import FakeRandomness, FakeSystem, FakeSystems
 from tests.fakes.tombstones import FakeTombstones
 from tests.fakes.wiring import FakeWiring
 from tests.fakes.workloads import FakeBudgets, FakeReminders, FakeRollouts, FakeWorkloads
@@ -68,6 +74,15 @@ class World:
         self.rollouts = FakeRollouts()
         self.budgets = FakeBudgets()
         self.reminders = FakeReminders()
+        self.rotations = FakeRotations()
+        self.pending = FakePending(clock=self.clock.now)
+        self.proofs = FakeProofs()
+        self.systems = FakeSystems()
+        self.leases = FakeLeases(self.clock.now)
+        self.randomness = FakeRandomness()
+        self.leaks = FakeLeaks()
+        self.fingerprints = FakeFingerprints()
+        self.index = FakeFingerprintIndex()
         self.ports = Ports(
             sources=self.secrets,
             targets=self.secrets,
@@ -83,6 +98,15 @@ class World:
             rollouts=self.rollouts,
             budgets=self.budgets,
             reminders=self.reminders,
+            rotations=self.rotations,
+            pending=self.pending,
+            proofs=self.proofs,
+            systems=self.systems,
+            leases=self.leases,
+            randomness=self.randomness,
+            leaks=self.leaks,
+            fingerprints=self.fingerprints,
+            index=self.index,
             clock=self.clock,
             settings=self.settings,
         )
@@ -98,6 +122,14 @@ class World:
 
     def external(self, manifest: ExternalSecret) -> ManifestRef:
         return self._wire(manifest)
+
+    def rotate(self, manifest: Rotation) -> ManifestRef:
+        """Wire a Rotation."""
+        return self._wire(manifest)
+
+    def declare(self, target: RotationTarget, system: FakeSystem | None = None) -> FakeSystem:
+        """Declare a target, and the system behind it."""
+        return self.systems.declare(target, system or FakeSystem(target.name, self.clock.now))
 
     def unwire(self, ref: ManifestRef) -> None:
         push, external = self.wiring.push_secret(ref), self.wiring.external_secret(ref)
@@ -119,10 +151,10 @@ class World:
         self.clock.advance(1)
         self.say(ScheduleTicked(schedule=ScheduleRef(name=schedule), at=self.clock.now()))
 
-    def _wire(self, manifest: PushSecret | ExternalSecret) -> ManifestRef:
+    def _wire(self, manifest: PushSecret | ExternalSecret | Rotation) -> ManifestRef:
         old_push = self.wiring.push_secret(manifest.ref)
         old_external = self.wiring.external_secret(manifest.ref)
-        known = old_push is not None or old_external is not None
+        known = any((old_push, old_external, self.wiring.rotation(manifest.ref)))
         secrets: tuple[SecretRef, ...] = ()
         if old_external and isinstance(manifest, ExternalSecret) and old_external.target != manifest.target:
             secrets = (old_external.target,)
@@ -263,5 +295,39 @@ def external_secret(
                 **({"dataFrom": [{"extract": {"key": extract}}]} if extract else {}),
                 **spec,
             },
+        }
+    )
+
+
+def rotation(
+    name: str, remote_key: str, *, strategy: str = "single", target: dict[str, object] | None = None, **spec: object
+) -> Rotation:
+    """`name` is `namespace/name`; the target is `orders`, its account `app` (alternating: `app_a` and `app_b`)."""
+    namespace, own = name.split("/")
+    accounts = {"accounts": ["app_a", "app_b"]} if strategy == "alternating" else {"account": "app"}
+    return Rotation.model_validate(
+        {
+            "apiVersion": "lockstep.dev/v1alpha1",
+            "kind": "Rotation",
+            "metadata": {"name": own, "namespace": namespace},
+            "spec": {
+                "secretStoreRef": {"name": "vault-backend"},
+                "remoteKey": remote_key,
+                "target": target or {"name": "orders", **accounts},
+                "strategy": strategy,
+                **spec,
+            },
+        }
+    )
+
+
+def rotation_target(name: str = "orders", **spec: object) -> RotationTarget:
+    """One that lets every namespace change every account."""
+    return RotationTarget.model_validate(
+        {
+            "apiVersion": "lockstep.dev/v1alpha1",
+            "kind": "RotationTarget",
+            "metadata": {"name": name},
+            "spec": {"type": "fake", "allow": [{"namespaces": ["*"], "accounts": ["*"]}], **spec},
         }
     )

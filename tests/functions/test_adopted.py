@@ -7,6 +7,7 @@ import pytest
 
 from events.consumer import ConsumerAdopted, ConsumerStuck, WorkloadChanged
 from events.orders import AdoptionRequested
+from functions import adopted
 from functions._marks import RESTART
 from functions._workloads import Pod, Use
 from tests.fakes.workloads import workload_ref
@@ -58,6 +59,20 @@ def test_what_was_told_is_not_told_again() -> None:
         world.tick()
         world.settle()
     assert len(world.events(ConsumerAdopted)) == before
+
+
+def test_hints_that_come_before_what_was_told_is_on_record_say_nothing_more() -> None:
+    """A rollout makes many hints; the answer to the first is on its way while the next are handled."""
+    world = restarted()
+    world.workloads.complete(APP, world.clock.now() + timedelta(seconds=30))
+    world.clock.advance(60)
+    hints = [WorkloadChanged(workload=APP, seen=str(number)) for number in range(4)]
+    said = [list(adopted.handle(hint, world.ports)) for hint in hints]
+    assert [[type(one) for one in each if isinstance(one, ConsumerAdopted)] for each in said] == [
+        [ConsumerAdopted], [], [], []
+    ]  # fmt: skip
+    tick(world)  # the answer was lost: the tick says it
+    assert versions(world) == [2]
 
 
 def test_without_any_hint_the_tick_finds_it() -> None:

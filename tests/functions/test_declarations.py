@@ -4,6 +4,7 @@ import ast
 import importlib
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,17 +16,30 @@ from events.consumer import WorkloadChanged
 from events.event import Category
 from events.orders import ClaimRequested, MaterializeRequested, PublishRequested
 from events.references import ManifestRef
+from events.rotation import RotationRequested
 from events.secret import SecretDrifted
-from functions import BY_NAME, NAMES, STEPS
+from functions import BY_NAME, NAMES, STEPS, _leaks, _leases, _ports, _rotations, _systems, _workloads
 from functions._capability import Capability
 from functions._marks import RESTART
-from functions._ports import Ports
+from functions._ports import Claim, Ports
+from functions._rotations import Holder
 from functions._step import Step
 from functions._workloads import Use
 from infra.hosts.withheld import NEEDED_BY
 from tests.fakes.granting import CALLS, Used, granted_ports
+from tests.fakes.systems import FakeSystem, minting
 from tests.fakes.workloads import workload_ref
-from tests.fakes.world import Delivery, World, external_secret, path, push_secret, secret
+from tests.fakes.world import (
+    Delivery,
+    World,
+    external_secret,
+    path,
+    push_secret,
+    rotation,
+    rotation_target,
+    secret,
+)
+from tests.functions import leaking, leased
 
 SOURCE, TARGET, PATH = secret("postgres/credentials"), secret("temporal/postgres"), path("platform-data/postgres/all")
 
@@ -184,9 +198,130 @@ def anchored(used: Used) -> None:
     assert world.ledger.anchored == 1
 
 
+def leased_and_abandoned(used: Used) -> None:
+    world = wired(used)
+    world.wiring.put(leased.rotation())
+    world.external(external_secret("orders/database", {"password": f"{leased.PATH.path}#password"}))
+    lease = world.leases.issue("orders", 7200, 7200)
+    leased.held(world, lease)
+    world.clock.advance(4800)
+    world.tick()
+    world.settle()
+    assert world.leases.count("renew") == 1
+    world.wiring.remove(leased.rotation().ref)
+    lease = world.leases.issue("orders", 90_000, 90_000)
+    leased.held(world, lease)
+    world.tick()
+    world.settle()
+    overdue(world)
+    assert world.leases.known(lease) is None
+
+
+def leaked_and_contained(used: Used) -> None:
+    """A producer's secret and one that a lease gave are reported, answered for, and do not come back."""
+    world = wired(used)
+    dynamic, other = path("platform-data/postgres/dynamic"), path("people/one")
+    world.wiring.put(leaking.rotation("dynamic", dynamic))
+    world.external(external_secret("orders/people", dataFrom=[{"find": {"path": "people"}}]))
+    old, new = b"correct-horse-battery-1", b"correct-horse-battery-2"
+    world.authority.foreign_write(dynamic, {"password": old.decode()})
+    world.authority.foreign_write(other, {"password": "nobody-reports-this-1"})
+    world.source(SOURCE, {"a": old, "b": b"2"})
+    world.settle()
+    leaking.rotating(world, "completed", leaking.version(world, dynamic), dynamic)
+    known = world.rotations.read(dynamic)
+    assert known is not None
+    lease = Holder("orders", id=world.leases.issue("orders", 60.0, 60.0))
+    world.rotations.write(replace(known, old=lease))
+    printed = leaking.fingerprint(world, old.decode())
+    leak = leaking.report(world, reporter="operator:1000", fingerprint=printed)
+    leaking.order(world, leak, "attest")
+    world.authority.foreign_write(dynamic, {"password": new.decode()})
+    leaking.report(world, "newest", reporter="operator:1000", path=dynamic)
+    world.source(SOURCE, {"a": new, "b": b"2"})
+    for _ in range(3):
+        world.settle()
+        world.clock.advance(130)
+        world.tick("rotations")
+    world.settle()
+    world.source(SOURCE, {"a": old, "b": b"2"})
+    world.settle()
+
+
+def rotated_and_given_up(used: Used) -> None:
+    """A planned rotation with everything in its way, and one that fails and is taken back."""
+    world = wired(used)
+    system = world.declare(rotation_target(), FakeSystem("orders", world.clock.now))
+    system.open_account("app_a", b"first")
+    at = path("runtime/orders/database")
+    world.authority.foreign_write(at, {"username": "app_a", "password": "first"})
+    known = world.fingerprints.one("revoked", b"what-was-here-before")
+    world.claims.seed(Claim(at, "PushSecret orders/former", "test", "u", "producer", 1, "released", revoked=(known,)))
+    world.external(external_secret("orders/database", extract=at.path))
+    hourly = {"interval": "1h"}
+    world.rotate(rotation("orders/database", at.path, strategy="alternating", evidence="rolled-out", schedule=hourly))
+    uses = {"database": frozenset({Use.ENVIRONMENT})}
+    app = workload_ref("orders/app")
+    world.workloads.put(app, uses, annotations={RESTART: "true"}, began=world.clock.now() - timedelta(hours=1))
+    system.down = True
+    world.clock.advance(4000)
+    world.tick()
+    world.settle()
+    system.down = False
+    for _ in range(3):
+        world.clock.advance(700)
+        world.workloads.complete(app, world.clock.now())
+        for schedule in ("rollouts", "rotations"):
+            world.tick(schedule)
+            world.settle()
+    assert [one.phase for one in world.rotations.history][-1] == "completed"
+    assert not system.lets_in("app_a", b"first")
+    system.refuses = lambda value: True
+    world.clock.advance(4000)
+    world.tick()
+    world.settle()
+    assert world.rotations.history[-1].phase == "failed"
+
+
+def minted_and_not_accepted(used: Used) -> None:
+    world = wired(used)
+    system = minting(world.declare(rotation_target(), FakeSystem("orders", world.clock.now)))
+    system.open_account("app", b"first", made="key-0")
+    at = path("runtime/orders/key")
+    world.authority.foreign_write(at, {"key": "key-0", "secret": "first"})
+    ref = world.rotate(rotation("orders/key", at.path, strategy="minted", maximumAge="1h"))
+    system.rejects.add("app")
+    world.clock.advance(4000)
+    world.tick()
+    world.settle()
+    assert world.rotations.history[-1].phase == "failed"
+    assert system.accepted("app") == (b"first",)
+    assert world.wiring.rotation(ref) is not None
+
+
+def leaked_and_revoked_first(used: Used) -> None:
+    world = wired(used)
+    system = world.declare(rotation_target(), FakeSystem("orders", world.clock.now))
+    system.open_account("app", b"first")
+    at = path("runtime/orders/leaked")
+    version = world.authority.foreign_write(at, {"username": "app", "password": "first"})
+    world.rotate(rotation("orders/leaked", at.path, leak={"response": "revoke-first"}))
+    world.say(
+        RotationRequested(
+            path=at, policy="leak", base=version, by="operator:1000", reason="test",
+            expires=world.clock.now().replace(year=2027),
+        )
+    )  # fmt: skip
+    world.settle()
+    assert world.rotations.history[-1].revoked_first
+    assert not system.lets_in("app", b"first")
+
+
 STORIES: tuple[Callable[[Used], None], ...] = (
     changed_and_swept, found_by_expression, found_and_unfed, unwired, renamed_target, source_gone_and_consumer_unfed,
-    property_dropped, taken_over, restarted_and_followed, anchored,
+    property_dropped, taken_over, restarted_and_followed, anchored, leased_and_abandoned, rotated_and_given_up,
+    minted_and_not_accepted, leaked_and_revoked_first,
+    leaked_and_contained,
 )  # fmt: skip
 
 
@@ -243,12 +378,23 @@ def test_whatever_is_ordered_or_reported_reaches_a_step_and_whatever_a_step_says
 def test_promises_of_the_design() -> None:
     """Only publish and retract may write values; no step but publish and retract claims; the sweep reads no value."""
     able = {capability: {step.name for step in STEPS if capability in step.needs} for capability in Capability}
-    assert able[Capability.AUTHORITY_WRITE] == able[Capability.CLAIM_WRITE] == {"publish", "retract"}
+    assert able[Capability.AUTHORITY_WRITE] == {"publish", "retract"}
+    # create claims for rotations; contain remembers in a claim what was revoked
+    assert able[Capability.CLAIM_WRITE] == {"publish", "retract", "create", "contain"}
+    assert able[Capability.LEAK_WRITE] == {"triage", "contain"}
+    # who could both make fingerprints of leaks and look them up could try guesses: the index's writer alone
+    assert able[Capability.FINGERPRINT_LEAK] == {"index"}
+    assert Capability.AUTHORITY_READ not in BY_NAME["triage"].needs, "values"
     assert able[Capability.AUTHORITY_DELETE] == able[Capability.TARGET_DELETE] == {"retract"}
     assert able[Capability.TARGET_WRITE] == {"materialize"}
     assert able[Capability.SOURCE_READ] == {"publish"}
     assert able[Capability.LEDGER_WRITE] == {"record"}
     assert able[Capability.WORKLOAD_WRITE] == {"restart"}
+    assert able[Capability.ROTATED_WRITE] == {"promote"}
+    assert able[Capability.PROOF_WRITE] == {"verify"}
+    assert able[Capability.SYSTEM_APPLY] == {"apply"}
+    assert Capability.SYSTEM_REVOKE not in BY_NAME["create"].needs | BY_NAME["apply"].needs | BY_NAME["verify"].needs
+    assert not BY_NAME["promote"].needs & {Capability.SYSTEM_LOGIN, Capability.SYSTEM_APPLY, Capability.SYSTEM_REVOKE}
     for name in ("restart", "adopted"):
         needs = BY_NAME[name].needs
         assert not needs & {Capability.TARGET_READ, Capability.TARGET_WRITE, Capability.AUTHORITY_READ}, "values"
@@ -256,9 +402,13 @@ def test_promises_of_the_design() -> None:
     assert not any("rotation" in event.TYPE for event in BY_NAME["publish"].consumes)
 
 
+PORTS = (_leaks, _leases, _ports, _rotations, _systems, _workloads)  # where their Protocols are
+
+
 def test_every_call_of_a_port_has_its_capability() -> None:
     """The table that the stories are held to covers the ports, and the host's withholding covers the table."""
-    hints = inspect.get_annotations(Ports, eval_str=True)
+    protocols = {name: one for module in PORTS for name, one in vars(module).items()}
+    hints = inspect.get_annotations(Ports, globals=protocols, eval_str=True)
     for port, capabilities in NEEDED_BY.items():
         methods = {name for name in vars(hints[port]) if not name.startswith("_")}
         assert methods == {name for known, name in CALLS if known == port}

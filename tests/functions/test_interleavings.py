@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 
 from events.references import PathRef, Version
-from events.secret import SecretConflicted, SecretMaterialized
+from events.secret import SecretChanged, SecretConflicted, SecretMaterialized
+from functions import publish
 from functions._ports import StoredSecret
 from functions._values import SecretValue
 from tests.fakes.world import World, external_secret, path, push_secret, secret
@@ -113,6 +114,35 @@ def test_a_claim_that_was_read_before_a_takeover_writes_nothing_over_it(monkeypa
     assert world.path(PATH) == {"password": b"theirs"}
     told = [one for one in world.events(SecretConflicted) if isinstance(one, SecretConflicted)]
     assert {one.outcome for one in told} == {"owned-by-other"}
+
+
+def test_a_source_that_was_read_before_a_newer_one_was_published_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Source and data are read side by side: the source may be older than the data, and then does not count."""
+    world = two_paths()
+    world.secrets.put(SOURCE, {"password": b"older", "second": b"two"})  # of which a delivery is about to write
+    real = world.authority.read
+    overtaken: list[PathRef] = []
+
+    def overtaken_meanwhile(where: PathRef, version: Version | None = None) -> StoredSecret | None:
+        if where == PATH and not overtaken:  # the source is asked for by now
+            overtaken.append(where)
+            seen = world.secrets.put(SOURCE, {"password": b"newer", "second": b"two"})
+            list(publish.handle(SecretChanged(secret=SOURCE, seen=seen), world.ports))
+        return real(where, version)
+
+    monkeypatch.setattr(world.authority, "read", overtaken_meanwhile)
+    list(publish.handle(SecretChanged(secret=SOURCE, seen="older"), world.ports))
+    assert overtaken
+    assert world.path(PATH) == {"password": b"newer"}
+
+
+def test_a_source_that_is_read_beside_the_authority_is_read_once() -> None:
+    world = two_paths()
+    seen = world.secrets.put(SOURCE, {"password": b"newer", "second": b"two"})
+    world.secrets.calls.clear()
+    list(publish.handle(SecretChanged(secret=SOURCE, seen=seen), world.ports))
+    assert [call for call in world.secrets.calls if call[0] == "read"] == [("read", str(SOURCE))] * 2  # of two paths
+    assert world.path(PATH) == {"password": b"newer"}
 
 
 # --- several manifests and one Secret -----------------------------------------------------------------------------

@@ -1,10 +1,12 @@
 """publish over fakes: what is written, what is refused, what survives."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from events.orders import ClaimRequested, PublishRequested
+from events.references import ManifestRef
 from events.secret import SecretChanged, SecretConflicted, SecretPublished
 from functions import publish
 from functions._failures import Reject, Retry
@@ -408,3 +410,82 @@ def test_members_that_leave_a_whole_object_leave_the_path() -> None:
         world.source(SOURCE, {"all": text})
         world.settle()
     assert world.path(PATH) == {"host": b"db"}
+
+
+# --- a path that two PushSecrets name -------------------------------------------------------------------------------
+
+PASSWORD = {"password": f"{PATH.path}#password"}
+
+
+def rivals() -> tuple[World, ManifestRef]:
+    """The owner has published; somebody of another namespace names its path."""
+    world = World()
+    world.push(push_secret("temporal", str(SOURCE), PASSWORD))
+    world.source(SOURCE, {"password": b"one"})
+    world.settle()
+    ref = world.push(push_secret("rival", "hostile/credentials", PASSWORD))
+    world.source(secret("hostile/credentials"), {"password": b"theirs"})
+    world.settle()
+    return world, ref
+
+
+def test_whoever_claimed_a_path_goes_on_and_the_other_is_told_whose_it_is() -> None:
+    world, rival = rivals()
+    told = [one for one in world.events(SecretConflicted) if isinstance(one, SecretConflicted)]
+    assert {(one.claimant, one.outcome) for one in told} == {(rival, "owned-by-other")}
+    assert all("PushSecret postgres/temporal" in one.owner for one in told)
+    world.source(SOURCE, {"password": b"two"})
+    world.settle()
+    assert world.path(PATH) == {"password": b"two"}
+    assert world.dead == []
+
+
+def test_a_sweep_orders_nothing_for_the_one_who_is_refused() -> None:
+    world, _ = rivals()
+    before = len(world.events(SecretConflicted))
+    for _ in range(3):
+        world.tick()
+        world.settle()
+    assert len(world.events(SecretConflicted)) == before
+    assert world.path(PATH) == {"password": b"one"}
+
+
+def test_a_claim_is_not_handed_over_behind_its_owners_back() -> None:
+    world, rival = rivals()
+    [claim] = world.claims.all()
+    order = ClaimRequested(
+        path=PATH, claimant=rival, epoch=claim.epoch, by="annotation:hostile",
+        expires=world.clock.now() + timedelta(minutes=5), reason="wants it",
+    )  # fmt: skip
+    with pytest.raises(Reject, match="which publishes it; remove it there first"):
+        list(publish.handle(order, world.ports))
+    assert world.claims.all() == (claim,)
+
+
+def test_of_two_who_name_a_path_that_nobody_holds_the_first_to_claim_it_wins() -> None:
+    world = World()
+    refs = [
+        world.push(push_secret("first", "one/credentials", PASSWORD)),
+        world.push(push_secret("second", "two/credentials", PASSWORD)),
+    ]
+    world.source(secret("two/credentials"), {"password": b"second"})
+    world.settle()
+    world.source(secret("one/credentials"), {"password": b"first"})
+    world.settle()
+    [claim] = world.claims.all()
+    assert claim.owner == str(refs[1]), "its source was there first"
+    assert world.path(PATH) == {"password": b"second"}
+    assert world.dead == []
+
+
+def test_one_whose_source_is_unfit_keeps_no_other_from_an_order() -> None:
+    world, _ = rivals()
+    world.source(secret("hostile/credentials"), {"other": b"without the key"})
+    world.settle()
+    world.source(SOURCE, {"password": b"two"})
+    list(
+        publish.handle(
+            PublishRequested(path=PATH, expires=world.clock.now() + timedelta(minutes=5), reason="a sweep"), world.ports
+        )
+    )
+    assert world.path(PATH) == {"password": b"two"}

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from events.references import PathRef, SecretRef
+from events.secret import SecretWritten
 from functions._values import SecretValue
 from tests.fakes.world import Killed, World, external_secret, path, push_secret, secret
 
@@ -32,7 +33,7 @@ class Fuse:
 
     def install(self, world: World) -> None:
         documents = (world.authority, world.claims, world.tombstones, world.rollouts, world.budgets, world.reminders)
-        for fake in (*documents, world.workloads):
+        for fake in (*documents, world.workloads, world.rotations, world.leases):
             fake.before, fake.after = self._before, self._after
         world.publications.before = lambda operation, _: self._before(operation, "")
         world.publications.after = lambda operation, _: self._after(operation, "")
@@ -80,6 +81,10 @@ def intruded(world: World) -> None:
     world.authority.foreign_write(PATH, {"password": "stolen"})
 
 
+def told_by_the_audit_stream(world: World) -> None:
+    world.say(SecretWritten(path=PATH, seen="r-1"))
+
+
 def swept(world: World) -> None:
     world.tick()
 
@@ -98,6 +103,7 @@ SCENARIOS = {
     "first value": Scenario((changed(b"one"),), b"one", 1),
     "second value": Scenario((changed(b"two"),), b"two", 2, before=(changed(b"one"),)),
     "foreign write": Scenario((swept,), b"one", 3, before=(changed(b"one"), intruded)),
+    "foreign write told": Scenario((told_by_the_audit_stream,), b"one", 3, before=(changed(b"one"), intruded)),
     "missed change": Scenario((swept,), b"two", 2, before=(changed(b"one"), changed_unnoticed)),
     "unwired": Scenario((unwired, grace_over, swept), None, 1, before=(changed(b"one"),)),
 }

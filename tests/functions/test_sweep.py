@@ -156,3 +156,16 @@ def test_what_is_made_once_is_not_ordered_again_and_again(world: World, policy: 
     world.tick()
     world.settle()
     assert len(world.events(MaterializeRequested)) == before
+
+
+def test_a_path_that_began_anew_with_the_same_number_reaches_its_consumers() -> None:
+    world, at = World(), path("apps/db")
+    world.authority.foreign_write(at, {"password": "one"})
+    world.external(external_secret("apps/db", extract=at.path))
+    world.settle()
+    world.authority.delete_metadata(at)
+    world.clock.advance(60)
+    assert world.authority.foreign_write(at, {"password": "two"}).number == 1
+    world.tick()
+    world.settle()
+    assert world.target(secret("apps/db")) == {"password": b"two"}

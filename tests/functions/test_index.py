@@ -1,0 +1,71 @@
+"""The index follows metadata, reads each version once, and holds nothing that would match everything."""
+
+from functions._leaks import Sighting
+from functions.index import KEPT
+from tests.fakes.world import World
+from tests.functions.leaking import CONFIG, NEW, OLD, ORDERS, fingerprint, indexed, leaking, version
+
+
+def reads(world: World) -> list[str]:
+    return [subject for call, subject in world.authority.calls if call.startswith("read")]
+
+
+def test_current_and_former_versions_are_found() -> None:
+    world = leaking()
+    first = version(world)
+    world.authority.foreign_write(ORDERS, {"password": NEW})
+    indexed(world)
+    assert world.index.find(fingerprint(world, OLD)) == (Sighting(ORDERS, "password", first),)
+    assert world.index.find(fingerprint(world, NEW)) == (Sighting(ORDERS, "password", version(world)),)
+
+
+def test_a_version_is_read_once() -> None:
+    world = indexed(leaking())
+    world.authority.calls.clear()
+    indexed(world)
+    assert reads(world) == []
+
+
+def test_what_is_deleted_is_known_still() -> None:
+    world = indexed(leaking())
+    world.authority.foreign_write(ORDERS, {"password": NEW})
+    world.authority.delete(ORDERS, (1,))
+    indexed(world)
+    assert len(world.index.find(fingerprint(world, OLD))) == 1
+
+
+def test_a_new_version_of_the_key_makes_all_fingerprints_anew() -> None:
+    world = indexed(leaking())
+    former = fingerprint(world, OLD)
+    world.fingerprints.version = 2
+    indexed(world)
+    assert world.index.find(former) == ()
+    assert len(world.index.find(fingerprint(world, OLD))) == 1
+
+
+def test_a_path_that_began_anew_is_looked_at_anew() -> None:
+    world = indexed(leaking())
+    world.authority.delete_metadata(ORDERS)
+    world.clock.advance(60)
+    world.authority.foreign_write(ORDERS, {"password": NEW})
+    indexed(world)
+    assert len(world.index.find(fingerprint(world, NEW))) == 1
+
+
+def test_old_fingerprints_are_forgotten() -> None:
+    world = leaking()
+    for number in range(KEPT + 5):
+        world.authority.foreign_write(ORDERS, {"password": f"{NEW}-{number}"})
+        indexed(world)
+    found = world.index.read(ORDERS)
+    assert found is not None
+    assert len(found.versions) == KEPT
+    assert world.index.find(fingerprint(world, OLD)) == ()
+
+
+def test_configuration_is_not_indexed() -> None:
+    world = leaking()
+    world.authority.foreign_write(CONFIG, {"password": OLD})
+    world.fingerprints.calls.clear()
+    indexed(world)
+    assert {one.path for one in world.index.find(fingerprint(world, OLD))} == {ORDERS}
