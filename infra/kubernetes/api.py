@@ -1,13 +1,14 @@
 """The verbs of the Kubernetes API, each one request, whose refusals are the failures of ports."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
-from functions._failures import Unavailable
+from functions._failures import StepFailure, Unavailable
 from infra.http.answers import Response
 from infra.kubernetes.credentials import DEPENDENCY
 from infra.kubernetes.refusals import Absent, Call, Expired, refusal
@@ -40,6 +41,17 @@ class Listing:
 
     items: tuple[Object, ...] = field(repr=False)
     resource_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of a list. `following` asks for the next, "" after the last; `remaining` is how many objects are in those,
+    0 too where the server does not say (it does where nothing selects)."""
+
+    items: Sequence[Object] = field(repr=False)
+    resource_version: str
+    following: str
+    remaining: int
 
 
 def _uncounted(verb: str, resource: str) -> None:
@@ -78,6 +90,42 @@ class Api:
         except Absent:
             return None
 
+    @contextmanager
+    def getting(
+        self, resource: Resource, name: str, namespace: str | None = None
+    ) -> Iterator[Callable[[], Object | None]]:
+        """`get`, sent now and waited for when it is called (at most once): other requests go beside it.
+
+        What it raises it raises then, and sending raises nothing.
+        """
+        request = _Request("GET", Call("get", resource, namespace, name))
+        headers = {"Accept": request.accept}
+        credentials = self.settings.credentials
+
+        def again() -> Object | None:
+            return self.get(resource, name, namespace)
+
+        try:
+            token = credentials.token()
+        except StepFailure:
+            yield again  # which says why
+            return
+        sent = self._transport.sending(
+            request.target, self._transport.authorized(headers, token), lambda: self.on_call("get", request.call.kind)
+        )
+        with sent as answer:
+
+            def found() -> Object | None:
+                response = answer()
+                if response is None or (response.status == 401 and credentials.renew(token)):
+                    return again()
+                try:
+                    return _decoded(response, request.call)
+                except Absent:
+                    return None
+
+            yield found
+
     def list(
         self, resource: Resource, namespace: str | None = None, *, labels: str = "", fields: str = "",
         metadata_only: bool = False, page: int = 500,
@@ -106,6 +154,22 @@ class Api:
             except Expired:
                 continue  # it took longer than the server remembers (5 minutes): begin anew
         raise Unavailable(DEPENDENCY, f"listing {resource.qualified} takes longer than the API server remembers")
+
+    def page(
+        self, resource: Resource, namespace: str | None = None, following: str = "", *, metadata_only: bool = False,
+        size: int = 500,
+    ) -> Page:  # fmt: skip
+        """A part of a list, the first or the one `following` another, for who may have enough before the end.
+
+        All parts are of one state of the cluster. Raises Unavailable where the server remembers that no more.
+        """
+        accept = _METADATA_LIST if metadata_only else _JSON
+        try:
+            return self._page(Call("list", resource, namespace), {"continue": following}, size, accept)
+        except Expired:
+            raise Unavailable(
+                DEPENDENCY, f"listing {resource.qualified} takes longer than the API server remembers"
+            ) from None
 
     def get_raw(self, path: str) -> Object:
         """What is at a path of the server itself: `/version`, discovery documents."""
@@ -173,13 +237,19 @@ class Api:
         items: list[T] = []
         following = ""
         while True:
-            asked = {**query, "limit": str(page), "continue": following}
-            answer = self._send(_Request("GET", call, accept, asked))
-            items += [make(each) for each in answer.get("items") or ()]
-            metadata = answer.get("metadata") or {}
-            following = metadata.get("continue") or ""
+            found = self._page(call, {**query, "continue": following}, page, accept)
+            items += [make(each) for each in found.items]
+            following = found.following
             if not following:
-                return items, metadata.get("resourceVersion") or ""
+                return items, found.resource_version
+
+    def _page(self, call: Call, query: Mapping[str, str], size: int, accept: str) -> Page:
+        answer = self._send(_Request("GET", call, accept, {**query, "limit": str(size)}))
+        metadata = answer.get("metadata") or {}
+        return Page(
+            answer.get("items") or (), metadata.get("resourceVersion") or "", metadata.get("continue") or "",
+            metadata.get("remainingItemCount") or 0,
+        )  # fmt: skip
 
     def _write(self, request: "_Request", *, metadata_only: bool, dry_run: bool) -> Object:
         query = {"fieldManager": self.field_manager, **request.query, **({"dryRun": "All"} if dry_run else {})}

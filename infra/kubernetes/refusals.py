@@ -37,6 +37,14 @@ class Terminating(Reject):
     """The namespace is being deleted, or is not there."""
 
 
+class NotAllowed(Unavailable):
+    """RBAC does not let this identity (403); the message holds the rule that is missing."""
+
+
+class Shedding(Unavailable):
+    """The API server takes no more requests for now (429); `after` is when it asks to be asked again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cause:
     """One thing that is wrong with an object: `field` is a path such as `data[password]`, `reason` a word."""
@@ -173,7 +181,7 @@ def _forbidden(status: Status, call: Call) -> StepFailure:
     user = status.names(_USER)
     if not user:
         return Reject(f"{call}: admission in the API server forbids to {call.verb} it; its audit log says why")
-    return Unavailable(DEPENDENCY, f"{user} may not {call.verb} {_in_place(call)}; {_grant(call, user)}")
+    return NotAllowed(DEPENDENCY, f"{user} may not {call.verb} {_in_place(call)}; {_grant(call, user)}")
 
 
 def _in_place(call: Call) -> str:
@@ -221,7 +229,7 @@ def _other(response: Response, status: Status, call: Call) -> StepFailure:
     if code < 400:
         return Unavailable(DEPENDENCY, f"the API server redirects ({code}); name its own address as the server")
     if code == 429:
-        return Unavailable(DEPENDENCY, f"the API server sheds load (429 on {call.verb} {call.kind})", after)
+        return Shedding(DEPENDENCY, f"the API server sheds load (429 on {call.verb} {call.kind})", after)
     if status.says("etcdserver: request is too large") or status.says("Request entity too large"):
         return Reject(f"{call}: the object is larger than the cluster's etcd takes; split it")
     if code >= 500:

@@ -36,6 +36,7 @@ class Resource:
 
 
 _ESO = "external-secrets.io"
+_OURS = "lockstep.dev"
 
 SECRETS = Resource("", "v1", "secrets", "Secret")
 CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap")
@@ -56,6 +57,8 @@ CLUSTER_EXTERNAL_SECRETS = Resource(
 )  # fmt: skip
 SECRET_STORES = Resource(_ESO, "v1", "secretstores", "SecretStore")
 CLUSTER_SECRET_STORES = Resource(_ESO, "v1", "clustersecretstores", "ClusterSecretStore", namespaced=False)
+ROTATIONS = Resource(_OURS, "v1alpha1", "rotations", "Rotation")
+ROTATION_TARGETS = Resource(_OURS, "v1alpha1", "rotationtargets", "RotationTarget", namespaced=False)
 CUSTOM_RESOURCE_DEFINITIONS = Resource(
     "apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", namespaced=False
 )  # fmt: skip

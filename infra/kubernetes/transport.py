@@ -1,10 +1,11 @@
 """Authenticated requests to one API server: headers, the renewal of a refused token, rotated client certificates."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
-from functions._failures import Unavailable
+from functions._failures import StepFailure, Unavailable
 from functions._values import SecretValue
 from infra.http.answers import BROKEN, DROPPED, Response
 from infra.http.connections import Connections, Endpoint
@@ -43,6 +44,40 @@ class Transport:
             return self._exchange(method, target, headers, payload, count)
         except BROKEN as error:
             raise self.unreachable(error) from None
+
+    @contextmanager
+    def sending(
+        self, target: str, headers: Mapping[str, str], count: Callable[[], None]
+    ) -> Iterator[Callable[[], Response | None]]:
+        """Send a GET now, and wait for its answer when it is called for, once at most; others may go between.
+
+        None where it could not be sent, or the connection had died: it is to be sent again, which says why.
+        """
+        limit = self._settings.max_response
+        try:
+            pending = self._channel()[1].begin("GET", self.target(target), headers, None, limit)
+        except (StepFailure, ValueError, *BROKEN):
+            yield lambda: None
+            return
+        count()
+        waiting = True
+
+        def answer() -> Response | None:
+            nonlocal waiting
+            waiting = False
+            try:
+                response = pending.receive()
+            except DROPPED:
+                return None
+            except BROKEN as error:
+                raise self.unreachable(error) from None
+            return self._bounded(response)
+
+        try:
+            yield answer
+        finally:
+            if waiting:
+                pending.abandon()
 
     def endpoint(self) -> Endpoint:
         """Where to open a connection of one's own, with today's client certificate."""
@@ -87,7 +122,10 @@ class Transport:
             raise  # a certificate that cannot be verified is a ValueError too
         except ValueError:
             raise self.unfit() from None
-        if len(response.body) > limit:
+        return self._bounded(response)
+
+    def _bounded(self, response: Response) -> Response:
+        if len(response.body) > (limit := self._settings.max_response):
             raise Unavailable(DEPENDENCY, f"an answer of the API server is larger than {limit} bytes")
         return response
 

@@ -11,6 +11,8 @@ from functions._manifests.external_secret import DataFrom, ExternalSecret, Remot
 from functions._manifests.paths import CLUSTER_STORE, remote_path
 from functions._manifests.push_secret import PushData, PushSecret, PushStoreRef
 from functions._manifests.reserved import REFUSED_TYPES, reserved_metadata
+from functions._manifests.rotation import Rotation
+from functions._manifests.rotation import StoreReference as RotationStore
 from functions._manifests.template import SecretTemplate
 from infra.wiring import rules
 from infra.wiring.finding import Fault, Rule
@@ -87,6 +89,17 @@ def external_faults(
     yield from _interval_fault(external)
 
 
+def rotation_faults(rotation: Rotation, stores: Stores, labels: Labels = None) -> Iterator[Fault]:
+    """What a Rotation must keep by itself: its store and path. `labels` are its namespace's."""
+    spec = rotation.spec
+    place: Place = ("spec", "secretStoreRef")
+    yield from _store_faults(spec.secret_store_ref, _Space(rotation.namespace, labels), stores, place)
+    try:
+        remote_path("any", spec.remote_key)
+    except Reject as reject:
+        yield Fault(rules.BAD_PATH, ("spec", "remoteKey"), reject.reason)
+
+
 def _store_refs(external: ExternalSecret) -> Iterator[tuple[Place, StoreRef]]:
     if external.spec.secret_store_ref is not None:
         yield ("spec", "secretStoreRef"), external.spec.secret_store_ref
@@ -142,7 +155,9 @@ def _breaches(breaches: tuple[Breach, ...], place: Place) -> Iterator[Fault]:
         yield Fault(CONVENTIONS[breach.convention], place, breach.message)
 
 
-def _store_faults(ref: StoreRef | PushStoreRef, space: _Space, stores: Stores, place: Place) -> Iterator[Fault]:
+def _store_faults(
+    ref: StoreRef | PushStoreRef | RotationStore, space: _Space, stores: Stores, place: Place
+) -> Iterator[Fault]:
     name = ref.name
     store = stores.get(name)
     if ref.kind != CLUSTER_STORE:

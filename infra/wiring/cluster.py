@@ -7,30 +7,33 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from events.references import ManifestRef
-from functions._failures import Reject
 from functions._manifests.cluster_external_secret import ClusterExternalSecret
 from functions._manifests.cluster_secret_store import ClusterSecretStore
 from functions._manifests.conventions import ConventionPolicy
 from functions._manifests.external_secret import ExternalSecret
 from functions._manifests.push_secret import PushSecret
+from functions._manifests.rotation import Rotation
+from functions._manifests.rotation_target import RotationTarget
 from infra.kubernetes.api import Api
-from infra.kubernetes.informing import ApiFeed, Feed, Informer, Notice, Stream
+from infra.kubernetes.informing import ApiFeed, Feed, Informer, Notice
 from infra.kubernetes.mirror import Difference, Object
-from infra.kubernetes.refusals import NoSuchKind
 from infra.kubernetes.resources import (
     CLUSTER_EXTERNAL_SECRETS,
     CLUSTER_SECRET_STORES,
     EXTERNAL_SECRETS,
     NAMESPACES,
     PUSH_SECRETS,
+    ROTATIONS,
     Resource,
 )
 from infra.wiring import rules
 from infra.wiring.cluster_objects import ClusterManifest, Held, Reading
+from infra.wiring.cluster_targets import OWN_KINDS
 from infra.wiring.directory import Change, changes
 from infra.wiring.finding import Finding, Rule
 from infra.wiring.index import Index, Source
 from infra.wiring.newest import NewestWiring
+from infra.wiring.served import MISSING, Served, copied
 
 KIND_MISSING = Rule(
     "LS009", "kind-not-served", "error", "DESIGN, deletion", "The cluster does not serve a kind of the wiring.",
@@ -40,7 +43,6 @@ NOT_FOLLOWED = Rule(
     "LS008", "not-followed", "error", "DESIGN, deletion", "A kind of the wiring cannot be followed now.",
     "Give the watching ServiceAccount get, list and watch on it, or see the API server.",
 )  # fmt: skip
-_MISSING = "is not served by the cluster"
 _LOOK = 0.02  # seconds between looks at whether all are ready
 
 
@@ -61,6 +63,7 @@ class _Kind:
     resource: Resource
     older: tuple[str, ...] = ()
     needed: bool = True
+    mend: str = KIND_MISSING.mend
 
     @property
     def resources(self) -> tuple[Resource, ...]:
@@ -73,6 +76,7 @@ _KINDS = (
     _Kind(PushSecret, PUSH_SECRETS),
     _Kind(ExternalSecret, EXTERNAL_SECRETS, ("v1beta1",)),
     _Kind(ClusterExternalSecret, CLUSTER_EXTERNAL_SECRETS, ("v1beta1",), needed=False),
+    _Kind(Rotation, ROTATIONS, needed=False, mend=OWN_KINDS),
 )
 
 
@@ -86,14 +90,16 @@ class ClusterWiring(NewestWiring):
 
     `changed` is called from their threads, soon and often: whoever hears it calls `reload`. A kind that is not served,
     or cannot be followed, keeps contributing what was last known of it, with a finding and `complete()` False, so that
-    nothing is retracted for it; the rest works. `guard` says why a store may not be used at all. Modes of stores count.
+    nothing is retracted for it; the rest works. `guard` says why a store may not be used at all, `refused` why a
+    manifest may not act. Modes of stores count.
     """
 
     def __init__(
         self, feed: Callable[[Resource], Feed], *, changed: Callable[[], None] = lambda: None,
         policy: ConventionPolicy | None = None, guard: Callable[[ClusterSecretStore], str | None] = lambda _: None,
-        notice: Notice = lambda _: None,
+        refused: Callable[[Index, ManifestRef], str | None] = lambda _, __: None, notice: Notice = lambda _: None,
     ) -> None:  # fmt: skip
+        self._refused = refused
         self._policy = policy or ConventionPolicy()
         self._guard = guard
         self._changed = changed
@@ -101,7 +107,7 @@ class ClusterWiring(NewestWiring):
         self._reloading = threading.Lock()
         self._turn = 0
         self._built = -1
-        self._served: dict[_Kind, _Served] = {}
+        self._served: dict[_Kind, Served] = {}
         self._kinds = {kind: self._informer(kind, feed, notice) for kind in _KINDS}
         self._spaces = Informer(feed(NAMESPACES), _namespace, self._told, name="Namespace", notice=notice)
 
@@ -141,7 +147,7 @@ class ClusterWiring(NewestWiring):
             if turn == self._built:
                 return ()
             spaces = {name: space.labels for name, space in self.namespaces().items() if not space.leaving}
-            held = {kind: _copied(informer) for kind, informer in self._kinds.items()}
+            held = {kind: copied(informer) for kind, informer in self._kinds.items()}
             after = Index(
                 _sources(held, spaces), findings=tuple(_refusals(held)), policy=self._policy, previous=before,
                 namespaces=spaces if self._spaces.wait_ready(0) else None, modes=True,
@@ -159,7 +165,7 @@ class ClusterWiring(NewestWiring):
         followed += [(k.model.KIND, k.needed or self._served[k].seen, one) for k, one in self._kinds.items()]
         for name, needed, informer in followed:
             error = informer.last_error
-            if error is not None and _MISSING in error:
+            if error is not None and MISSING in error:
                 if needed:
                     yield Finding(KIND_MISSING, name, 0, error)
             elif error is not None:
@@ -168,10 +174,10 @@ class ClusterWiring(NewestWiring):
                 yield Finding(NOT_FOLLOWED, name, 0, "is not listed yet")
 
     def problem(self, ref: ManifestRef) -> str | None:
-        found = self._index.problem(ref)
+        found = self._index.problem(ref) or self._refused(self._index, ref)
         if found:
             return found
-        manifest = self._index.push_secret(ref) or self._index.external_secret(ref)
+        manifest = self._index.push_secret(ref) or self._index.external_secret(ref) or self._index.rotation(ref)
         for name in manifest.stores if manifest is not None else ():
             store = self._index.stores.get(name)
             if store is not None and (reason := self._guard(store)):
@@ -196,7 +202,7 @@ class ClusterWiring(NewestWiring):
         return self._spaces.held().get(("", name))
 
     def namespaces(self) -> dict[str, Namespace]:
-        return {key[1]: space for key, space in _copied(self._spaces).items()}
+        return {key[1]: space for key, space in copied(self._spaces).items()}
 
     # --- inside ------------------------------------------------------------------------------------------------------
 
@@ -209,7 +215,7 @@ class ClusterWiring(NewestWiring):
             return informer.held().get(key)
 
         reading = Reading(kind.model, kind.resource.api_version, before)
-        self._served[kind] = _Served(kind, [feed(resource) for resource in kind.resources])
+        self._served[kind] = Served(kind.resources, [feed(resource) for resource in kind.resources], kind.mend)
         informer: Informer[Held] = Informer(
             self._served[kind], reading, self._told, name=kind.model.KIND, notice=notice
         )
@@ -220,34 +226,6 @@ class ClusterWiring(NewestWiring):
         self._changed()
 
 
-class _Served:
-    """Implements Feed: the newest version of a kind that the cluster serves. `seen`: it served one at least once."""
-
-    def __init__(self, kind: _Kind, feeds: list[Feed]) -> None:
-        self._kind = kind
-        self._feeds = feeds
-        self._current = feeds[0]
-        self.seen = False
-
-    def list(self, make: Callable[[Object], Any]) -> tuple[Any, str]:
-        for feed in self._feeds:
-            try:
-                found = feed.list(make)
-            except NoSuchKind:
-                continue
-            self._current, self.seen = feed, True
-            return found
-        raise self._missing()
-
-    def watch(self, resource_version: str) -> Stream:
-        return self._current.watch(resource_version)
-
-    def _missing(self) -> Reject:
-        resource = self._kind.resource
-        versions = " or ".join(each.version for each in self._kind.resources)
-        return Reject(f"{resource.qualified} ({versions}) {_MISSING}; {KIND_MISSING.mend}")
-
-
 def _namespace(found: Object) -> Namespace:
     metadata = found["metadata"]
     return Namespace(
@@ -255,15 +233,6 @@ def _namespace(found: Object) -> Namespace:
         annotations=metadata.get("annotations") or {},
         leaving=metadata.get("deletionTimestamp") is not None,
     )
-
-
-def _copied(informer: Informer[Any]) -> dict[tuple[str, str], Any]:
-    """What an informer holds, copied while it may go on: a dictionary that grows cannot be walked through."""
-    while True:
-        try:
-            return dict(informer.held())
-        except RuntimeError:
-            continue
 
 
 def _sources(
@@ -281,7 +250,7 @@ def _sources(
                     if made.ref not in known:
                         known.add(made.ref)
                         yield Source(made, f"ClusterExternalSecret {manifest.name}", 0)
-            else:
+            elif not isinstance(manifest, RotationTarget):
                 known.add(manifest.ref)
                 yield Source(manifest, "the cluster", 0)
 

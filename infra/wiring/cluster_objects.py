@@ -13,9 +13,13 @@ from functions._manifests.cluster_secret_store import ClusterSecretStore
 from functions._manifests.external_secret import ExternalSecret
 from functions._manifests.paths import CLUSTER_STORE
 from functions._manifests.push_secret import PushSecret
+from functions._manifests.rotation import Rotation
+from functions._manifests.rotation_target import RotationTarget
 from infra.kubernetes.mirror import Key, Object, key_of
 
-ClusterManifest: TypeAlias = PushSecret | ExternalSecret | ClusterSecretStore | ClusterExternalSecret
+ClusterManifest: TypeAlias = (
+    PushSecret | ExternalSecret | ClusterSecretStore | ClusterExternalSecret | Rotation | RotationTarget
+)
 _METADATA = ("name", "namespace", "uid", "labels", "annotations")
 _LONGEST = 300  # characters of a reason
 

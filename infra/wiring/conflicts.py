@@ -9,7 +9,7 @@ from functions._manifests.push_secret import PushSecret
 from infra.wiring import rules
 from infra.wiring.finding import Rule
 from infra.wiring.graph import circles
-from infra.wiring.resolved import DERIVED, ResolvedExternal, ResolvedPush
+from infra.wiring.resolved import DERIVED, ResolvedExternal, ResolvedPush, ResolvedRotation
 
 Node = SecretRef | PathRef
 ConsumersOf = Callable[[PathRef], Iterable[ExternalSecret]]
@@ -42,13 +42,30 @@ def conflicts(
     yield from _circles(by_target, consumers_of, pushes)
 
 
+def rotation_conflicts(
+    by_rotated: Mapping[PathRef, list[ResolvedRotation]], by_path: Mapping[PathRef, list[ResolvedPush]]
+) -> Iterator[Conflict]:
+    """Paths with two rotations, and rotations of a producer's path: the producer goes on, as the value is its own."""
+    for path, rotations in by_rotated.items():
+        for each in rotations:
+            others = ", ".join(f"{other.placed.ref} ({other.placed.where})" for other in rotations if other is not each)
+            if others:
+                yield Conflict(rules.ROTATED_TWICE, each.placed.ref, f"{path} is also rotated by {others}")
+            producers = ", ".join(f"{one.placed.ref} ({one.placed.where})" for one in by_path.get(path, ()))
+            if producers:
+                message = f"{path} is published by {producers}, which would write its own value over the new one"
+                yield Conflict(rules.ROTATES_PRODUCED, each.placed.ref, message)
+
+
 def _double_claims(by_path: Mapping[PathRef, list[ResolvedPush]]) -> Iterator[Conflict]:
+    """Told, and refused by the claim: a manifest may not hold up another's rotation by naming its path."""
     for path, claimants in by_path.items():
         if len(claimants) < 2:
             continue
         for each in claimants:
             others = ", ".join(f"{other.placed.ref} ({other.placed.where})" for other in claimants if other is not each)
-            yield Conflict(rules.CLAIMED_TWICE, each.placed.ref, f"{path} is also published by {others}")
+            message = f"{path} is also published by {others}"
+            yield Conflict(rules.CLAIMED_TWICE, each.placed.ref, message, refuses=False)
 
 
 def _double_targets(by_target: Mapping[SecretRef, list[ResolvedExternal]]) -> Iterator[Conflict]:

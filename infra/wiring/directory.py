@@ -116,7 +116,7 @@ def changes(before: Index, after: Index) -> Iterator[Change]:
     for ref, generation in new.items():
         if ref not in old:
             yield Change(ref, "added", generation)
-        elif old[ref] != generation or (before.problem(ref) and not after.problem(ref)):
+        elif old[ref] != generation or (before.disputed(ref) and not after.disputed(ref)):
             yield Change(ref, "changed", generation)
     for ref, generation in old.items():
         if ref not in new:

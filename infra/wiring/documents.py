@@ -10,14 +10,16 @@ from pydantic import ValidationError
 from functions._manifests.cluster_secret_store import ClusterSecretStore
 from functions._manifests.external_secret import ExternalSecret
 from functions._manifests.push_secret import PushSecret
+from functions._manifests.rotation import Rotation
+from functions._manifests.rotation_target import RotationTarget
 from infra.wiring import rules
 from infra.wiring.finding import Finding, Rule
-from infra.wiring.kinds import kind_problem, wired_model
+from infra.wiring.kinds import kind_problem, platform_model, wired_model
 from infra.wiring.tree import Mapping, TreeError, line_of, parse_tree
 
 LARGEST = 16 * 1024 * 1024  # bytes of one file
 
-WiredManifest = PushSecret | ExternalSecret | ClusterSecretStore
+WiredManifest = PushSecret | ExternalSecret | ClusterSecretStore | Rotation
 
 # A line that begins with '---' ends a document wherever it stands: not even a block scalar may hold one.
 _SEPARATOR = re.compile(r"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
@@ -25,12 +27,14 @@ _SEPARATOR = re.compile(r"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One object of a file. `manifest` is None for a known kind that is no part of the wiring."""
+    """One object of a file. `manifest` is None for a known kind that is no part of the wiring; `target` is set for
+    what the platform declares beside it, where that was asked for."""
 
     file: str
     line: int
     body: Mapping = field(repr=False)  # may hold a Secret's values
     manifest: WiredManifest | None = None
+    target: RotationTarget | None = None
 
     @property
     def kind(self) -> str:
@@ -59,8 +63,11 @@ class Loaded:
         return not self.findings
 
 
-def load_documents(raw: bytes, file: str) -> Loaded:
-    """Read a file's content. Never raises: what is wrong is a finding with its line."""
+def load_documents(raw: bytes, file: str, *, platform: bool = False) -> Loaded:
+    """Read a file's content. Never raises: what is wrong is a finding with its line.
+
+    `platform`: whether it may hold what the platform declares beside the wiring.
+    """
     if len(raw) > LARGEST:
         return _failed(rules.FILE_REFUSED, file, 1, f"is {len(raw)} bytes long; at most {LARGEST} are read")
     try:
@@ -76,7 +83,7 @@ def load_documents(raw: bytes, file: str) -> Loaded:
             findings.append(Finding(rules.UNREADABLE, file, error.line, str(error)))
             continue
         for body in _objects(tree):
-            read = _document(body, file, line)
+            read = _document(body, file, line, platform)
             if isinstance(read, Document):
                 documents.append(read)
             else:
@@ -108,18 +115,21 @@ def _objects(tree: Any) -> Iterator[Any]:
         yield tree
 
 
-def _document(body: Any, file: str, line: int) -> Document | list[Finding]:
+def _document(body: Any, file: str, line: int, platform: bool) -> Document | list[Finding]:
     if not isinstance(body, Mapping):
         return [Finding(rules.UNKNOWN_KIND, file, getattr(body, "line", line), "is no object with apiVersion and kind")]
     model = wired_model(body)
-    if model is None:
+    declared = platform_model(body) if platform else None
+    if model is None and declared is None:
         found = kind_problem(body)
         if found is None:
             return Document(file, body.line, body)
         rule, message = found
         return [Finding(rule, file, line_of(body, ("kind",)), message)]
     try:
-        return Document(file, body.line, body, model.model_validate(body))
+        if declared is not None:
+            return Document(file, body.line, body, target=declared.model_validate(body))
+        return Document(file, body.line, body, model.model_validate(body) if model else None)
     except ValidationError as error:
         return [_invalid(body, file, each) for each in error.errors(include_url=False, include_input=False)]
 

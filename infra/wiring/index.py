@@ -10,10 +10,20 @@ from functions._manifests.conventions import ConventionPolicy
 from functions._manifests.external_secret import ExternalSecret, PathSearch, StoreRef
 from functions._manifests.paths import CLUSTER_STORE
 from functions._manifests.push_secret import PushSecret, PushStoreRef
-from infra.wiring.conflicts import conflicts
+from functions._manifests.rotation import Rotation, StoreReference
+from infra.wiring.conflicts import conflicts, rotation_conflicts
 from infra.wiring.documents import WiredManifest
 from infra.wiring.finding import Finding
-from infra.wiring.resolved import Placed, ResolvedExternal, ResolvedPush, resolve_external, resolve_push
+from infra.wiring.resolved import (
+    Placed,
+    ResolvedExternal,
+    ResolvedPush,
+    ResolvedRotation,
+    resolve_external,
+    resolve_push,
+    resolve_rotation,
+)
+from infra.wiring.rules import CLAIMED_TWICE
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +82,16 @@ class Index:
         self._stores: dict[str, ClusterSecretStore] = {}
         self._pushes: dict[ManifestRef, ResolvedPush] = {}
         self._externals: dict[ManifestRef, ResolvedExternal] = {}
+        self._rotations: dict[ManifestRef, ResolvedRotation] = {}
         self.duplicates: list[Source] = []  # second manifests of one reference; the first one counts
         self._resolve(tuple(sources), previous)
         self._link()
-        self.conflicts = tuple(
-            conflicts(self._by_path, self._by_target, self._by_source, self.consumers_of_path, self._pushes)
+        self.conflicts = (
+            *conflicts(self._by_path, self._by_target, self._by_source, self.consumers_of_path, self._pushes),
+            *rotation_conflicts(self._by_rotated, self._by_path),
         )
         self._problems = self._all_problems()
+        self._contested = frozenset(one.ref for one in self.conflicts if one.rule is CLAIMED_TWICE)
 
     # --- the port -------------------------------------------------------------------------------------------------
 
@@ -122,6 +135,17 @@ class Index:
     def external_secrets(self) -> Iterator[ExternalSecret]:
         return (each.external for each in self._externals.values())
 
+    def rotation(self, ref: ManifestRef) -> Rotation | None:
+        found = self._rotations.get(ref)
+        return found.rotation if found else None
+
+    def rotation_of_path(self, path: PathRef) -> Rotation | None:
+        found = self._by_rotated.get(path, ())
+        return found[0].rotation if len(found) == 1 else None
+
+    def rotations(self) -> Iterator[Rotation]:
+        return (each.rotation for each in self._rotations.values())
+
     def mount(self, store: str) -> str | None:
         found = self._stores.get(store)
         return found.mount if found else None
@@ -131,16 +155,19 @@ class Index:
 
         One that is not there, or no ClusterSecretStore, is for others to serve.
         """
-        if not self._modes:
-            return "own"
-        push, external = self.push_secret(ref), self.external_secret(ref)
-        refs: tuple[StoreRef | PushStoreRef, ...] = push.spec.secret_store_refs if push else ()
+        return self.declared_mode(ref) if self._modes else "own"
+
+    def declared_mode(self, ref: ManifestRef) -> Mode:
+        """What its stores say, whether or not that counts here."""
+        push, external, rotation = self.push_secret(ref), self.external_secret(ref), self.rotation(ref)
+        refs: tuple[StoreRef | PushStoreRef | StoreReference, ...] = push.spec.secret_store_refs if push else ()
         refs = external.store_refs if external else refs
+        refs = (rotation.spec.secret_store_ref,) if rotation else refs
         stores = [self._stores.get(each.name) if each.kind == CLUSTER_STORE else None for each in refs]
         return min((store.mode if store else "observe" for store in stores), key=_caution, default="observe")
 
     def complete(self) -> bool:
-        empty = not (self._pushes or self._externals or self._stores)
+        empty = not (self._pushes or self._externals or self._rotations or self._stores)
         return not (self.findings or self.duplicates or empty)
 
     def problem(self, ref: ManifestRef) -> str | None:
@@ -164,13 +191,24 @@ class Index:
 
     def __len__(self) -> int:
         """How many manifests there are."""
-        return len(self._pushes) + len(self._externals) + len(self._stores)
+        return len(self._pushes) + len(self._externals) + len(self._rotations) + len(self._stores)
 
     def generations(self) -> dict[ManifestRef, str]:
         """Every manifest with the digest of what drives it."""
         found = {ref: each.push.generation for ref, each in self._pushes.items()}
         found |= {ref: each.external.generation for ref, each in self._externals.items()}
+        found |= {ref: each.rotation.generation for ref, each in self._rotations.items()}
         return found | {store.ref: store.generation for store in self._stores.values()}
+
+    def disputed(self, ref: ManifestRef) -> bool:
+        """Whether it may not act, or not at a path that another names too: where that ends, it is to be looked at."""
+        return ref in self._problems or ref in self._contested
+
+    def claimed_twice(self) -> Iterator[tuple[PathRef, tuple[PushSecret, ...]]]:
+        """The paths that several PushSecrets name."""
+        for path, pushes in self._by_path.items():
+            if len(pushes) > 1:
+                yield path, tuple(each.push for each in pushes)
 
     def selects_labels(self, namespace: str) -> bool:
         """Whether a PushSecret of this namespace selects its sources by label."""
@@ -181,6 +219,13 @@ class Index:
 
     def externals(self) -> Iterator[ResolvedExternal]:
         return iter(self._externals.values())
+
+    def rotations_of_path(self, path: PathRef) -> tuple[Rotation, ...]:
+        """All that want to rotate the path, at odds or not."""
+        return tuple(each.rotation for each in self._by_rotated.get(path, ()))
+
+    def rotated(self) -> Iterator[ResolvedRotation]:
+        return iter(self._rotations.values())
 
     # --- building -------------------------------------------------------------------------------------------------
 
@@ -200,6 +245,9 @@ class Index:
             elif isinstance(manifest, ExternalSecret):
                 self._note_duplicate(source, manifest.ref in self._externals)
                 self._externals.setdefault(manifest.ref, self._resolved_external(source, manifest, kept))
+            elif isinstance(manifest, Rotation):
+                self._note_duplicate(source, manifest.ref in self._rotations)
+                self._rotations.setdefault(manifest.ref, self._resolved_rotation(source, manifest, kept))
 
     def _note_duplicate(self, source: Source, seen: bool) -> None:
         if seen:
@@ -219,6 +267,13 @@ class Index:
         placed = Placed(external, source.file, source.line)
         return resolve_external(placed, external, self._stores, self._labels(external.namespace))
 
+    def _resolved_rotation(self, source: Source, rotation: Rotation, kept: "Index | None") -> ResolvedRotation:
+        before = kept._rotations.get(rotation.ref) if kept else None
+        if before is not None and before.rotation is rotation and self._same_labels(rotation.namespace, kept):
+            return before
+        placed = Placed(rotation, source.file, source.line)
+        return resolve_rotation(placed, rotation, self._stores, self._labels(rotation.namespace))
+
     def _labels(self, namespace: str) -> Mapping[str, str] | None:
         return None if self._namespaces is None else self._namespaces.get(namespace, {})
 
@@ -233,6 +288,7 @@ class Index:
         self._readers: dict[PathRef, list[ResolvedExternal]] = {}
         self._finders: dict[tuple[str, str], list[tuple[PathSearch, ExternalSecret]]] = {}
         self._by_target: dict[SecretRef, list[ResolvedExternal]] = {}
+        self._by_rotated: dict[PathRef, list[ResolvedRotation]] = {}
         for pushed in self._pushes.values():
             source = pushed.push.source
             if source is not None:
@@ -248,6 +304,9 @@ class Index:
                 self._readers.setdefault(path, []).append(pulled)
             for search in pulled.finds:
                 self._finders.setdefault((search.mount, search.prefix), []).append((search, pulled.external))
+        for rotated in self._rotations.values():
+            if rotated.path is not None:
+                self._by_rotated.setdefault(rotated.path, []).append(rotated)
 
     def _all_problems(self) -> dict[ManifestRef, str]:
         found: dict[ManifestRef, list[str]] = {}
@@ -257,7 +316,10 @@ class Index:
         for pulled in self._externals.values():
             if pulled.problem:
                 found.setdefault(pulled.placed.ref, []).append(pulled.problem)
-        for ref in (*self._pushes, *self._externals):
+        for rotated in self._rotations.values():
+            if rotated.problem:
+                found.setdefault(rotated.placed.ref, []).append(rotated.problem)
+        for ref in (*self._pushes, *self._externals, *self._rotations):
             if (mode := self.mode(ref)) != "own" and ref not in found:
                 found[ref] = [_LEFT[mode]]
         for second in self.duplicates:

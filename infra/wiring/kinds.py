@@ -5,16 +5,23 @@ from typing import Any
 from functions._manifests.cluster_secret_store import ClusterSecretStore
 from functions._manifests.external_secret import ExternalSecret
 from functions._manifests.push_secret import PushSecret
+from functions._manifests.rotation import Rotation
+from functions._manifests.rotation_target import RotationTarget
 from infra.wiring import rules
 from infra.wiring.finding import Rule
 
 ESO = "external-secrets.io"
+OURS = "lockstep.dev"
 
-_MODELS: dict[str, type[PushSecret] | type[ExternalSecret] | type[ClusterSecretStore]] = {
+WiredModel = type[PushSecret] | type[ExternalSecret] | type[ClusterSecretStore] | type[Rotation]
+
+_MODELS: dict[str, WiredModel] = {
     "PushSecret": PushSecret,
     "ExternalSecret": ExternalSecret,
     "ClusterSecretStore": ClusterSecretStore,
+    "Rotation": Rotation,
 }
+_GROUPS = dict.fromkeys(_MODELS, ESO) | {"Rotation": OURS}
 
 # Groups that a GitOps checkout also holds. Anything else may be a wiring manifest with a slip in its name, and a
 # slip must not look like a removal.
@@ -37,11 +44,18 @@ _CORE_KINDS = frozenset(
 )  # fmt: skip
 
 
-def wired_model(body: dict[str, Any]) -> type[PushSecret] | type[ExternalSecret] | type[ClusterSecretStore] | None:
+def wired_model(body: dict[str, Any]) -> WiredModel | None:
     """The model of a manifest that is part of the wiring."""
-    if str(body.get("apiVersion", "")).partition("/")[0] != ESO:
+    kind = str(body.get("kind", ""))
+    if str(body.get("apiVersion", "")).partition("/")[0] != _GROUPS.get(kind):
         return None
-    return _MODELS.get(str(body.get("kind", "")))
+    return _MODELS[kind]
+
+
+def platform_model(body: dict[str, Any]) -> type[RotationTarget] | None:
+    """The model of a manifest that only the platform writes, beside the wiring."""
+    ours = str(body.get("apiVersion", "")).partition("/")[0] == OURS
+    return RotationTarget if ours and body.get("kind") == RotationTarget.KIND else None
 
 
 def kind_problem(body: dict[str, Any]) -> tuple[Rule, str] | None:
@@ -55,9 +69,11 @@ def kind_problem(body: dict[str, Any]) -> tuple[Rule, str] | None:
     if group == ESO or group.endswith("." + ESO):
         return _eso_problem(kind, group)
     if kind in _MODELS:
-        return rules.UNKNOWN_KIND, f"{kind} has apiVersion {api[:80]!r}; it belongs to {ESO}"
+        return rules.UNKNOWN_KIND, f"{kind} has apiVersion {api[:80]!r}; it belongs to {_GROUPS[kind]}"
     if kind == "AccessPolicy":
         return rules.UNKNOWN_KIND, "AccessPolicy is no part of the wiring; it stands in access.yaml beside it"
+    if kind == RotationTarget.KIND:
+        return rules.UNKNOWN_KIND, f"{kind} is no part of the wiring; it stands in the folder targets beside it"
     known = kind in _CORE_KINDS if api == "v1" else group in _FOREIGN_GROUPS
     return None if known else (rules.FOREIGN_KIND, f"{api[:80]} {kind[:63]} is no kind that is known here")
 

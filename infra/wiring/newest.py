@@ -6,6 +6,7 @@ from events.references import ManifestRef, PathRef, SecretRef
 from functions._manifests.cluster_secret_store import Mode
 from functions._manifests.external_secret import ExternalSecret
 from functions._manifests.push_secret import PushSecret
+from functions._manifests.rotation import Rotation
 from infra.wiring.index import Index
 
 
@@ -44,6 +45,15 @@ class NewestWiring:
 
     def external_secrets(self) -> Iterator[ExternalSecret]:
         return self._index.external_secrets()
+
+    def rotation(self, ref: ManifestRef) -> Rotation | None:
+        return self._index.rotation(ref)
+
+    def rotation_of_path(self, path: PathRef) -> Rotation | None:
+        return self._index.rotation_of_path(path)
+
+    def rotations(self) -> Iterator[Rotation]:
+        return self._index.rotations()
 
     def mount(self, store: str) -> str | None:
         return self._index.mount(store)

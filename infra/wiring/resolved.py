@@ -8,7 +8,8 @@ from functions._failures import Reject
 from functions._manifests.conventions import ConventionPolicy
 from functions._manifests.external_secret import ExternalSecret, PathSearch
 from functions._manifests.push_secret import PushEntry, PushSecret
-from infra.wiring.checks import Labels, Stores, convention_faults, external_faults, push_faults
+from functions._manifests.rotation import Rotation
+from infra.wiring.checks import Labels, Stores, convention_faults, external_faults, push_faults, rotation_faults
 
 DERIVED = "lockstep.dev/derived"  # annotation of a PushSecret whose source an ExternalSecret makes
 
@@ -17,7 +18,7 @@ DERIVED = "lockstep.dev/derived"  # annotation of a PushSecret whose source an E
 class Placed:
     """A manifest and where it stands."""
 
-    manifest: PushSecret | ExternalSecret
+    manifest: PushSecret | ExternalSecret | Rotation
     file: str
     line: int
 
@@ -53,6 +54,16 @@ class ResolvedExternal:
     problem: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ResolvedRotation:
+    """What a Rotation rotates. `problem` is why it may not act on its own account, None if it may."""
+
+    placed: Placed
+    rotation: Rotation
+    path: PathRef | None = None
+    problem: str | None = None
+
+
 def resolve_push(
     placed: Placed, push: PushSecret, stores: Stores, policy: ConventionPolicy, labels: Labels = None
 ) -> ResolvedPush:
@@ -84,6 +95,16 @@ def resolve_external(
     except Reject as reject:
         return ResolvedExternal(placed, external, external.target, problem=_joined(problems) or reject.reason)
     return ResolvedExternal(placed, external, external.target, paths, finds, _joined(problems))
+
+
+def resolve_rotation(placed: Placed, rotation: Rotation, stores: Stores, labels: Labels = None) -> ResolvedRotation:
+    """Never raises: what cannot be resolved rotates nothing and has a problem."""
+    problems = [fault.message for fault in rotation_faults(rotation, stores, labels) if fault.rule.refuses]
+    try:
+        path = rotation.path(lambda name: stores[name].mount if name in stores else None)
+    except Reject as reject:
+        return ResolvedRotation(placed, rotation, problem=_joined(problems) or reject.reason)
+    return ResolvedRotation(placed, rotation, path, _joined(problems))
 
 
 def _joined(problems: list[str]) -> str | None:

@@ -111,7 +111,8 @@ WHOLE_DOCUMENT = _rule(
 )  # fmt: skip
 CLAIMED_TWICE = _rule(
     27, "path-claimed-twice", "5a.5.3; DESIGN, one origin", "Two PushSecrets publish to one path.",
-    "Let one PushSecret own the path; give the other its own consumer or instance segment.", refuses=True,
+    "Let one PushSecret own the path; give the other its own consumer or instance segment. Until then whoever claimed "
+    "it first goes on, and the other is refused.",
 )  # fmt: skip
 INTERVAL = _rule(
     28, "interval-ignored", "5a.3.5", "refreshInterval sets no pace here: changes are followed as they happen.",
@@ -162,6 +163,55 @@ CYCLE = _rule(
 DERIVED = _rule(
     41, "managed-source", "5a.2.1", "A PushSecret's source is itself made by an ExternalSecret.",
     'Push from the producer\'s own Secret, or annotate the PushSecret lockstep.dev/derived: "true".', refuses=True,
+)  # fmt: skip
+
+# --- Rotations ------------------------------------------------------------------------------------------------------
+
+ROTATED_TWICE = _rule(
+    100, "path-rotated-twice", "DESIGN, rotation", "Two Rotations rotate one path.",
+    "Keep one of them; a path has one target and one policy.", refuses=True,
+)  # fmt: skip
+ROTATES_PRODUCED = _rule(
+    101, "rotates-produced-path", "DESIGN, one origin", "A Rotation rotates a path that a PushSecret publishes.",
+    "Let the producer's own operator rotate it, or remove the PushSecret and let the Rotation own the path.",
+    refuses=True,
+)  # fmt: skip
+UNKNOWN_TARGET = _rule(
+    102, "unknown-target", "DESIGN, rotation", "A Rotation names a RotationTarget that is not declared.",
+    "Correct spec.target.name, or have the platform declare the RotationTarget (folder targets).",
+)  # fmt: skip
+ACCOUNT_NOT_ALLOWED = _rule(
+    103, "account-not-allowed", "DESIGN, rotation",
+    "A RotationTarget does not let the Rotation's namespace change this account.",
+    "Name another account, or have the platform add namespace and account to the RotationTarget's spec.allow.",
+)  # fmt: skip
+STRATEGY_UNABLE = _rule(
+    104, "strategy-unable", "DESIGN, rotation", "A Rotation asks for a strategy that its target cannot carry out.",
+    "Use a strategy that the target's type offers (docs/targets.md).",
+)  # fmt: skip
+TARGET_PARAMETERS = _rule(
+    105, "target-parameters", "DESIGN, rotation",
+    "A RotationTarget is of an unknown type, or its parameters are wrong.",
+    "Write type and parameters as the type's page says (docs/targets.md).",
+)  # fmt: skip
+UNROTATED_PROPERTY = _rule(
+    106, "unrotated-property", "DESIGN, rotation",
+    "Consumers of a rotated path read none of the properties that the Rotation replaces.",
+    "Map the credential's fields to the properties that consumers read: spec.properties.", "warning",
+)  # fmt: skip
+NO_WINDOW = _rule(
+    107, "schedule-without-window", "DESIGN, rotation", "A scheduled rotation may begin at any time of the day.",
+    "Give spec.schedule a window, such as 'Mon-Fri 22:00-04:00 Europe/Berlin', if restarts are not welcome always.",
+    "notice",
+)  # fmt: skip
+ROTATION_DENIED = _rule(
+    108, "rotation-denied", "DESIGN, who may say and do what",
+    "The access policy does not let a Rotation's namespace publish at the path that it rotates.",
+    "Have the platform add the path to the namespace's rule in access.yaml, or rotate another path.",
+)  # fmt: skip
+NEVER_DUE = _rule(
+    109, "never-due", "DESIGN, rotation", "A Rotation has neither a schedule nor a maximum age.",
+    "Nothing to do if it is rotated on demand and after leaks only; otherwise give it spec.schedule.", "notice",
 )  # fmt: skip
 
 # --- Paths and properties (5a.5) ----------------------------------------------------------------------------------

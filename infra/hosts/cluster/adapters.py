@@ -6,7 +6,7 @@ from collections.abc import Callable
 from infra.hosts.cluster.access import NAME as ACCESS
 from infra.hosts.cluster.access import ClusterAccess
 from infra.hosts.cluster.config_map import FollowedConfigMap, config_map_feed
-from infra.hosts.cluster.gate import ClusterGate
+from infra.hosts.cluster.gate import ClusterGate, impatient
 from infra.hosts.cluster.outcomes import Outcomes
 from infra.hosts.cluster.publications import ClusterPublications
 from infra.hosts.cluster.status import STATUSES, StatusWriter
@@ -15,17 +15,20 @@ from infra.hosts.cluster.suspensions import NAME as SUSPENDED
 from infra.hosts.cluster.suspensions import ClusterSuspensions, SuspensionWriter
 from infra.hosts.cluster.wired import WiredObjects
 from infra.hosts.configuration import Configuration
-from infra.hosts.guarded_wiring import StoreGuard
+from infra.hosts.guarded_wiring import AdminGuard, StoreGuard
 from infra.hosts.platform import Notice
 from infra.hosts.stopping import stop_all
 from infra.hosts.wiring import convention_policy, own_mounts
 from infra.kubernetes.api import Api
+from infra.kubernetes.informing import ApiFeed
+from infra.kubernetes.resources import ROTATION_TARGETS
 from infra.kubernetes.settings import ClusterSettings
 from infra.stores.kubernetes.config_maps import ConfigMapSources
 from infra.stores.kubernetes.kinds import SourcesOfKinds
 from infra.stores.kubernetes.secrets import KubernetesSecrets
 from infra.stores.kubernetes.services import ServiceSources
 from infra.wiring.cluster import ClusterWiring, cluster_feeds
+from infra.wiring.cluster_targets import ClusterTargets
 
 READY_WITHIN = 30.0  # seconds
 
@@ -34,21 +37,24 @@ class ClusterAdapters:
     """The wiring and the two ConfigMaps are followed from `begin` to `close`; Secrets are asked for when needed.
 
     `calls` counts requests by verb and resource. `alone`: other processes write statuses too, so each is asked for
-    when it is read. `shown` are the kinds whose conditions are written from here.
+    when it is read. `lists`: this identity may list what it reads. `shown` are the kinds whose conditions are written
+    from here.
     """
 
     def __init__(
         self, settings: ClusterSettings, configuration: Configuration, servers: tuple[str, ...] | None, notice: Notice,
-        *, alone: bool = False, shown: frozenset[str] = STATUSES,
+        *, alone: bool = False, lists: bool = True, shown: frozenset[str] = STATUSES,
     ) -> None:  # fmt: skip
         """Nothing is asked for yet. Raises InvalidSettings."""
         self._stopping: list[Callable[[], object]] = []
         self.calls: Counter[tuple[str, str]] = Counter()
         self.api = api = Api(settings, self._count)
-        self.gate = ClusterGate(api)
+        self._asking = Api(impatient(settings), self._count)
+        self.gate = ClusterGate(self._asking)
+        self.declared = ClusterTargets(ApiFeed(api, ROTATION_TARGETS), changed=self._redeclared, notice=notice)
         self.wiring = ClusterWiring(
             cluster_feeds(api), changed=self._ring, policy=convention_policy(configuration),
-            guard=StoreGuard(servers, own_mounts(configuration)), notice=notice,
+            guard=StoreGuard(servers, own_mounts(configuration)), refused=AdminGuard(self.declared.all), notice=notice,
         )  # fmt: skip
         self.access = ClusterAccess(
             config_map_feed(api, ACCESS), trusting=True, changed=self._look_again, notice=notice
@@ -62,16 +68,21 @@ class ClusterAdapters:
         self.status = StatusWriter(self.wiring, statuses, notice=notice, shown=shown)
         self.outcomes = Outcomes(self.wiring, self.status)
         self.wired = WiredObjects(self.wiring, self.publications)
-        secrets = KubernetesSecrets(api, self.wiring.uid_of)
+        secrets = KubernetesSecrets(api, self.wiring.uid_of, lists=lists)
         self.targets = secrets
         self.sources = SourcesOfKinds(
-            {"Secret": secrets, "ConfigMap": ConfigMapSources(api), "Service": ServiceSources(api)}, self.wired.kind_of
+            {
+                "Secret": secrets,
+                "ConfigMap": ConfigMapSources(api, lists=lists),
+                "Service": ServiceSources(api, lists=lists),
+            },
+            self.wired.kind_of,
         )
 
     def begin(self) -> None:
         """Follow what everything else is decided by; when it returns it is known, or why not."""
-        followed: list[ClusterWiring | FollowedConfigMap] = [
-            self.wiring, self.access.followed, self.suspensions.followed
+        followed: list[ClusterWiring | FollowedConfigMap | ClusterTargets] = [
+            self.wiring, self.access.followed, self.suspensions.followed, self.declared
         ]  # fmt: skip
         try:
             for part in (*followed, self.status):
@@ -89,10 +100,14 @@ class ClusterAdapters:
         try:
             stop_all(self._stopping)
         finally:
+            self._asking.close()
             self.api.close()
 
     def _ring(self) -> None:
         """The wiring, or what stops it, changed; from any thread."""
+
+    def _redeclared(self) -> None:
+        """The declared systems changed; from any thread."""
 
     def _look_again(self) -> None:
         """What was denied may be allowed now."""

@@ -15,6 +15,7 @@ from events.references import ManifestRef, PathRef
 from events.secret import SecretChanged, SecretPublished
 from functions._failures import StepFailure
 from functions._manifests.push_secret import PushSecret
+from infra.hosts.platform import Tell
 from infra.kubernetes.api import Api
 from infra.kubernetes.refusals import Absent
 from infra.kubernetes.resources import EXTERNAL_SECRETS, PUSH_SECRETS
@@ -70,6 +71,10 @@ class Assistant:
 
     def alive(self) -> bool:
         return self._thread.is_alive()
+
+    @property
+    def mode(self) -> str:
+        return "assist" if self.alive() else "stopped"
 
     def observe(self, event: Event) -> None:
         """A hint or a fact that went to the broker. Neither raises nor waits."""
@@ -129,3 +134,21 @@ class Assistant:
     def _refreshed(self, ref: ManifestRef) -> object:
         held = self._wiring.held(ref)
         return held.status.get("refreshTime") if held else None
+
+
+class Overheard:
+    """Tells the broker, and the assistant what the broker took."""
+
+    def __init__(self, tell: Tell, assistant: Assistant) -> None:
+        self._tell = tell
+        self._assistant = assistant
+
+    def __call__(self, event: Event) -> None:
+        self._tell(event)
+        self._assistant.observe(event)
+
+    def all(self, events: Iterable[Event]) -> None:
+        told = tuple(events)
+        self._tell.all(told)
+        for event in told:
+            self._assistant.observe(event)

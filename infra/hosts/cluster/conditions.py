@@ -38,12 +38,32 @@ class Condition:
 
 PUSHED = Condition(True, "Synced", "PushSecret synced successfully")
 SYNCED = Condition(True, "SecretSynced", "secret synced")
+REFRESHED = Condition(True, "SecretSynced", "looked at again")  # never shown: the time moves, the condition stays
 DELETED = Condition(True, "SecretDeleted", "secret deleted due to DeletionPolicy=Delete")
 
 
+_FAILED = {"PushSecret": "Errored", "Rotation": "Refused"}
+
+
 def failed(kind: str, why: str) -> Condition:
-    """What did not work, of a PushSecret or an ExternalSecret."""
-    return Condition(False, "Errored" if kind == "PushSecret" else "SecretSyncedError", why)
+    """What did not work, of a PushSecret, an ExternalSecret or a Rotation."""
+    return Condition(False, _FAILED.get(kind, "SecretSyncedError"), why)
+
+
+def refusal_in(status: Mapping[str, Any]) -> str:
+    """Why a status says that its manifest failed; "" where it says nothing, or that all is well."""
+    one = _ready(status)
+    return (
+        str(one.get("message") or one.get("reason") or "") if one is not None and one.get("status") == "False" else ""
+    )
+
+
+def refreshed_ago(status: Mapping[str, Any], now: datetime) -> float | None:
+    """Seconds since `refreshTime`; None where there is none, or somebody wrote no time there."""
+    try:
+        return (now - datetime.fromisoformat(str(status["refreshTime"]))).total_seconds()
+    except (KeyError, ValueError, TypeError):
+        return None
 
 
 def rfc3339(moment: datetime) -> str:

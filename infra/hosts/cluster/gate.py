@@ -3,12 +3,24 @@
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from functions._failures import StepFailure
 from infra.kubernetes.api import Api
+from infra.kubernetes.settings import ClusterSettings
 
 _FRESH = 2.0  # seconds that a good answer is reused; a step that fails meanwhile costs one attempt
 _AGAIN = 0.5  # seconds that a bad one is
+_PATIENCE = 1.5  # seconds: who asks whether it serves cannot wait as long as who has work for it
+
+
+def impatient(settings: ClusterSettings) -> ClusterSettings:
+    """The settings of a client that only asks whether the API server serves: one that is frozen is known soon."""
+    return replace(
+        settings,
+        connect_timeout=min(settings.connect_timeout, _PATIENCE),
+        read_timeout=min(settings.read_timeout, _PATIENCE),
+    )
 
 
 class ClusterGate:

@@ -4,11 +4,12 @@ A request for each of thousands of Secrets, at every scrape of the metrics, woul
 changes do. Steps never read through these: they need what is, not what was told last.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
 
 from events.references import SecretRef
 from functions._manifests.selector import LabelSelector
-from functions._ports import Secret, SecretContent, SecretHead, SourceSecrets, TargetSecrets
+from functions._ports import LookedAt, Secret, SecretContent, SecretHead, SourceSecrets, TargetSecrets
 from infra.sources.kubernetes_watch import KubernetesWatch
 
 Following = Callable[[], KubernetesWatch | None]  # None while nothing is followed
@@ -25,8 +26,14 @@ class KnownSources:
     def read(self, ref: SecretRef) -> Secret | None:
         return self._real.read(ref)
 
+    def reading(self, ref: SecretRef) -> AbstractContextManager[Callable[[], Secret | None]]:
+        return self._real.reading(ref)
+
     def head(self, ref: SecretRef) -> SecretHead | None:
         return _head(self._watch(), self._kind_of(ref), ref, self._real.head)
+
+    def heads(self, refs: Collection[SecretRef]) -> LookedAt:
+        return self.head  # from memory
 
     def select(self, namespace: str, selector: LabelSelector) -> tuple[SecretRef, ...]:
         return self._real.select(namespace, selector)
@@ -42,8 +49,14 @@ class KnownTargets:
     def read(self, ref: SecretRef) -> Secret | None:
         return self._real.read(ref)
 
+    def reading(self, ref: SecretRef) -> AbstractContextManager[Callable[[], Secret | None]]:
+        return self._real.reading(ref)
+
     def head(self, ref: SecretRef) -> SecretHead | None:
         return _head(self._watch(), "Secret", ref, self._real.head)
+
+    def heads(self, refs: Collection[SecretRef]) -> LookedAt:
+        return self.head  # from memory
 
     def create(self, ref: SecretRef, content: SecretContent) -> str:
         return self._real.create(ref, content)

@@ -3,6 +3,9 @@
 `lockstep.dev/adopt: <mount>/<path>@<epoch>[, …]` on a PushSecret lets it take over paths from whoever holds them; the
 epoch is the one that `lockstep adopt --dry-run` shows, so that an old annotation orders nothing. Any other annotation
 that changes (`lockstep.dev/reconcile: <anything new>`, ESO's force-sync) changes the manifest: news by itself.
+
+`lockstep.dev/rotate: <planned|leak>@<version>[.<attempt>]` on a Rotation orders its path's credential to be replaced,
+away from the version that `kubectl get rotations` shows (0: there is none yet); the attempt counts from 1.
 """
 
 import re
@@ -13,21 +16,33 @@ from pydantic import ValidationError
 
 from events.orders import ClaimRequested
 from events.references import PathRef
+from events.rotation import RotationRequested
 from functions._manifests.push_secret import PushSecret
+from functions._manifests.rotation import Rotation
+from functions._ports import Publications
 from infra.wiring.cluster import ClusterWiring
 
 ADOPT = "lockstep.dev/adopt"
 RECONCILE = "lockstep.dev/reconcile"
+ROTATE = "lockstep.dev/rotate"
+_ROTATED = re.compile(r"(?P<policy>planned|leak)@(?P<version>[0-9]{1,15})(\.(?P<attempt>[1-9][0-9]{0,5}))?")
 _ADOPTED = re.compile(r"(?P<path>[^@\s]+)@(?P<epoch>[0-9]{1,9})")
+
+
+class _NotYet(Exception):
+    """The order is about a version that is not known yet; looked at again."""
 
 
 class AnnotatedOrders:
     """Tells each order once, as long as `done` remembers it; to be asked after the wiring changed."""
 
     def __init__(
-        self, wiring: ClusterWiring, tell: Callable[[ClaimRequested], None], *, now: Callable[[], datetime],
-        lifetime: float, done: set[str] | None = None, notice: Callable[[str], None] = lambda _: None,
+        self, wiring: ClusterWiring, tell: Callable[[ClaimRequested | RotationRequested], None], *,
+        now: Callable[[], datetime], lifetime: float, publications: Publications | None = None,
+        done: set[str] | None = None, notice: Callable[[str], None] = lambda _: None,
     ) -> None:  # fmt: skip
+        """`publications` tell which version a path has; without them no rotation is ordered."""
+        self._publications = publications
         self._wiring = wiring
         self._tell = tell
         self._now = now
@@ -47,7 +62,46 @@ class AnnotatedOrders:
                 self._tell(order)
                 told += 1
             self._done.add(mark)
+        return told + self._look_at_rotations()
+
+    def _look_at_rotations(self) -> int:
+        told = 0
+        for rotated in self._wiring.snapshot().rotated():
+            rotation, path = rotated.rotation, rotated.path
+            text = rotation.annotations.get(ROTATE)
+            mark = f"{rotation.uid} {ROTATE} {text}"
+            if text is None or path is None or mark in self._done or self._wiring.mode(rotation.ref) != "own":
+                continue
+            try:
+                order = self._rotation(rotation, path, text.strip())
+            except _NotYet:
+                continue
+            if order is not None:
+                self._tell(order)
+                told += 1
+            self._done.add(mark)
         return told
+
+    def _rotation(self, rotation: Rotation, path: PathRef, text: str) -> RotationRequested | None:
+        found = _ROTATED.fullmatch(text)
+        if found is None:
+            self._notice(f"{rotation.ref}: {ROTATE} is not planned@<version> or leak@<version>")
+            return None
+        known = self._publications.read(path) if self._publications is not None else None
+        base = known.version if known is not None else None
+        if int(found["version"]) > (base.number if base else 0):
+            raise _NotYet
+        if int(found["version"]) != (base.number if base else 0):
+            self._notice(
+                f"{rotation.ref}: {ROTATE} is about version {found['version']}; {path} is at "
+                f"{base.number if base else 0}, so nothing is ordered"
+            )
+            return None
+        return RotationRequested(
+            path=path, policy="leak" if found["policy"] == "leak" else "planned", base=base,
+            attempt=int(found["attempt"] or 1), by=f"annotation:{rotation.namespace}",
+            expires=self._now() + self._lifetime, reason=f"annotation {ROTATE}",
+        )  # fmt: skip
 
     def _orders(self, push: PushSecret, text: str) -> Iterator[ClaimRequested]:
         paths = {str(path): path for path in self._paths(push)}

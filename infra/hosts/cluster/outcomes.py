@@ -5,9 +5,11 @@ from collections.abc import Iterable
 from events.event import Event
 from events.orders import ClaimRequested, MaterializeRequested, PublishRequested
 from events.references import ManifestRef, SecretRef
+from events.rotation import AbortRequested, PhaseRequested, RotationRequested
 from events.secret import SecretChanged, SecretConflicted, SecretMaterialized, SecretPublished, SecretRetracted
 from events.wiring import WiringChanged
 from infra.hosts.cluster.conditions import DELETED, SYNCED, failed
+from infra.hosts.cluster.rotated import told
 from infra.hosts.cluster.status import StatusWriter
 from infra.wiring.cluster import ClusterWiring
 
@@ -25,6 +27,9 @@ class Outcomes:
             self._status.tell(event.consumer, SYNCED, event.secret.name)
         elif isinstance(event, SecretConflicted):
             self._status.tell(event.claimant, failed(event.claimant.kind, event.explanation))
+        elif (rotated := told(event)) is not None:
+            manifest, condition, fields = rotated
+            self._status.tell(manifest, condition, fields=fields)
         elif isinstance(event, SecretRetracted) and event.outcome == "retracted" and _made(event):
             self._status.tell(event.manifest, DELETED)
 
@@ -38,6 +43,8 @@ class Outcomes:
             return (event.consumer,)
         if isinstance(event, ClaimRequested):
             return (event.claimant,)
+        if isinstance(event, RotationRequested | PhaseRequested | AbortRequested):
+            return [rotation.ref for rotation in self._wiring.snapshot().rotations_of_path(event.path)]
         if isinstance(event, WiringChanged):
             kind = {"publish": "PushSecret", "materialize": "ExternalSecret"}.get(step)
             return (event.manifest,) if event.manifest.kind == kind else ()

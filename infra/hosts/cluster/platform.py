@@ -1,31 +1,34 @@
 """The platform of a cluster: manifests, Secrets and workloads behind its API server, followed by watches."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from events.event import Event
-from events.references import PathRef
+from events.references import ManifestRef, PathRef
 from functions._step import Step
 from functions._workloads import Workload
 from infra.hosts.cluster.adapters import ClusterAdapters
-from infra.hosts.cluster.assisting import Assistant
+from infra.hosts.cluster.assisting import Assistant, Overheard
+from infra.hosts.cluster.conditions import refusal_in
 from infra.hosts.cluster.following import ClusterFollowing, source_feeds
 from infra.hosts.cluster.known import KnownSources, KnownTargets
 from infra.hosts.cluster.leaving import LeavingPaths
 from infra.hosts.cluster.orders import AnnotatedOrders
+from infra.hosts.cluster.refreshing import refreshing
 from infra.hosts.cluster.status import STATUSES
 from infra.hosts.configuration import Configuration
 from infra.hosts.local.database import LocalDatabase
 from infra.hosts.local.feeds import WiringFeed
 from infra.hosts.local.manifests import KnownManifests
 from infra.hosts.local.retiring import RetiringPaths
-from infra.hosts.platform import Hooks, Notice, Tell, Watch
+from infra.hosts.platform import Hooks, Notice, Watch
 from infra.hosts.stopping import stop_all
 from infra.hosts.wiring import step_settings
 from infra.kubernetes.settings import ClusterSettings
 from infra.sources.kubernetes_watch import KubernetesWatch
 from infra.stores.kubernetes.workload_index import WorkloadIndex
 from infra.stores.kubernetes.workloads import KubernetesWorkloads
+from infra.wiring.index import Index
 
 
 class ClusterPlatform(ClusterAdapters):
@@ -44,7 +47,7 @@ class ClusterPlatform(ClusterAdapters):
         self._known = KnownManifests(database)
         self._leaving = LeavingPaths(self._known, RetiringPaths(database))
         self._notice = notice
-        self._changed = self._allowed = _nobody  # until somebody follows
+        self._changed = self._allowed = self._rebind = _nobody  # until somebody follows
         self._following: list[Callable[[], object]] = []
         self._workload_index: WorkloadIndex | None = None
         self._watch: KubernetesWatch | None = None
@@ -69,6 +72,13 @@ class ClusterPlatform(ClusterAdapters):
     def runs(self, step: Step) -> bool:
         return True
 
+    def refusal(self, manifest: ManifestRef) -> str:
+        held = self.wiring.held(manifest) if self.wiring.mode(manifest) == "own" else None
+        return refusal_in(held.status) if held is not None else ""
+
+    def prepared(self, step: Step) -> Step:
+        return refreshing(step, self.status)
+
     def observe(self, event: Event) -> None:
         self.outcomes.observe(event)
         self._leaving.observe(event)
@@ -80,17 +90,18 @@ class ClusterPlatform(ClusterAdapters):
     def follow(self, hooks: Hooks) -> tuple[Watch, ...]:
         orders = AnnotatedOrders(
             self.wiring, hooks.tell("annotations"), now=lambda: datetime.now(UTC),
-            lifetime=self._settings.order_lifetime, notice=self._notice,
+            lifetime=self._settings.order_lifetime, publications=self.publications, notice=self._notice,
         )  # fmt: skip
         bind = self._leaving.binding(hooks.bind)
         feed = WiringFeed(self.wiring, self._known, bind=bind, tell=hooks.tell("wiring"))
         told = hooks.tell("kubernetes")
-        tell = _Overheard(told, self._assistant) if self._acts else told
+        tell = Overheard(told, self._assistant) if self._acts else told
         following = ClusterFollowing(
             self.wiring, feed, self.wired, source_feeds(self.api), tell,
             orders=orders, status=self.status, head=self.targets.head_of, notice=self._notice,
         )  # fmt: skip
         self._changed, self._allowed = following.ring, hooks.sweep
+        self._rebind = lambda: self._bind_again(hooks.bind)
         self._following.append(following.stop)
         self._watch = following.watch
         watches = following.start()
@@ -103,7 +114,7 @@ class ClusterPlatform(ClusterAdapters):
         return (*watches, self.access.followed, self.suspensions.followed)
 
     def unfollow(self) -> None:
-        self._changed = self._allowed = _nobody
+        self._changed = self._allowed = self._rebind = _nobody
         stop_all(self._following)
 
     def begin(self) -> None:
@@ -118,6 +129,14 @@ class ClusterPlatform(ClusterAdapters):
     def _look_again(self) -> None:
         self._allowed()  # what was denied may be allowed now
 
+    def _redeclared(self) -> None:
+        self._rebind()
+
+    def _bind_again(self, bind: Callable[[Index], None]) -> None:
+        """With the paths of the administrators' credentials, as they are declared now."""
+        bind(self.wiring.snapshot())
+        self._allowed()
+
     def _watched(self) -> KubernetesWatch | None:
         return self._watch
 
@@ -127,21 +146,3 @@ class ClusterPlatform(ClusterAdapters):
 
 def _nobody() -> None:
     """Nobody follows what changes, yet or any more."""
-
-
-class _Overheard:
-    """Tells the broker, and the assistant what the broker took."""
-
-    def __init__(self, tell: Tell, assistant: Assistant) -> None:
-        self._tell = tell
-        self._assistant = assistant
-
-    def __call__(self, event: Event) -> None:
-        self._tell(event)
-        self._assistant.observe(event)
-
-    def all(self, events: Iterable[Event]) -> None:
-        told = tuple(events)
-        self._tell.all(told)
-        for event in told:
-            self._assistant.observe(event)

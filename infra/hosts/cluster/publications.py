@@ -1,4 +1,7 @@
-"""`Publications` in the PushSecrets' own status: confirming a version is one call, which also shows it to people."""
+"""`Publications` in the manifests' own status: confirming a version is one call, which also shows it to people.
+
+A PushSecret tells of the paths that it writes, a Rotation of the one that it rotates.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -9,6 +12,8 @@ from functions._failures import Retry
 from functions._manifests.push_secret import PushSecret
 from functions._ports import Publication
 from infra.hosts.cluster.conditions import PUSHED, rfc3339
+from infra.hosts.cluster.rotated import KIND as ROTATION
+from infra.hosts.cluster.rotated import rotation_forgotten, rotation_publications, rotation_recorded
 from infra.hosts.cluster.statuses import Known, Statuses
 from infra.hosts.cluster.synced import forgotten, publications, recorded
 from infra.wiring.cluster import ClusterWiring
@@ -30,10 +35,17 @@ class ClusterPublications:
         return max(found, key=lambda one: one.version.number, default=None)
 
     def record(self, publication: Publication) -> None:
-        """One patch of the PushSecret's status, with its condition; none where all of it is there already.
+        """One patch of the manifest's status, with a PushSecret's condition; none where all of it is there already.
 
-        Raises Retry where the PushSecret is gone.
+        A Rotation that is gone confirms nothing any more: what it wrote live is the authority's own then. Raises Retry
+        where a PushSecret is gone, or the wiring cannot tell.
         """
+        if publication.manifest.kind == ROTATION:
+            if self._wiring.rotation(publication.manifest) is not None:
+                self._statuses.change(publication.manifest, lambda known: _rotated(known, publication))
+            elif not self._wiring.complete():
+                raise Retry(f"{publication.manifest} cannot be found while the wiring cannot be read as a whole")
+            return
         push = self._wiring.push_secret(publication.manifest)
         if push is None:
             raise Retry(f"{publication.manifest} is not wired any more; looking again")
@@ -45,12 +57,17 @@ class ClusterPublications:
             return {"syncedPushSecrets": synced} if synced else None
 
         for ref in self._holders(path):
-            if self._statuses.read(ref) is not None:
+            if self._statuses.read(ref) is None:
+                continue
+            if ref.kind == ROTATION:
+                self._statuses.change(ref, lambda known: rotation_forgotten(known.status, path))
+            else:
                 self._statuses.change(ref, without)
 
     def all(self) -> Iterator[Publication]:
         """Every confirmed version, ordered by path."""
-        found = [one for push in self._wiring.push_secrets() if self._ours(push.ref) for one in self._of(push.ref)]
+        manifests = (*self._wiring.push_secrets(), *self._wiring.rotations())
+        found = [one for each in manifests if self._ours(each.ref) for one in self._of(each.ref)]
         yield from sorted(found, key=lambda one: str(one.path))
 
     def _confirmed(self, known: Known, push: PushSecret, publication: Publication) -> Mapping[str, Any] | None:
@@ -73,29 +90,48 @@ class ClusterPublications:
     def _of(self, ref: ManifestRef) -> Iterator[Publication]:
         known = self._statuses.read(ref)
         if known is not None:
-            yield from publications(known.status, ref, self._wiring.mount)
+            yield from self._in(known.status, ref)
+
+    def _in(self, status: Mapping[str, Any], ref: ManifestRef) -> Iterator[Publication]:
+        if ref.kind == ROTATION:
+            return rotation_publications(status, ref)
+        return publications(status, ref, self._wiring.mount)
 
     def _ours(self, ref: ManifestRef) -> bool:
         return self._wiring.mode(ref) == "own"
 
     def _holders(self, path: PathRef) -> list[ManifestRef]:
-        """The PushSecrets whose status may tell of a path: its producers, and who published it before."""
+        """The manifests whose status may tell of a path: its origins, and who published it before."""
         refs = [push.ref for push in self._wiring.producers_of_path(path)]
+        refs += [rotation.ref for rotation in self._wiring.snapshot().rotations_of_path(path)]
         return [ref for ref in dict.fromkeys((*refs, *self._former().get(path, ()))) if self._ours(ref)]
 
     def _former(self) -> dict[PathRef, tuple[ManifestRef, ...]]:
-        """Paths that a PushSecret's status names and its spec does not; looked up anew when the wiring changes."""
+        """Paths that a manifest's status names and its spec does not; looked up anew when the wiring changes."""
         index = self._wiring.snapshot()
         if self._left[0] is not index:
             left: dict[PathRef, tuple[ManifestRef, ...]] = {}
             for each in index.pushes():
-                for one in self._of_seen(each.push):
+                for one in self._of_seen(each.push.ref):
                     if one.path not in each.entries:
+                        left[one.path] = (*left.get(one.path, ()), one.manifest)
+            for rotated in index.rotated():
+                for one in self._of_seen(rotated.rotation.ref):
+                    if one.path != rotated.path:
                         left[one.path] = (*left.get(one.path, ()), one.manifest)
             self._left = (index, left)
         return self._left[1]
 
-    def _of_seen(self, push: PushSecret) -> Iterator[Publication]:
-        held = self._wiring.held(push.ref)
+    def _of_seen(self, ref: ManifestRef) -> Iterator[Publication]:
+        held = self._wiring.held(ref)
         if held is not None:
-            yield from publications(held.status, push.ref, self._wiring.mount)
+            yield from self._in(held.status, ref)
+
+
+def _rotated(known: Known, publication: Publication) -> Mapping[str, Any] | None:
+    before = next(
+        (one for one in rotation_publications(known.status, publication.manifest) if one.path == publication.path), None
+    )
+    if before is not None and (before.version.number > publication.version.number or before == publication):
+        return None
+    return rotation_recorded(publication)

@@ -7,12 +7,19 @@ from typing import Any
 
 from events.references import ManifestRef
 from functions._failures import StepFailure
-from infra.hosts.cluster.conditions import Condition, failed, rfc3339
+from functions._manifests.external_secret import ExternalSecret
+from infra.hosts.cluster.conditions import REFRESHED, SYNCED, Condition, failed, refreshed_ago, rfc3339
+from infra.hosts.cluster.gathered import KIND as GATHERED
+from infra.hosts.cluster.gathered import Gathered
 from infra.hosts.cluster.statuses import Known, Statuses
 from infra.kubernetes.backoff import Backoff
 from infra.wiring.cluster import ClusterWiring
 
-STATUSES = frozenset({"PushSecret", "ExternalSecret"})  # the kinds whose status says how they stand
+STATUSES = frozenset(
+    {"PushSecret", "ExternalSecret", "Rotation", GATHERED}
+)  # the kinds whose status says how they stand
+_NO_FIELDS: Mapping[str, Any] = {}
+_PHASE = "phase"  # a Rotation's, which moves on while its condition stays
 
 
 class StatusWriter:
@@ -31,7 +38,8 @@ class StatusWriter:
         self._statuses = statuses
         self._notice = notice
         self._now = now
-        self._waiting: dict[ManifestRef, tuple[Condition, str]] = {}
+        self._gathered = Gathered(wiring)
+        self._waiting: dict[ManifestRef, tuple[Condition, Mapping[str, Any]]] = {}
         self._turn = threading.Condition()
         self._stopping = False
         self._busy = False
@@ -60,14 +68,37 @@ class StatusWriter:
         with self._turn:
             return self._turn.wait_for(lambda: not self._waiting and not self._busy, timeout)
 
-    def tell(self, ref: ManifestRef, condition: Condition, target: str = "") -> None:
-        """A manifest's condition; `target` is the Secret that an ExternalSecret made (`status.binding`)."""
+    def tell(
+        self, ref: ManifestRef, condition: Condition, target: str = "", fields: Mapping[str, Any] = _NO_FIELDS
+    ) -> None:
+        """A manifest's condition, and what else its status says then. `target` is the Secret that was made."""
         if ref.kind not in self._shown or self._wiring.mode(ref) != "own":
             return
-        if self._wiring.held(ref) is None:
+        if self._wiring.held(ref) is not None:
+            self._ask(ref, condition, {**fields, "binding": {"name": target}} if target else fields)
+        elif GATHERED in self._shown and (whole := self._gathered.hear(ref, condition)) is not None:
+            self._ask(whole, condition)
+
+    def refreshed(self, consumer: ExternalSecret) -> None:
+        """An ExternalSecret was found in step: its refreshTime moves on, once it is older than its interval.
+
+        Nothing is written where the condition is another, or changes are not followed (refreshPolicy, interval 0).
+        """
+        ref, spec = consumer.ref, consumer.spec
+        held = self._wiring.held(ref) if ref.kind in self._shown and self._wiring.mode(ref) == "own" else None
+        if held is None or self._wiring.problem(ref) or spec.refresh_policy != "Periodic" or not spec.refresh_interval:
+            return
+        age = refreshed_ago(held.status, self._now())
+        if age is None or age < spec.refresh_interval or not SYNCED.shown_in(held.status):
             return
         with self._turn:
-            self._waiting[ref] = (condition, target)
+            if ref not in self._waiting:
+                self._waiting[ref] = (REFRESHED, _NO_FIELDS)
+                self._turn.notify_all()
+
+    def _ask(self, ref: ManifestRef, condition: Condition, fields: Mapping[str, Any] = _NO_FIELDS) -> None:
+        with self._turn:
+            self._waiting[ref] = (condition, fields)
             self._turn.notify_all()
 
     def tell_problems(self) -> None:
@@ -75,6 +106,8 @@ class StatusWriter:
         for ref in self._wiring.snapshot().generations():
             if ref.kind in self._shown and (problem := self._wiring.problem(ref)):
                 self.tell(ref, failed(ref.kind, problem))
+        for whole in self._gathered.all() if GATHERED in self._shown else ():
+            self._ask(whole, SYNCED)  # its namespaces may be others now
 
     def _run(self) -> None:
         while True:
@@ -82,10 +115,10 @@ class StatusWriter:
                 self._turn.wait_for(lambda: self._waiting or self._stopping)
                 if not self._waiting:
                     return
-                ref, (condition, target) = next(iter(self._waiting.items()))
+                ref, (condition, fields) = next(iter(self._waiting.items()))
                 del self._waiting[ref]
                 self._busy = True
-            wait = self._write(ref, condition, target)
+            wait = self._write(ref, condition, fields)
             with self._turn:
                 self._busy = False
                 self._turn.notify_all()
@@ -94,11 +127,11 @@ class StatusWriter:
                         return
                     self._turn.wait_for(lambda: self._stopping, wait)
 
-    def _write(self, ref: ManifestRef, condition: Condition, target: str) -> float | None:
+    def _write(self, ref: ManifestRef, condition: Condition, fields: Mapping[str, Any]) -> float | None:
         """Seconds to wait before the next, None where it was written."""
         try:
             if self._statuses.read(ref) is not None:
-                self._statuses.change(ref, lambda known: self._patch(known, condition, target))
+                self._statuses.change(ref, lambda known: self._patch(ref, known, condition, fields))
         except StepFailure as failure:
             self._report(f"the status of {ref} cannot be written: {failure.reason}")
         except Exception as error:  # noqa: BLE001 - a condition is shown or it is not; nothing else may end for it
@@ -108,19 +141,24 @@ class StatusWriter:
             self.last_error = None
             return None
         with self._turn:
-            self._waiting.setdefault(ref, (condition, target))  # unless a newer one came meanwhile
+            self._waiting.setdefault(ref, (condition, fields))  # unless a newer one came meanwhile
         return self._backoff.failed()
 
-    def _patch(self, known: Known, condition: Condition, target: str) -> Mapping[str, Any] | None:
-        if condition.shown_in(known.status):
+    def _patch(
+        self, ref: ManifestRef, known: Known, condition: Condition, fields: Mapping[str, Any]
+    ) -> Mapping[str, Any] | None:
+        if ref.kind == GATHERED:
+            return self._gathered.patch(ref, known)
+        if condition is REFRESHED:
+            return {"refreshTime": rfc3339(self._now())} if SYNCED.shown_in(known.status) else None
+        moved = fields.get(_PHASE) not in (None, known.status.get(_PHASE))
+        if condition.shown_in(known.status) and not moved:
             return None
         now = self._now()
         patch: dict[str, Any] = {"conditions": condition.document(known.status, now)}
-        if condition.ready:
+        if condition.ready and "rotation" not in fields:
             patch["refreshTime"] = rfc3339(now)
-        if target:
-            patch["binding"] = {"name": target}
-        return patch
+        return {**patch, **fields}
 
     def _report(self, text: str) -> None:
         if self.last_error != text:

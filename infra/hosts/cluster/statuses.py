@@ -11,10 +11,15 @@ from events.references import ManifestRef
 from functions._failures import Conflict, Retry
 from infra.kubernetes.api import Api, Patch
 from infra.kubernetes.refusals import Absent
-from infra.kubernetes.resources import EXTERNAL_SECRETS, PUSH_SECRETS
+from infra.kubernetes.resources import CLUSTER_EXTERNAL_SECRETS, EXTERNAL_SECRETS, PUSH_SECRETS, ROTATIONS
 from infra.wiring.cluster import ClusterWiring
 
-_RESOURCES = {"PushSecret": PUSH_SECRETS, "ExternalSecret": EXTERNAL_SECRETS}
+_RESOURCES = {
+    "PushSecret": PUSH_SECRETS,
+    "ExternalSecret": EXTERNAL_SECRETS,
+    "ClusterExternalSecret": CLUSTER_EXTERNAL_SECRETS,
+    "Rotation": ROTATIONS,
+}
 _ATTEMPTS = 5
 
 
@@ -60,7 +65,9 @@ class Written:
 
 
 class Statuses:
-    """Reads and patches the status of PushSecrets and ExternalSecrets, each patch against the version it was made of.
+    """Reads and patches the status of PushSecrets, ExternalSecrets and Rotations.
+
+    Each patch is against the version that it was made of.
 
     One for each identity that writes; those of one process share what was `written`. `fresh`: ask the API server at
     every read, as where another process writes what is read here; otherwise the watch is believed, and `written`.

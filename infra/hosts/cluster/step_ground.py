@@ -12,20 +12,31 @@ from functions._workloads import Workloads
 from infra.hosts.cluster.adapters import ClusterAdapters
 from infra.hosts.cluster.caught_up import caught_up
 from infra.hosts.cluster.pump import Pump
+from infra.hosts.cluster.refreshing import refreshing
 from infra.hosts.ground import Ground, Wanted
 from infra.hosts.wiring import Shared, step_settings
 from infra.kubernetes.settings import ClusterSettings
 from infra.stores.directory.workloads import NoWorkloads
 
 _COMPARING = frozenset({Capability.TARGET_METADATA, Capability.AUTHORITY_METADATA})
+# A step that only orders what others look at again may go by what the watch told of the PushSecrets a moment ago.
+_WRITING = frozenset(
+    {
+        Capability.TARGET_WRITE, Capability.TARGET_DELETE, Capability.AUTHORITY_WRITE, Capability.AUTHORITY_DELETE,
+        Capability.PUBLICATION_WRITE,
+    }
+)  # fmt: skip
 _TARGETS = frozenset({Capability.TARGET_WRITE, Capability.TARGET_DELETE})
 
 
 def shown(step: Step) -> frozenset[str]:
     """The kinds whose status a step may write: as rbac.py grants it, and held to that by a test."""
-    kinds = {"PushSecret"} if Capability.PUBLICATION_WRITE in step.needs else set()
+    rotates = Capability.ROTATION_WRITE in step.needs  # whose publications stand in Rotations
+    kinds = {"PushSecret"} if Capability.PUBLICATION_WRITE in step.needs and not rotates else set()
     if step.needs & _TARGETS or step.needs >= _COMPARING:
         kinds.add("ExternalSecret")
+    if rotates:
+        kinds.add("Rotation")
     return frozenset(kinds)
 
 
@@ -46,11 +57,10 @@ def cluster_ground(stack: ExitStack, wanted: Wanted, settings: ClusterSettings) 
         configuration=configuration,
         notice=wanted.notice,
         workloads=_workloads(adapters, step),
+        declared=adapters.declared.named,
     )
-    return Ground(
-        caught_up(step, adapters.wiring), shared, adapters.gate.reason, adapters.outcomes.observe,
-        adapters.outcomes.refused,
-    )  # fmt: skip
+    prepared = refreshing(caught_up(step, adapters.wiring), adapters.status)
+    return Ground(prepared, shared, adapters.gate.reason, adapters.outcomes.observe, adapters.outcomes.refused)
 
 
 def _workloads(adapters: ClusterAdapters, step: Step) -> Workloads:
@@ -67,8 +77,9 @@ class _Followed(ClusterAdapters):
     def __init__(self, settings: ClusterSettings, wanted: Wanted) -> None:
         self._pump = Pump(self._again, "wiring", notice=wanted.notice)
         super().__init__(
-            settings, wanted.configuration, wanted.servers, wanted.notice, alone=True, shown=shown(wanted.step)
-        )
+            settings, wanted.configuration, wanted.servers, wanted.notice, alone=bool(wanted.step.needs & _WRITING),
+            lists=False, shown=shown(wanted.step),
+        )  # fmt: skip
 
     def begin(self) -> None:
         super().begin()

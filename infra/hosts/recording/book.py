@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from events.cloudevent import CloudEvent
+from functions._failures import Retry
 from infra.broker import ledger
 from infra.broker.clock import Clock, micros
 from infra.broker.dead_letters import DeadLetters
@@ -23,12 +24,14 @@ from infra.broker.timeline import Tide, Timeline
 from infra.broker.transaction import Transaction
 from infra.broker.whereabouts import Whereabouts
 from infra.broker.writer import Writer
+from infra.hosts.recording.sending import Send, SentAgain
 
 # Whoever delivers to us: who sent an event is known to the broker alone, and it does not tell.
 BROKER = Principal("source", "broker")
 _ACCEPTED = "SELECT 1 FROM ledger WHERE id = ? AND source = ? AND kind = 'accepted'"
 _STORED = "SELECT seq FROM event WHERE id = ? AND source = ? ORDER BY seq LIMIT 1"
-_GIVEN_UP = "SELECT 1 FROM dead_letter WHERE event = ? AND route = ?"
+# One that was replayed may be given up once more; one that was dropped stays dropped.
+_GIVEN_UP = "SELECT 1 FROM dead_letter WHERE event = ? AND route = ? AND coalesce(outcome, '') != 'replayed'"
 _GIVE_UP = (
     "INSERT INTO dead_letter(event, route, at, destination, code, reason, attempts) VALUES (?,?,?,?,?,?,?)"
 )  # fmt: skip
@@ -47,8 +50,8 @@ class GivenUp:
 class RecordBook:
     """Implements Evidence. One file, one process; every method is thread-safe. Nothing is delivered from here."""
 
-    def __init__(self, path: Path, clock: Clock = time.time) -> None:
-        """Open or make the database. Raises StoreError."""
+    def __init__(self, path: Path, clock: Clock = time.time, send: Send | None = None) -> None:
+        """Open or make the database. `send` gives the broker what is to be delivered again. Raises StoreError."""
         self._clock = clock
         self._store = Store(path)
         tide = Tide()
@@ -57,9 +60,10 @@ class RecordBook:
         self.timeline = Timeline(self._store, tide)
         self.whereabouts = Whereabouts(self._store)
         self.pruner = Pruner(self._store, self._writer, clock)
-        self.dead_letters = DeadLetters(
+        letters = DeadLetters(
             self._store, self._writer, clock, known=lambda _: False, replayed=lambda event, route: None
         )
+        self.dead_letters = SentAgain(letters, send or _nobody)
 
     def record(self, event: CloudEvent) -> Future[bool]:
         """Write an event down; whether it is new, once it is durable: one of its id and source is written once.
@@ -125,3 +129,7 @@ class RecordBook:
 def _sequence(sql: sqlite3.Connection, event: CloudEvent) -> int | None:
     row = sql.execute(_STORED, (event.id, event.source)).fetchone()
     return int(row[0]) if row else None
+
+
+def _nobody(event: CloudEvent) -> None:
+    raise Retry("there is no broker to send it to; set K_SINK to the broker's ingress (a SinkBinding does)")

@@ -7,7 +7,7 @@ on it where it runs.
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -20,7 +20,7 @@ from infra.broker.retention import Retention
 from infra.hosts.anchoring import AnchoredLedger
 from infra.hosts.answering import StepAnswerer
 from infra.hosts.configuration import Configuration, ConfigurationError
-from infra.hosts.control import audit, dead_letters
+from infra.hosts.control import audit, dead_letters, happenings
 from infra.hosts.control.request import ControlError, Handler
 from infra.hosts.foreground import Interrupted, handled_signals
 from infra.hosts.gate import AuthorityGate, impatient
@@ -34,6 +34,7 @@ from infra.hosts.recording.book import RecordBook
 from infra.hosts.recording.endpoint import RecordEndpoint
 from infra.hosts.senders import Senders
 from infra.hosts.serving import Servers, plain_http, tcp_socket, unix_socket
+from infra.hosts.sink import HttpSink, sink_from
 from infra.hosts.wiring import SystemClock, external_authority, step_settings
 from infra.hosts.withheld import Withheld
 from infra.stores.vault.anchors import VaultAnchors
@@ -41,14 +42,17 @@ from infra.stores.vault.client import VaultClient
 from infra.stores.vault.http import HttpClient
 from infra.stores.vault.kv import KvEngine
 from infra.stores.vault.transit import TransitSigner
+from infra.wiring.index import Index
 
 _TIDY = 60.0  # seconds between prunings
 _ROUTES: dict[tuple[str, str], Handler] = {
     ("GET", "audit/verify"): audit.verified,
     ("GET", "audit/entries"): audit.entries,
     ("POST", "audit/anchor"): audit.anchored,
+    ("GET", "events"): happenings.events,
     ("GET", "dead-letters"): dead_letters.listed,
     ("GET", "dead-letters/show"): dead_letters.shown,
+    ("POST", "dead-letters/replay"): dead_letters.replayed,
     ("POST", "dead-letters/drop"): dead_letters.dropped,
 }
 
@@ -60,7 +64,15 @@ class Recording:
     root: Path
     configuration: Configuration
     evidence: RecordBook
+    wiring: "Unwired"
     clients: Mapping[str, VaultClient]
+
+
+class Unwired:
+    """Here no manifest is known: of a namespace, the timeline shows its Secrets and manifests, and no paths."""
+
+    def snapshot(self) -> Index:
+        return Index(())
 
 
 def serve(environ: Mapping[str, str], ready: Callable[[str], None], notice: Callable[[str], None]) -> None:
@@ -103,19 +115,21 @@ def _app(stack: ExitStack, root: Path, environ: Mapping[str, str], notice: Calla
     health = HttpClient(impatient(settings))
     stack.callback(health.close)
     client = logged_in(stack, settings, environ, "record")
-    book = stack.enter_context(closing(RecordBook(root / "state" / "broker.db")))
+    sink = sink_from(environ)
+    sent_again = (lambda event: sink.send((event,))) if isinstance(sink, HttpSink) else None
+    book = stack.enter_context(closing(RecordBook(root / "state" / "broker.db", send=sent_again)))
     stack.enter_context(_tidied(book, configuration, notice))
     mounts = configuration.authority
     anchored = AnchoredLedger(
         book.ledger,
-        VaultAnchors(KvEngine(client), mounts.claims_mount),
+        VaultAnchors(KvEngine(client), mounts.claims_mount, configuration.cluster),
         TransitSigner(client, mounts.transit_mount),
         ledger_id(root / "state"),
         lambda: datetime.now(UTC),
     )
     source = f"/lockstep/{configuration.cluster}/steps/record"
     answerer = StepAnswerer(step_named("record"), _ports(anchored, configuration), source)
-    control = _Control(Recording(root, configuration, book, {"record": client}))
+    control = _Control(Recording(root, configuration, book, Unwired(), {"record": client}))
     return RecordApp(
         RecordEndpoint(book, answerer), RecordPage(book, AuthorityGate(health)), Controlled(control, Senders(()))
     )
@@ -123,13 +137,8 @@ def _app(stack: ExitStack, root: Path, environ: Mapping[str, str], notice: Calla
 
 def _ports(ledger: Ledger, configuration: Configuration) -> Ports:
     """The ledger alone: no wiring is bound to this step, and it may read none."""
-    absent = {
-        name: cast("Any", Withheld("record", name))
-        for name in (
-            "sources", "targets", "authority", "claims", "tombstones", "publications", "wiring", "access",
-            "suspensions", "workloads", "rollouts", "budgets", "reminders",
-        )
-    }  # fmt: skip
+    own = ("ledger", "clock", "settings")
+    absent = {each.name: cast("Any", Withheld("record", each.name)) for each in fields(Ports) if each.name not in own}
     return Ports(ledger=ledger, clock=SystemClock(), settings=step_settings(configuration), **absent)
 
 

@@ -7,7 +7,7 @@ from functions._ports import Secret, SecretHead
 from functions._values import SecretValue
 from infra.kubernetes.api import Api
 from infra.kubernetes.resources import Object, Resource
-from infra.stores.kubernetes.marks import annotations_of, labels_of, metadata_of, state_of
+from infra.stores.kubernetes.marks import Metadata, annotations_of, labels_of, metadata_of, state_of
 
 
 def head(api: Api, resource: Resource, ref: SecretRef) -> SecretHead | None:
@@ -15,7 +15,11 @@ def head(api: Api, resource: Resource, ref: SecretRef) -> SecretHead | None:
     found = api.get(resource, ref.name, ref.namespace, metadata_only=True)
     if found is None:
         return None
-    metadata = metadata_of(found)
+    return head_of(ref, metadata_of(found))
+
+
+def head_of(ref: SecretRef, metadata: Metadata) -> SecretHead:
+    """What the metadata of an object says, whoever read it."""
     return SecretHead(
         ref=ref, state=state_of(metadata), labels=labels_of(metadata), annotations=annotations_of(metadata)
     )  # fmt: skip

@@ -1,12 +1,13 @@
 """Sources of several kinds behind one port: what a source's name means is for the wiring to say."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager
 
 from events.references import SecretRef
 from functions._failures import Reject
 from functions._manifests.selector import LabelSelector
 from functions._marks import SOURCE_KIND
-from functions._ports import Secret, SecretHead, SourceSecrets
+from functions._ports import LookedAt, Secret, SecretHead, SourceSecrets
 
 __all__ = ["SOURCE_KIND", "SourcesOfKinds"]
 
@@ -24,8 +25,23 @@ class SourcesOfKinds:
     def read(self, ref: SecretRef) -> Secret | None:
         return self._reader(ref).read(ref)
 
+    def reading(self, ref: SecretRef) -> AbstractContextManager[Callable[[], Secret | None]]:
+        return self._reader(ref).reading(ref)
+
     def head(self, ref: SecretRef) -> SecretHead | None:
         return self._reader(ref).head(ref)
+
+    def heads(self, refs: Collection[SecretRef]) -> LookedAt:
+        chosen: dict[str, list[SecretRef]] = {}
+        for ref in refs:
+            chosen.setdefault(self._kind_of(ref), []).append(ref)
+        found = {kind: self._readers[kind].heads(those) for kind, those in chosen.items() if kind in self._readers}
+
+        def looked_at(ref: SecretRef) -> SecretHead | None:
+            by_kind = found.get(self._kind_of(ref))
+            return by_kind(ref) if by_kind is not None else self._reader(ref).head(ref)
+
+        return looked_at
 
     def select(self, namespace: str, selector: LabelSelector) -> tuple[SecretRef, ...]:
         return self._readers["Secret"].select(namespace, selector)

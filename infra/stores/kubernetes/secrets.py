@@ -9,18 +9,21 @@ import base64
 import binascii
 import threading
 from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from events.references import SecretRef
 from functions._failures import Conflict, Reject, Retry
 from functions._manifests.selector import LabelSelector
-from functions._ports import Secret, SecretContent, SecretHead
+from functions._ports import LookedAt, Secret, SecretContent, SecretHead
 from functions._values import SecretValue
 from infra.kubernetes.api import Api
 from infra.kubernetes.refusals import Absent, Invalid
 from infra.kubernetes.resources import SECRETS, Object
 from infra.stores.kubernetes import marks
 from infra.stores.kubernetes.limits import refuse_unfit
+from infra.stores.kubernetes.many import ManyHeads
 from infra.stores.kubernetes.marks import Metadata, metadata_of, state_of
 from infra.stores.kubernetes.ownership import UidOf, controller_of, owner_references
 from infra.stores.kubernetes.selecting import select
@@ -33,18 +36,26 @@ class KubernetesSecrets:
 
     Labels and annotations that others put on a Secret of ours stay, and `read` leaves them out; `head` shows all.
     All methods raise Unavailable("kubernetes", …), Conflict or Reject (infra.kubernetes.refusals). `uid_of` gives the
-    uid of an ExternalSecret, for the ownerReference of what it makes.
+    uid of an ExternalSecret, for the ownerReference of what it makes. `lists`: as of ManyHeads.
     """
 
-    def __init__(self, api: Api, uid_of: UidOf) -> None:
+    def __init__(self, api: Api, uid_of: UidOf, *, lists: bool = False) -> None:
         self._api = api
         self._uid_of = uid_of
         self._seen = _Seen()
+        self._many = ManyHeads(api, SECRETS, self.head_of, lists=lists)
 
     # --- reading ---------------------------------------------------------------------------------------------
 
     def read(self, ref: SecretRef) -> Secret | None:
-        found = self._api.get(SECRETS, ref.name, ref.namespace)
+        return self._secret(ref, self._api.get(SECRETS, ref.name, ref.namespace))
+
+    @contextmanager
+    def reading(self, ref: SecretRef) -> Iterator[Callable[[], Secret | None]]:
+        with self._api.getting(SECRETS, ref.name, ref.namespace) as found:
+            yield lambda: self._secret(ref, found())
+
+    def _secret(self, ref: SecretRef, found: Object | None) -> Secret | None:
         if found is None:
             return None
         metadata = metadata_of(found)
@@ -73,6 +84,9 @@ class KubernetesSecrets:
             drifted=marks.drifted(metadata, self._api.field_manager), labels=marks.labels_of(metadata),
             annotations=marks.annotations_of(metadata),
         )  # fmt: skip
+
+    def heads(self, refs: Collection[SecretRef]) -> LookedAt:
+        return self._many.look(refs)
 
     def select(self, namespace: str, selector: LabelSelector) -> tuple[SecretRef, ...]:
         return select(self._api, SECRETS, namespace, selector)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from events.references import SecretRef
 from functions._manifests.external_secret import ExternalSecret
 from functions._manifests.push_secret import PushSecret
+from functions._manifests.rotation import Rotation
 from infra.wiring import rules
 from infra.wiring.documents import Document
 from infra.wiring.finding import Finding, Rule
@@ -42,7 +43,7 @@ def origin_findings(documents: list[Document], index: Index) -> Iterator[Finding
             if source in external:
                 message = f"its source {source} comes from outside ({external[source]})"
                 yield Finding(rules.EXTERNAL, document.file, line, f"{document.title}: {message}")
-        if isinstance(document.manifest, PushSecret | ExternalSecret):
+        if isinstance(document.manifest, PushSecret | ExternalSecret | Rotation):
             yield from _exported(document)
 
 

@@ -48,6 +48,7 @@ def _published(index: Index) -> dict[str, _Published]:
 def _conflicts(index: Index) -> Iterator[Finding]:
     places = {each.placed.ref: each.placed for each in index.pushes()}
     places |= {each.placed.ref: each.placed for each in index.externals()}
+    places |= {each.placed.ref: each.placed for each in index.rotated()}
     for conflict in index.conflicts:
         placed = places[conflict.ref]
         yield Finding(conflict.rule, placed.file, placed.line, f"{conflict.ref}: {conflict.message}")
@@ -80,6 +81,8 @@ def _consumer(
         read.add(remote.key)
         line = document.at("spec", *((part, n, "remoteRef") if part == "data" else (part, n, "extract")), "key")
         pushed = published.get(remote.key)
+        if pushed is None and any(each.rotation.spec.remote_key == remote.key for each in index.rotated()):
+            continue
         if pushed is None:
             store = index.stores.get(ref.name) if ref else None
             if published and store is not None and store.mount is not None:

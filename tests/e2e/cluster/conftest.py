@@ -8,6 +8,7 @@ import pytest
 from infra.testbed import binaries
 from infra.testbed.cluster import running
 from infra.testbed.failures import ApiError
+from tests.cluster import own_definitions
 from tests.e2e.cluster.estate import Body, Estate, Team
 
 
@@ -16,7 +17,7 @@ def _estate(
     testbed_binaries: binaries.Binaries, eso_definitions: tuple[Body, ...], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Estate]:
     with running() as cluster:
-        cluster.install(eso_definitions)
+        cluster.install((*eso_definitions, *own_definitions()))
         cluster.admin.post("/api/v1/namespaces", {"metadata": {"name": "lockstep"}})
         made = Estate(cluster, tmp_path_factory.mktemp("estate") / "root")
         try:

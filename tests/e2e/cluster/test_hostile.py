@@ -33,7 +33,7 @@ def allow(estate: Estate) -> Iterator[Callable[..., None]]:
 
 
 def test_whoever_names_anothers_path_gets_nothing_there(estate: Estate, teams: Callable[..., Team]) -> None:
-    """Both are told; nobody writes until one of them yields, and then the owner goes on."""
+    """The claim decides: its owner goes on as if nothing was, and the other is told whose the path is."""
     team, thief = teams(), teams()
     estate.put(team.source, {"password": b"ours"})
     estate.apply(*team.manifests)
@@ -41,16 +41,19 @@ def test_whoever_names_anothers_path_gets_nothing_there(estate: Estate, teams: C
     estate.put(thief.source, {"password": b"theirs"})
     hostile = eso.push_body(thief.producer, team.name, path=team.path)
     estate.apply(hostile)
-    estate.says(hostile, "False", f"also published by PushSecret {team.producer}/push")
-    estate.says(team.push, "False", f"also published by PushSecret {thief.producer}/push")
+    estate.says(hostile, "False", f"belongs to PushSecret {team.producer}/push")
+    estate.put(team.source, {"password": b"rotated meanwhile"})
+    estate.arrives(team, b"rotated meanwhile")
     estate.put(thief.source, {"password": b"theirs again"})
+    estate.annotate(hostile, adopt=f"{team.full_path}@1")
+    estate.says(hostile, "False", "remove it there first")
     estate.sweep()
-    assert estate.values(team.target) == {"password": b"ours"}
-    assert estate.up.version(team.full_path) == 1
+    assert estate.values(team.target) == {"password": b"rotated meanwhile"}
+    assert estate.up.version(team.full_path) == 2
+    estate.says(team.push, "True")
     estate.delete(hostile)
     estate.put(team.source, {"password": b"ours again"})
     estate.arrives(team, b"ours again")
-    estate.says(team.push, "True")
 
 
 def test_a_claim_outlives_its_manifest_until_that_comes_back(estate: Estate, teams: Callable[..., Team]) -> None:

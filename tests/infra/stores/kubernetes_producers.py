@@ -2,12 +2,13 @@
 
 import base64
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 
 from events.references import SecretRef
 from functions._manifests.selector import LabelSelector
-from functions._ports import Secret, SecretContent, SecretHead
+from functions._ports import LookedAt, Secret, SecretContent, SecretHead
 from functions._values import SecretValue
 from infra.kubernetes.api import Api, OnCall
 from infra.kubernetes.credentials import StaticToken
@@ -49,9 +50,23 @@ class ElsewhereSecrets:
         found = self._inner.read(self._there(ref))
         return replace(found, ref=ref) if found else None
 
+    @contextmanager
+    def reading(self, ref: SecretRef) -> Iterator[Callable[[], Secret | None]]:
+        with self._inner.reading(self._there(ref)) as found:
+            yield lambda: replace(secret, ref=ref) if (secret := found()) else None
+
     def head(self, ref: SecretRef) -> SecretHead | None:
         found = self._inner.head(self._there(ref))
         return replace(found, ref=ref) if found else None
+
+    def heads(self, refs: Collection[SecretRef]) -> LookedAt:
+        found = self._inner.heads([self._there(ref) for ref in refs])
+
+        def looked_at(ref: SecretRef) -> SecretHead | None:
+            head = found(self._there(ref))
+            return replace(head, ref=ref) if head else None
+
+        return looked_at
 
     def select(self, namespace: str, selector: LabelSelector) -> tuple[SecretRef, ...]:
         found = self._inner.select(self._names.get(namespace, namespace), selector)

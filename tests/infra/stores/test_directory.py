@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from events.references import SecretRef
 from functions._failures import Reject, Retry, Unavailable
 from functions._manifests.selector import LabelSelector
-from functions._ports import SecretContent
+from functions._ports import Secret, SecretContent
 from functions._values import SecretValue
 from infra.stores.directory import DirectorySecrets, Owner
 from tests.infra.stores import directory_producers as producers
@@ -29,6 +30,39 @@ def content(data: Mapping[str, bytes], managed: frozenset[str] | None = None) ->
 
 def mode(path: Path) -> int:
     return stat.S_IMODE(path.lstat().st_mode)
+
+
+# --- reading beside others ----------------------------------------------------------------------------------------
+
+
+def test_a_read_beside_others_goes_on_while_nobody_waits_for_it(tmp_path: Path) -> None:
+    began = threading.Event()
+
+    class Noting(DirectorySecrets):
+        def read(self, ref: SecretRef) -> Secret | None:
+            began.set()
+            return super().read(ref)
+
+    secrets = Noting(tmp_path)
+    state = secrets.create(REF, content({"k": b"1"}))
+    with secrets.reading(REF) as found:
+        assert began.wait(20), "before anybody asks for what it finds"
+        read = found()
+    assert read is not None
+    assert read.state == state
+    secrets.close()
+
+
+def test_what_fails_beside_others_is_raised_where_it_is_asked_for(tmp_path: Path) -> None:
+    secrets, directory = DirectorySecrets(tmp_path), producers.place(tmp_path, REF)
+    producers.swap(tmp_path, REF, {"k": b"1"})
+    (directory / "..data").unlink()
+    (directory / "..data").symlink_to("/etc")
+    with secrets.reading(REF):
+        pass
+    with secrets.reading(REF) as found, pytest.raises(Reject):
+        found()
+    secrets.close()
 
 
 # --- the layout ---------------------------------------------------------------------------------------------------

@@ -196,7 +196,7 @@ def test_mounts_in_a_namespace(openbao: OpenBao) -> None:
 
 def test_anchors_compare_and_set(openbao: OpenBao) -> None:
     engine = openbao.engine()
-    engine.delete_metadata("lockstep", "anchors/ledger")
+    engine.delete_metadata("lockstep", "anchors/local_ledger")
     anchors = VaultAnchors(engine)
     assert anchors.read() is None
     first = Anchor(7, "ab12", "vault:v1:c2ln", 1, datetime(2026, 1, 1, tzinfo=UTC), "ledger-1")

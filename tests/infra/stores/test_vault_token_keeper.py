@@ -1,6 +1,7 @@
 """A token is renewed in time, replaced when it must be, and never logged in twice at once."""
 
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -254,6 +255,21 @@ def test_approle_logs_in_renews_and_revokes(openbao: OpenBao) -> None:
     client.close()
     with pytest.raises(Unavailable, match="token is not accepted"):
         openbao.with_token(value).call("GET", "secret/data/none", kind="read")
+
+
+@pytest.mark.e2e
+def test_the_longest_life_of_a_token_ends_no_call(openbao: OpenBao) -> None:
+    """A token that cannot be renewed any further is replaced in time: every call goes through."""
+    openbao.admit("short-lived", READ)
+    admin = openbao.admin()
+    short = {"token_period": "0", "token_ttl": "2s", "token_max_ttl": "4s"}
+    admin.call("POST", "auth/approle/role/lockstep-short-lived", body=short, kind="test")
+    client = openbao.client("short-lived")
+    openbao.calls.clear()
+    ends = time.monotonic() + 60
+    while openbao.calls.count(("POST", "login")) < 3 and time.monotonic() < ends:
+        client.call("GET", "secret/data/none", kind="read", absent_ok=True)
+    assert openbao.calls.count(("POST", "login")) == 3
 
 
 @pytest.mark.e2e

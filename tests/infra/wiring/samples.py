@@ -90,3 +90,38 @@ spec:
           env: {env}
       volumes: {volumes}
 """
+
+
+def rotation(
+    name: str = "orders", namespace: str = "shop", *, key: str = "platform-data/postgres/orders",
+    strategy: str = "single", target: str = "{name: orders-postgres, account: orders}",
+    schedule: str = "{interval: 720h, window: 'Mon-Fri 22:00-04:00 UTC'}", more: str = "",
+) -> str:  # fmt: skip
+    return f"""\
+apiVersion: lockstep.dev/v1alpha1
+kind: Rotation
+metadata: {{name: {name}, namespace: {namespace}}}
+spec:
+  secretStoreRef: {{name: vault-backend}}
+  remoteKey: {key}
+  strategy: {strategy}
+  target: {target}
+  schedule: {schedule}
+{more}
+"""
+
+
+def rotation_target(
+    name: str = "orders-postgres", *, type_: str = "postgres", parameters: str = "{host: db.example.com}",
+    namespaces: str = "[shop]", accounts: str = "['orders*']",
+) -> str:  # fmt: skip
+    return f"""\
+apiVersion: lockstep.dev/v1alpha1
+kind: RotationTarget
+metadata: {{name: {name}}}
+spec:
+  type: {type_}
+  parameters: {parameters}
+  admin: {{mount: secret, remoteKey: platform-data/postgres/admin}}
+  allow: [{{namespaces: {namespaces}, accounts: {accounts}}}]
+"""

@@ -112,7 +112,7 @@ def test_a_manifest_whose_problem_goes_away_changes(folder: Path) -> None:
     directory = WiringDirectory(folder)
     (folder / "second.yaml").write_text(push("second"))
     directory.reload()
-    assert directory.problem(PUSH) is not None
+    assert directory.snapshot().disputed(PUSH)
     (folder / "second.yaml").unlink()
     assert _said(directory) == [
         ("PushSecret platform-data/second", "removed"),

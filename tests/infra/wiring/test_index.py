@@ -120,11 +120,17 @@ def test_a_manifest_that_breaks_a_must_does_not_act(text: str, part: str) -> Non
     assert index.complete()
 
 
-def test_two_claims_on_a_path_stop_both_and_each_names_the_other() -> None:
+def test_two_claims_on_a_path_name_each_other_and_stop_neither() -> None:
+    """Which of them may write is for the claim to say: a manifest alone holds up nobody."""
     index = _index(STORE, push(), push("intruder", "elsewhere"))
     other = ManifestRef(kind="PushSecret", namespace="elsewhere", name="intruder")
-    assert "PushSecret elsewhere/intruder (wiring/a.yaml:" in (index.problem(PUSH) or "")
-    assert "PushSecret platform-data/temporal" in (index.problem(other) or "")
+    told = {one.ref: one.message for one in index.conflicts}
+    assert "PushSecret elsewhere/intruder (wiring/a.yaml:" in told[PUSH]
+    assert "PushSecret platform-data/temporal" in told[other]
+    assert not index.problems()
+    assert index.disputed(PUSH)
+    ((_, pushes),) = index.claimed_twice()
+    assert {push.ref for push in pushes} == {PUSH, other}
 
 
 def test_one_path_in_two_mounts_is_two_paths() -> None:
@@ -137,7 +143,7 @@ def test_one_path_in_two_mounts_is_two_paths() -> None:
 def test_two_stores_of_one_mount_are_one_path() -> None:
     second = STORE.replace("vault-backend", "other")
     index = _index(STORE, second, push(), push("b", stores="[{name: other, kind: ClusterSecretStore}]"))
-    assert len(index.problems()) == 2
+    assert len(list(index.claimed_twice())) == 1
 
 
 def test_one_target_may_be_written_by_one_only() -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from infra.testbed.cluster import Cluster
 from infra.testbed.failures import ApiError
+from tests.cluster import own_definitions
 from tests.infra.hosts.cluster.pods import Process, set_up
 from tests.infra.hosts.exposition import parsed
 from tests.infra.hosts.one_step_process import reserved_port
@@ -86,8 +87,8 @@ def services() -> Iterator[Services]:
 def test_a_change_reaches_its_consumer_through_the_pods(
     own_cluster: Cluster, eso_definitions: tuple[dict[str, Any], ...], openbao: OpenBao, tmp_path: Path
 ) -> None:
-    own_cluster.install(eso_definitions)
-    openbao.admin().call("DELETE", "lockstep/metadata/anchors/ledger", kind="test")
+    own_cluster.install((*eso_definitions, *own_definitions()))
+    openbao.admin().call("DELETE", "lockstep/metadata/anchors/local_ledger", kind="test")
     pods = set_up(own_cluster, openbao, tmp_path, "kubernetes")
     with ExitStack() as stack:
         between = stack.enter_context(services())

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from events.orders import ClaimRequested
+from events.rotation import RotationRequested
 from infra.hosts.cluster.orders import ADOPT, AnnotatedOrders
 from infra.testbed.cluster import Cluster
 from infra.wiring.cluster import ClusterWiring
@@ -12,6 +13,11 @@ from tests.eso import apply, place, push_body, store_body
 from tests.infra.hosts.cluster.conftest import ready, until
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+Order = ClaimRequested | RotationRequested
+
+
+def claimed(told: list[Order], namespace: str) -> list[ClaimRequested]:
+    return [order for order in told if isinstance(order, ClaimRequested) and order.claimant.namespace == namespace]
 
 
 @pytest.mark.parametrize("controller", ["lockstep", ""])
@@ -21,7 +27,7 @@ def test_adopting(
     path = f"secret/platform-data/postgres/{namespace}"
     apply(eso_cluster, store_body(store_name, controller=controller))
     apply(eso_cluster, push_body(namespace, store_name, annotations={ADOPT: f"{path}@3, secret/not/mine@1, nonsense"}))
-    told: list[ClaimRequested] = []
+    told: list[Order] = []
     notices: list[str] = []
     orders = AnnotatedOrders(ready(wiring), told.append, now=lambda: NOW, lifetime=900, notice=notices.append)
     if not controller:
@@ -29,13 +35,12 @@ def test_adopting(
         return
     orders.look()
     orders.look()
-    mine = [order for order in told if order.claimant.namespace == namespace]
-    assert [(str(order.path), order.epoch) for order in mine] == [(path, 3)]
+    assert [(str(order.path), order.epoch) for order in claimed(told, namespace)] == [(path, 3)]
     assert len([text for text in notices if namespace in text]) == 2
     annotation = {"metadata": {"annotations": {ADOPT: f"{path}@4"}}}
     eso_cluster.admin.patch(place(push_body(namespace, "x")), annotation)
     until(lambda: wiring.reload() and orders.look())
-    assert [order.epoch for order in told if order.claimant.namespace == namespace] == [3, 4]
+    assert [order.epoch for order in claimed(told, namespace)] == [3, 4]
 
 
 def test_an_order_that_is_not_taken_is_told_again(
@@ -44,10 +49,10 @@ def test_an_order_that_is_not_taken_is_told_again(
     path = f"secret/platform-data/postgres/{namespace}"
     apply(eso_cluster, store_body(store_name))
     apply(eso_cluster, push_body(namespace, store_name, annotations={ADOPT: f"{path}@0"}))
-    told: list[ClaimRequested] = []
+    told: list[Order] = []
 
-    def refuse(order: ClaimRequested) -> None:
-        if len(told) == 0 and order.claimant.namespace == namespace:
+    def refuse(order: Order) -> None:
+        if len(told) == 0 and claimed([order], namespace):
             told.append(order)
             raise RuntimeError("the broker is full")
         told.append(order)
@@ -56,4 +61,4 @@ def test_an_order_that_is_not_taken_is_told_again(
     with pytest.raises(RuntimeError):
         orders.look()
     orders.look()
-    assert len([order for order in told if order.claimant.namespace == namespace]) == 2
+    assert len(claimed(told, namespace)) == 2

@@ -172,3 +172,15 @@ def test_a_path_that_the_manifest_left_is_remembered_until_it_is_forgotten(
 
 def _fields(publication: Publication) -> dict[str, Any]:
     return {name: getattr(publication, name) for name in ("path", "version", "manifest", "sources", "generation")}
+
+
+def test_a_rotation_that_is_gone_confirms_nothing_and_holds_nothing_up(
+    made: ClusterPublications, namespace: str, calls: Calls
+) -> None:
+    """It wrote live before it went; whoever waited for its status would wait for ever."""
+    calls.clear()
+    gone = ManifestRef(kind="Rotation", namespace=namespace, name="gone")
+    version = Version(number=2, created=WRITTEN)
+    made.record(Publication(path=path_of(namespace), version=version, manifest=gone, sources={}))
+    assert calls == []
+    assert made.read(path_of(namespace)) is None

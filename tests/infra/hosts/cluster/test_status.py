@@ -13,7 +13,7 @@ from infra.hosts.cluster.statuses import Statuses
 from infra.kubernetes.api import Api
 from infra.testbed.cluster import Cluster
 from infra.wiring.cluster import ClusterWiring
-from tests.eso import apply, external_body, place, push_body, store_body
+from tests.eso import apply, external_body, external_spec, place, push_body, store_body
 from tests.infra.hosts.cluster.conftest import DEADLINE, ready, until
 
 BEGAN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -127,3 +127,88 @@ def test_a_manifest_that_is_gone_is_nothing_to_write(
     writer.tell(ref, SYNCED)
     assert writer.wait_written(DEADLINE)
     assert writer.last_error is None
+
+
+# --- refreshTime --------------------------------------------------------------------------------------------------
+
+
+def test_what_is_in_step_is_refreshed_once_its_interval_is_over(
+    start: Start, eso_cluster: Cluster, namespace: str, wiring: ClusterWiring, calls: Calls
+) -> None:
+    writer = start()
+    ref = ManifestRef(kind="ExternalSecret", namespace=namespace, name="pull")
+    writer.tell(ref, SYNCED, "target")
+    assert writer.wait_written(DEADLINE)
+    first = shown(eso_cluster, namespace)["refreshTime"]
+    until(lambda: (held := wiring.held(ref)) is not None and held.status.get("refreshTime") == first)
+    consumer = wiring.external_secret(ref)
+    assert consumer is not None
+    writer.refreshed(consumer)  # an hour later, as each look at this clock is: its refreshInterval
+    assert writer.wait_written(DEADLINE)
+    after = shown(eso_cluster, namespace)
+    assert after["refreshTime"] > first
+    assert after["conditions"][0]["message"] == SYNCED.message
+    until(lambda: (held := wiring.held(ref)) is not None and held.status.get("refreshTime") == after["refreshTime"])
+    since = calls.count(PATCH)
+    daily = consumer.model_copy(update={"spec": consumer.spec.model_copy(update={"refresh_interval": 86400.0 * 365})})
+    once = consumer.model_copy(update={"spec": consumer.spec.model_copy(update={"refresh_interval": 0.0})})
+    for each in (daily, once):
+        writer.refreshed(each)
+    assert writer.wait_written(DEADLINE)
+    writer.tell(ref, failed("ExternalSecret", "the path is gone"))
+    assert writer.wait_written(DEADLINE)
+    until(lambda: (held := wiring.held(ref)) is not None and not SYNCED.shown_in(held.status))
+    writer.refreshed(consumer)
+    assert writer.wait_written(DEADLINE)
+    assert calls.count(PATCH) == since + 1, "of what is not in step nothing is refreshed"
+
+
+# --- ClusterExternalSecrets ---------------------------------------------------------------------------------------
+
+
+def test_a_cluster_external_secret_shows_where_it_came_to(
+    start: Start, eso_cluster: Cluster, store_name: str, wiring: ClusterWiring, calls: Calls
+) -> None:
+    namespace, other = eso_cluster.create_namespace(), eso_cluster.create_namespace()
+    body = {
+        "apiVersion": "external-secrets.io/v1", "kind": "ClusterExternalSecret", "metadata": {"name": store_name},
+        "spec": {
+            "externalSecretName": "everywhere", "externalSecretSpec": external_spec(store_name, PATH),
+            "namespaces": [namespace, other],
+        },
+    }  # fmt: skip
+    writer = start()
+    apply(eso_cluster, body)
+    refs = {one: ManifestRef(kind="ExternalSecret", namespace=one, name="everywhere") for one in (namespace, other)}
+    until(lambda: wiring.reload() is not None and wiring.external_secret(refs[other]))
+    writer.tell_problems()
+
+    def status() -> dict[str, Any]:
+        assert writer.wait_written(DEADLINE)
+        found: dict[str, Any] = eso_cluster.admin.get(place(body)).get("status", {})
+        return found
+
+    try:
+        assert (status()["provisionedNamespaces"], status()["conditions"][0]["status"]) == ([], "False")
+        writer.tell(refs[namespace], SYNCED, "everywhere")
+        writer.tell(refs[other], failed("ExternalSecret", "the access policy forbids it"))
+        found = status()
+        assert (found["externalSecretName"], found["provisionedNamespaces"]) == ("everywhere", [namespace])
+        assert found["failedNamespaces"] == [{"namespace": other, "reason": "the access policy forbids it"}]
+        assert found["conditions"][0] == {
+            "type": "Ready", "status": "False", "message": "one or more namespaces failed"
+        }  # fmt: skip
+        writer.tell(refs[other], SYNCED, "everywhere")
+        assert sorted(status()["provisionedNamespaces"]) == sorted([namespace, other])
+        assert (status()["failedNamespaces"], status()["conditions"]) == ([], [{"type": "Ready", "status": "True"}])
+        written = calls.count(("patch", "clusterexternalsecrets/status"))
+        writer.tell(refs[other], SYNCED, "everywhere")
+        writer.tell_problems()
+        assert status()["conditions"][0]["status"] == "True"
+        assert calls.count(("patch", "clusterexternalsecrets/status")) == written, "what is shown is written once"
+        eso_cluster.admin.patch(place(body), {"spec": {"namespaces": [other]}})
+        until(lambda: wiring.reload() is not None and wiring.external_secret(refs[namespace]) is None)
+        writer.tell_problems()
+        assert status()["provisionedNamespaces"] == [other]
+    finally:
+        eso_cluster.admin.delete(place(body))

@@ -5,6 +5,7 @@ import json
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +33,7 @@ from infra.stores.vault.auth import KubernetesAuth
 from infra.stores.vault.authority import VaultAuthority
 from infra.testbed.cluster import Cluster
 from infra.testbed.failures import ApiError
+from tests.cluster import own_definitions
 from tests.infra.hosts.cluster.pods import Pods, set_up
 from tests.infra.hosts.exposition import parsed
 from tests.infra.hosts.ingress import listening
@@ -46,7 +48,7 @@ SOURCE = SecretRef(namespace="producer", name="source")
 
 @pytest.fixture
 def pods(own_cluster: Cluster, eso_definitions: tuple[dict[str, Any], ...], openbao: OpenBao, tmp_path: Path) -> Pods:
-    own_cluster.install(eso_definitions)
+    own_cluster.install((*eso_definitions, *own_definitions()))
     return set_up(own_cluster, openbao, tmp_path)
 
 
@@ -89,6 +91,23 @@ def test_a_change_goes_from_pod_to_pod(pods: Pods) -> None:
             assert CANARY not in process.output()
             # RBAC grants all that a step asks for: nobody was refused anything
             assert process.output().splitlines()[1:] == []
+
+
+def test_two_replicas_at_work_on_one_event_write_once(pods: Pods) -> None:
+    """As a broker that delivers twice, to two pods of one step, each a process with the step's identity."""
+    pods.secret("producer", "source", password=CANARY)
+    event = wire(SecretChanged(secret=SOURCE, seen="1/1"))
+    with pods.running("Service", "publish") as one, pods.running("Service", "publish") as other:
+        with ThreadPoolExecutor(4) as pool:
+            answers = list(pool.map(lambda replica: replica.post(event), (one, other, one, other)))
+        assert {answer.status for answer in answers} <= {200, 503}, [one.output(), other.output()]
+        published = [said(answer) for answer in answers if answer.status == 200]
+        assert published
+        assert all(isinstance(each, SecretPublished) for each in published)
+        settled = said(one.post(event))
+        assert isinstance(settled, SecretPublished)
+        assert (settled.outcome, settled.version.number) == ("unchanged", 1)
+        assert stored(pods) == {"password": CANARY.encode()}
 
 
 def test_a_path_that_is_not_wired_for_it_is_refused(pods: Pods) -> None:
@@ -156,7 +175,7 @@ def test_the_ledger_of_a_broker_elsewhere(pods: Pods) -> None:
     )  # fmt: skip
     given_up = wire(SecretChanged(secret=SOURCE, seen="1/1"))
     root = str(pods.folder / "record" / "data")
-    pods.openbao.admin().call("DELETE", "lockstep/metadata/anchors/ledger", kind="test")
+    pods.openbao.admin().call("DELETE", "lockstep/metadata/anchors/local_ledger", kind="test")
     with pods.running("StatefulSet", "record") as record:
         for _ in range(2):
             assert record.post(given_up).status == 204
@@ -176,8 +195,13 @@ def test_the_ledger_of_a_broker_elsewhere(pods: Pods) -> None:
         record.child.send_signal(signal.SIGTERM)
         assert record.child.wait(30) == 0, record.output()
         assert record.output().splitlines()[1:] == []
+    with listening() as ingress, pods.running("StatefulSet", "record", K_SINK=ingress.address):
+        assert lockstep("dead-letters", "replay", "1", "--root", root) == 0
+        assert [event.id for event in ingress.received] == [given_up.id]
+        assert lockstep("events", "--root", root) == 0
+        assert lockstep("dead-letters", "replay", "1", "--root", root) == 5
     with closing(RecordBook(Path(root) / "state" / "broker.db")) as book:
-        assert [entry.kind for entry in book.ledger.entries()] == ["accepted", "dead-letter", "accepted"]
+        assert [entry.kind for entry in book.ledger.entries()] == ["accepted", "dead-letter", "accepted", "replay"]
         assert len(book.ledger.anchors()) == 1
     assert page
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from events.cloudevent import CloudEvent
+from functions._failures import Retry
 from infra.broker.errors import BrokerClosedError, DeadLetterError, RefusedError
 from infra.broker.principal import Principal
 from infra.hosts.recording.book import BROKER, GivenUp, RecordBook
@@ -85,7 +87,7 @@ def test_a_dead_letter_that_was_dropped_stays_dropped(book: RecordBook) -> None:
     event, operator = changed(), Principal("operator", "1000")
     book.give_up(event, WHY).result(WAIT)
     (letter,) = book.dead_letters.list()
-    with pytest.raises(DeadLetterError, match="not configured"):
+    with pytest.raises(DeadLetterError, match="there is no broker"):
         book.dead_letters.replay(letter.n, operator).result(WAIT)
     book.dead_letters.drop(letter.n, operator).result(WAIT)
     assert not book.give_up(event, WHY).result(WAIT)
@@ -116,3 +118,39 @@ def test_nothing_that_was_confirmed_is_lost_when_it_is_killed(tmp_path: Path) ->
         assert len(set(kept)) == len(kept)
         assert book.ledger.verify_chain().intact
         assert not book.record(changed("1")).result(WAIT)
+
+
+def test_a_dead_letter_is_sent_again_and_may_be_given_up_once_more(tmp_path: Path) -> None:
+    sent: list[CloudEvent] = []
+    operator = Principal("operator", "1000")
+    with closing(RecordBook(tmp_path / "again.db", send=sent.append)) as book:
+        event = changed()
+        errors = {"knativeerrordest": "http://publish", "knativeerrorcode": "503"}
+        assert book.give_up(event.with_extensions(**dict.fromkeys(errors)), WHY).result(10)
+        (letter,) = book.dead_letters.list()
+        book.dead_letters.replay(letter.n, operator).result(10)
+        assert [(one.id, one.source, one.type, one.data) for one in sent] == [
+            (event.id, event.source, event.type, event.data)
+        ]
+        assert not any(sent[0].extension(name) for name in errors)
+        assert book.dead_letters.count() == 0
+        with pytest.raises(DeadLetterError, match="was replayed by operator:1000 already"):
+            book.dead_letters.replay(letter.n, operator).result(10)
+        assert book.record(sent[0]).result(10) is False, "it was accepted once"
+        assert book.give_up(event, WHY).result(10), "it failed again"
+        assert [entry.kind for entry in book.ledger.entries()] == ["accepted", "dead-letter", "replay", "dead-letter"]
+        (again,) = book.dead_letters.list()
+        assert again.n != letter.n
+
+
+def test_what_the_broker_does_not_take_stays_open(tmp_path: Path) -> None:
+    def refusing(event: CloudEvent) -> None:
+        raise Retry("the sink answered 503")
+
+    for send, said in ((refusing, "the sink answered 503"), (None, "set K_SINK")):
+        with closing(RecordBook(tmp_path / f"{said[-4:]}.db", send=send)) as book:
+            book.give_up(changed(), WHY).result(10)
+            (letter,) = book.dead_letters.list()
+            with pytest.raises(DeadLetterError, match=said):
+                book.dead_letters.replay(letter.n, Principal("operator", "1000")).result(10)
+            assert book.dead_letters.count() == 1

@@ -1,8 +1,18 @@
 """For every rule a wiring that breaks it and one that does not: rule id -> (bad, good)."""
 
-from tests.infra.wiring.samples import STORE, external, push, secret, together, workload
+from tests.infra.wiring.samples import (
+    STORE,
+    external,
+    push,
+    rotation,
+    rotation_target,
+    secret,
+    together,
+    workload,
+)
 
 GOOD = together(STORE, push(), external())
+ROTATED = together(STORE, rotation(), rotation_target())
 _PATH = "platform-data/postgres/temporal"
 
 
@@ -180,4 +190,10 @@ CASES: dict[str, tuple[str, str]] = {
     ),
     "LS092": (_pushed(metadata="  resourceVersion: '7'"), GOOD),
     "LS093": (ROLE.replace("NAMESPACE", "somewhere"), ROLE.replace("NAMESPACE", "external-secrets")),
+    "LS100": (together(ROTATED, rotation("other")), ROTATED),
+    "LS101": (together(STORE, push(), rotation(key=_PATH)), together(STORE, push(), rotation())),
+    "LS102": (together(STORE, rotation(target="{name: nowhere, account: orders}"), rotation_target()), ROTATED),
+    "LS103": (together(STORE, rotation(), rotation_target(namespaces="[other]")), ROTATED),
+    "LS107": (together(STORE, rotation(schedule="{interval: 720h}"), rotation_target()), ROTATED),
+    "LS109": (together(STORE, rotation(schedule="null"), rotation_target()), ROTATED),
 }

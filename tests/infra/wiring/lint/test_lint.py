@@ -10,6 +10,8 @@ from tests.infra.wiring.lint.cases import CASES, GOOD
 from tests.infra.wiring.samples import STORE, external, push, secret, together, workload
 
 FILES_RULE = "LS004"  # is about files, not texts
+# What the wiring does not know: types of targets, the access policy (tests/infra/hosts/test_target_facts.py).
+BESIDE = {"LS104", "LS105", "LS106", "LS108"}
 
 
 def _ids(text: str) -> set[str]:
@@ -17,7 +19,7 @@ def _ids(text: str) -> set[str]:
 
 
 def test_every_rule_has_its_case() -> None:
-    assert {rule.id for rule in RULES} == set(CASES) | {FILES_RULE}
+    assert {rule.id for rule in RULES} == set(CASES) | {FILES_RULE} | BESIDE
 
 
 def test_rules_have_ids_and_names_of_their_own() -> None:
