@@ -17,12 +17,15 @@ _OBJECTS = WiredObjects(
     retiring=frozenset({SecretRef(namespace="consumer", name="retiring")}),
     pushes=frozenset({ManifestRef(kind="PushSecret", namespace="producer", name="push")}),
     externals=frozenset({ManifestRef(kind="ExternalSecret", namespace="consumer", name="external")}),
+    rotations=frozenset({ManifestRef(kind="Rotation", namespace="owner", name="rotation")}),
 )
 _PATHS = WiredPaths(
     produced=frozenset({PathRef(mount="values", path="produced")}),
     consumed=frozenset({PathRef(mount="values", path="consumed")}),
     retiring=frozenset({PathRef(mount="values", path="retiring")}),
     searched=frozenset({("values", "searched")}),
+    rotated=frozenset({PathRef(mount="values", path="rotated")}),
+    admin=frozenset({PathRef(mount="values", path="admin")}),
 )
 _HEAD = """# Permissions
 
@@ -39,6 +42,7 @@ _KUBERNETES = """## In Kubernetes
 
 `producer` is a namespace with a wired source Secret `source`, named by the PushSecret `push`; `consumer` one with a
 wired target Secret `target`, made by the ExternalSecret `external`. `retiring` is a target that is no longer wired.
+`owner` is a namespace with the Rotation `rotation`.
 `watch` is the source of changes; without Knative the embedded broker has its and `record`'s permissions.
 
 Kubernetes has no verb for a Secret's metadata alone: a step that declares metadata asks for nothing else, and may

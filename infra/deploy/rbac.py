@@ -7,16 +7,18 @@ what a PushSecret selects by label; `notices` tell of the latter.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from events.references import ManifestRef, SecretRef
 from functions import STEPS
 from functions._capability import Capability
 from functions._step import Step
 from infra.deploy.triggers import NAMESPACE
+from infra.deploy.vault_policies import ROTATING
 from infra.deploy.wired import SECRETS, Source, WiredObjects, names
 
 ESO = "external-secrets.io"
+OURS = "lockstep.dev"
 WATCH = "watch"  # the identity of the source that watches Secrets
 SETTINGS = ("access.yaml", "lockstep-settings", "lockstep-suspended")  # ConfigMaps of our own namespace
 WORKLOAD_KINDS = ("daemonsets", "deployments", "statefulsets")
@@ -47,6 +49,8 @@ Bind = Callable[[WiredObjects], Iterator[Grant]]
 
 def grants(step: Step, objects: WiredObjects) -> tuple[Grant, ...]:
     """What a step's identity may do, merged and ordered."""
+    if step.needs & ROTATING:
+        objects = replace(objects, pushes=frozenset())  # their publications stand in Rotations
     found = [grant for need in step.needs for grant in BOUND.get(need, _nothing)(objects)]
     if step.needs >= _COMPARING:
         found += _consumptions(objects)
@@ -56,8 +60,17 @@ def grants(step: Step, objects: WiredObjects) -> tuple[Grant, ...]:
 
 
 def watch_grants(objects: WiredObjects) -> tuple[Grant, ...]:
-    """What the watch may do: it alone lists and watches Secrets, in each wired namespace by itself."""
-    return merged([*watched(objects), *_shared()])
+    """What the watch may do: it alone lists and watches Secrets, in each wired namespace by itself.
+
+    It touches the manifests of assisted stores, so that the controller that serves them syncs at once.
+    """
+    return merged([*watched(objects), *_assisted(objects), *_shared()])
+
+
+def _assisted(objects: WiredObjects) -> Iterator[Grant]:
+    """RBAC knows no annotations: whoever may touch a manifest by name may change it."""
+    for kind, resource in (("PushSecret", "pushsecrets"), ("ExternalSecret", "externalsecrets")):
+        yield from _named(ESO, resource, ("patch",), (ref for ref in objects.assisted if ref.kind == kind))
 
 
 def watched(objects: WiredObjects) -> Iterator[Grant]:
@@ -101,6 +114,8 @@ def merged(found: Iterable[Grant]) -> tuple[Grant, ...]:
 def _shared() -> Iterator[Grant]:
     """What everybody who acts on manifests reads: the manifests, namespaces' labels, policy and suspensions."""
     yield from (Grant("", ESO, kind, _READ) for kind in WIRING_KINDS)
+    # The platform's systems are few, hold no value, and say which paths nobody may read.
+    yield from (Grant("", OURS, kind, _READ) for kind in ("rotations", "rotationtargets"))
     yield Grant("", "", "namespaces", _READ)  # stores' and ClusterExternalSecrets' conditions select them by label
     yield Grant(NAMESPACE, "", "configmaps", _READ, frozenset(SETTINGS))
 
@@ -141,6 +156,11 @@ def _publications(objects: WiredObjects) -> Iterator[Grant]:
     yield from _named(ESO, "pushsecrets/status", ("patch",), objects.pushes)
 
 
+def _rotations(objects: WiredObjects) -> Iterator[Grant]:
+    """How far it is stands in the Rotation's status, and which version it confirmed."""
+    yield from _named(OURS, "rotations/status", ("patch",), objects.rotations)
+
+
 def _consumptions(objects: WiredObjects) -> Iterator[Grant]:
     """Whoever makes, deletes or compares a target says in its ExternalSecret's status how it stands."""
     yield from _named(ESO, "externalsecrets/status", ("patch",), objects.externals)
@@ -177,6 +197,11 @@ BOUND: Mapping[Capability, Bind] = {
     Capability.PUBLICATION_WRITE: _publications,
     Capability.WORKLOAD_READ: _workloads(("get", "list"), pods=("list",)),
     Capability.WORKLOAD_WRITE: _workloads(("patch",), pods=()),
+    Capability.ROTATION_WRITE: _rotations,
+    Capability.SYSTEM_READ: _nothing,  # whoever acts on manifests may see the declared systems
+    Capability.SYSTEM_LOGIN: _nothing,
+    Capability.SYSTEM_APPLY: _nothing,
+    Capability.SYSTEM_REVOKE: _nothing,
 }
 AT_THE_AUTHORITY = frozenset(
     {
@@ -194,5 +219,21 @@ AT_THE_AUTHORITY = frozenset(
         Capability.BUDGET_WRITE,
         Capability.REMINDER_WRITE,
         Capability.LEDGER_WRITE,
+        Capability.ROTATION_READ,
+        Capability.PENDING_READ,
+        Capability.PENDING_WRITE,
+        Capability.PENDING_REMOVE,
+        Capability.PROOF_READ,
+        Capability.PROOF_WRITE,
+        Capability.ROTATED_WRITE,
+        Capability.LEASE_READ,
+        Capability.LEASE_RENEW,
+        Capability.LEASE_REVOKE,
+        Capability.LEAK_READ,
+        Capability.LEAK_WRITE,
+        Capability.INDEX_READ,
+        Capability.INDEX_WRITE,
+        Capability.FINGERPRINT_LEAK,
+        Capability.FINGERPRINT_REVOKED,
     }
 )

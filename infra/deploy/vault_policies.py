@@ -13,6 +13,24 @@ EXACT_PATHS = 200  # more wired paths than this are granted by directory, so tha
 
 Rules = dict[str, set[str]]
 
+# Whoever declares one of these acts on rotations alone, and is let at no other values.
+ROTATING = frozenset(
+    {
+        Capability.PENDING_READ,
+        Capability.PENDING_WRITE,
+        Capability.PENDING_REMOVE,
+        Capability.PROOF_WRITE,
+        Capability.ROTATED_WRITE,
+        Capability.SYSTEM_LOGIN,
+        Capability.SYSTEM_APPLY,
+        Capability.SYSTEM_REVOKE,
+    }
+)
+
+# The keys of fingerprints, one for each purpose: none tells anything to who may only use another.
+LEAK_KEY, REVOKED_KEY = "leak", "revoked"
+FINGERPRINT_KEY = {"type": "aes256-gcm96", "exportable": False}  # its HMAC is what is used of it
+
 SELF_SERVICE: tuple[tuple[str, str], ...] = (
     ("auth/token/lookup-self", "read"),
     ("auth/token/renew-self", "update"),
@@ -29,15 +47,29 @@ class WiredPaths:
     consumed: frozenset[PathRef] = frozenset()
     retiring: frozenset[PathRef] = frozenset()
     searched: frozenset[tuple[str, str]] = frozenset()  # (mount, prefix) that `dataFrom.find` looks below
+    rotated: frozenset[PathRef] = frozenset()
+    admin: frozenset[PathRef] = frozenset()  # credentials of declared systems' administrators
+    engines: frozenset[tuple[Capability, str, str]] = frozenset()  # what declared engines take: pattern and verb
 
 
 @dataclass(frozen=True, slots=True)
 class Mounts:
-    """Where Lockstep keeps its own documents and key."""
+    """Where Lockstep keeps its own documents and key, and the name of the cluster whose documents they are."""
 
     documents: str = "lockstep"
     transit: str = "lockstep-transit"
     key: str = "ledger"
+    cluster: str = "local"
+
+    @property
+    def anchor(self) -> str:
+        """The path of the ledger's anchor."""
+        return f"{self.documents}/data/anchors/{self.cluster}_{self.key}"
+
+    @property
+    def former_anchor(self) -> str:
+        """Where the release before kept the anchors of all clusters; read until the cluster has its own."""
+        return f"{self.documents}/data/anchors/{self.key}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +126,16 @@ def _with_broader(path: str, rules: Rules) -> set[str]:
 
 
 def _grant_values(step: Step, wired: WiredPaths, rules: Rules) -> tuple[str, ...]:
-    readable = _Scope("read", wired.produced | wired.consumed | wired.retiring)
-    writable = _Scope("written", wired.produced | wired.retiring)
+    readable = _Scope("read", _readable(step.needs, wired))
+    writable = _Scope("written", _writable(step.needs, wired))
     used = []
     for capability, scope, area, verbs in (
         (Capability.AUTHORITY_READ, readable, "data", ("read",)),
         (Capability.AUTHORITY_METADATA, readable, "metadata", ("read",)),
         (Capability.AUTHORITY_WRITE, writable, "data", ("create", "update")),
+        (Capability.ROTATED_WRITE, _Scope("rotated", wired.rotated), "data", ("create", "update")),
+        (Capability.SYSTEM_APPLY, _Scope("used as admin", wired.admin), "data", ("read",)),
+        (Capability.SYSTEM_REVOKE, _Scope("used as admin", wired.admin), "data", ("read",)),
         (Capability.AUTHORITY_DELETE, writable, "delete", ("update",)),
         # The mirror for people: PATCH where metadata exists, create where it does not; never a replacement.
         (Capability.CLAIM_WRITE, writable, "metadata", ("create", "patch")),
@@ -109,9 +144,28 @@ def _grant_values(step: Step, wired: WiredPaths, rules: Rules) -> tuple[str, ...
             used.append(scope)
             for mount, pattern in scope.patterns():
                 rules[f"{mount}/{area}/{pattern}"].update(verbs)
-    _grant_searches(step.needs, wired.searched, rules)
+    if not step.needs & ROTATING:
+        _grant_searches(step.needs, wired.searched, rules)
+    for capability, pattern, verb in wired.engines:
+        if capability in step.needs:
+            rules[pattern].add(verb)
     notices = {notice for scope in used if (notice := scope.notice(step.name))}
     return tuple(sorted(notices))
+
+
+def _writable(needs: frozenset[Capability], wired: WiredPaths) -> frozenset[PathRef]:
+    if needs & ROTATING:
+        return wired.rotated
+    # What was revoked is remembered in the claims of all of them (functions/contain.py).
+    remembered = wired.rotated if Capability.INDEX_WRITE in needs else frozenset()
+    return wired.produced | wired.retiring | remembered
+
+
+def _readable(needs: frozenset[Capability], wired: WiredPaths) -> frozenset[PathRef]:
+    if needs & ROTATING:
+        return wired.rotated
+    watched = wired.rotated if needs & {Capability.ROTATION_READ, Capability.INDEX_WRITE} else frozenset()
+    return wired.produced | wired.consumed | wired.retiring | watched
 
 
 def _grant_searches(needs: frozenset[Capability], searched: Iterable[tuple[str, str]], rules: Rules) -> None:
@@ -151,10 +205,52 @@ def _grant_documents(needs: frozenset[Capability], mounts: Mounts, rules: Rules)
     if Capability.REMINDER_WRITE in needs:
         rules[f"{own}/data/due/*"].update(("create", "update"))
         rules[f"{own}/metadata/due/*"].update(("list", "delete"))
+    _grant_rotations(needs, own, rules)
+    _grant_leaks(needs, mounts, rules)
     if Capability.LEDGER_WRITE in needs:
-        rules[f"{own}/data/anchors/{mounts.key}"].update(("create", "read", "update"))
+        rules[mounts.anchor].update(("create", "read", "update"))
+        rules[mounts.former_anchor].add("read")
         rules[f"{mounts.transit}/sign/{mounts.key}"].add("update")
         rules[f"{mounts.transit}/verify/{mounts.key}"].add("update")
+
+
+def _grant_rotations(needs: frozenset[Capability], own: str, rules: Rules) -> None:
+    if Capability.ROTATION_READ in needs:
+        rules[f"{own}/data/rotations/*"].add("read")
+        rules[f"{own}/metadata/rotations/"].add("list")
+    if Capability.ROTATION_WRITE in needs:
+        rules[f"{own}/data/rotations/*"].update(("create", "update"))
+    if Capability.PENDING_READ in needs:
+        rules[f"{own}/data/pending/*"].add("read")
+    if Capability.PENDING_WRITE in needs:
+        rules[f"{own}/data/pending/*"].update(("create", "update"))
+    if Capability.PENDING_REMOVE in needs:
+        rules[f"{own}/delete/pending/*"].add("update")
+        rules[f"{own}/metadata/pending/*"].update(("read", "delete"))
+    if Capability.PROOF_READ in needs:
+        rules[f"{own}/data/proofs/*"].add("read")
+    if Capability.PROOF_WRITE in needs:
+        rules[f"{own}/data/proofs/*"].update(("create", "read", "update"))
+
+
+def _grant_leaks(needs: frozenset[Capability], mounts: Mounts, rules: Rules) -> None:
+    own = mounts.documents
+    if Capability.LEAK_READ in needs:
+        rules[f"{own}/data/leaks/*"].add("read")
+        rules[f"{own}/metadata/leaks/"].add("list")
+        rules[f"{own}/data/leaking/*"].add("read")
+    if Capability.LEAK_WRITE in needs:
+        for directory in ("leaks", "leaking"):
+            rules[f"{own}/data/{directory}/*"].update(("create", "read", "update"))
+    if Capability.INDEX_READ in needs:
+        rules[f"{own}/data/fingerprints/*"].add("read")
+    if Capability.INDEX_WRITE in needs:
+        rules[f"{own}/data/fingerprints/*"].update(("create", "read", "update"))
+        rules[f"{own}/metadata/fingerprints/values/"].add("list")
+    if Capability.FINGERPRINT_LEAK in needs:
+        rules[f"{mounts.transit}/hmac/{LEAK_KEY}"].add("update")
+    if Capability.FINGERPRINT_REVOKED in needs:
+        rules[f"{mounts.transit}/hmac/{REVOKED_KEY}"].add("update")
 
 
 class _Scope:

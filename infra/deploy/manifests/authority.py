@@ -9,7 +9,7 @@ from typing import Any
 from functions import STEPS
 from infra.deploy.manifests.installation import Installation
 from infra.deploy.manifests.workloads import account_of
-from infra.deploy.vault_policies import Mounts, WiredPaths, render
+from infra.deploy.vault_policies import FINGERPRINT_KEY, LEAK_KEY, REVOKED_KEY, Mounts, WiredPaths, render
 from infra.deploy.vault_roles import role
 
 ORDER = "apply-order.json"
@@ -35,6 +35,8 @@ def _set_up(mounts: Mounts, installation: Installation) -> list[dict[str, Any]]:
         _request(f"sys/mounts/{mounts.documents}", body={"type": "kv", "options": {"version": "2"}}, once=True),
         _request(f"sys/mounts/{mounts.transit}", body={"type": "transit"}, once=True),
         _request(f"{mounts.transit}/keys/{mounts.key}", body={"type": "ed25519", "exportable": False}),
+        _request(f"{mounts.transit}/keys/{LEAK_KEY}", body=dict(FINGERPRINT_KEY)),
+        _request(f"{mounts.transit}/keys/{REVOKED_KEY}", body=dict(FINGERPRINT_KEY)),
         _request(f"sys/auth/{installation.auth_mount}", body={"type": "kubernetes"}, once=True),
         _request(
             f"auth/{installation.auth_mount}/config",

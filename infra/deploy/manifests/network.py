@@ -57,7 +57,7 @@ def _authority(installation: Installation) -> Document:
 
 def _knative(installation: Installation) -> list[Document]:
     steps = [each.name for each in workloads(installation) if each.name != RECORD and each.step is not None]
-    senders = [each.name for each in workloads(installation) if each.name != RECORD]
+    senders = [each.name for each in workloads(installation)]
     reaching = [_peers(namespace) for namespace in (SERVING, *GATEWAYS)]
     return [
         _in("deliveries", _any_of(steps), [{"from": reaching, "ports": _tcp(*QUEUE_PROXY)}]),

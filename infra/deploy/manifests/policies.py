@@ -8,6 +8,7 @@ from functions import STEPS
 from infra.deploy.manifests.installation import Document
 from infra.deploy.manifests.objects import document
 from infra.deploy.manifests.ticks import BROKER_REF, PING, ping_source, schedules
+from infra.deploy.manifests.workloads import RECORD
 from infra.deploy.rbac import WATCH
 from infra.deploy.triggers import NAMESPACE
 
@@ -24,6 +25,9 @@ def event_policies(manifests: int, watched: Iterable[str]) -> list[Document]:
     ]
     found.append(_policy(WATCH, sorted(watched), _sender("sources.knative.dev/v1", "ContainerSource", WATCH)))
     found.append(_ticks(manifests))
+    # What was given up is said again in the ledger's name: it may be anything that a step hears of.
+    heard = sorted({event.TYPE for step in STEPS for event in step.consumes})
+    found.append(_policy(RECORD, heard, _sender("sources.knative.dev/v1", "SinkBinding", RECORD)))
     orders = [event.TYPE for event in EVENTS if event.CATEGORY is Category.ORDER]
     found.append(_policy("operators", orders, {"sub": f"system:serviceaccount:{NAMESPACE}:{OPERATORS}"}))
     return found

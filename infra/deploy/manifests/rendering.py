@@ -8,6 +8,7 @@ from infra.deploy.manifests import (
     accounts,
     authority,
     broker,
+    definitions,
     deployments,
     disruption,
     knative_steps,
@@ -52,6 +53,7 @@ def text(documents: Iterable[Document]) -> str:
 def _common(wired: Wired, installation: Installation) -> dict[str, list[Document]]:
     return {
         "00-namespace.yaml": namespaces.namespaces(),
+        "01-definitions.yaml": definitions.definitions(),
         "10-accounts.yaml": accounts.accounts(installation),
         "11-permissions.yaml": accounts.permissions(wired.objects, installation),
         "20-network.yaml": network.network_policies(installation),

@@ -6,7 +6,7 @@ from infra.deploy.manifests.objects import document, labels
 from infra.deploy.manifests.pods import pod
 from infra.deploy.manifests.policies import REFERENCES, reference_policies
 from infra.deploy.manifests.ticks import BROKER_REF
-from infra.deploy.manifests.workloads import steps, workloads
+from infra.deploy.manifests.workloads import RECORD, steps, workloads
 from infra.deploy.rbac import WATCH, merged, watched
 from infra.deploy.triggers import BROKER, NAMESPACE
 from infra.deploy.wired import SECRETS, WiredObjects
@@ -34,7 +34,16 @@ def container_source(installation: Installation) -> Document:
 
 
 def sink_bindings(installation: Installation) -> list[Document]:
-    """K_SINK and an identity of its own, for each step that may have several events to send."""
+    """K_SINK and an identity of its own, for each step that may have several events to send, and for the ledger, which
+    sends what was given up once more."""
+    keeper = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": RECORD, "namespace": NAMESPACE}
+    return [
+        document(_SOURCES, "SinkBinding", RECORD, spec={"sink": _SINK, "subject": keeper}),
+        *_step_bindings(installation),
+    ]
+
+
+def _step_bindings(installation: Installation) -> list[Document]:
     return [
         document(_SOURCES, "SinkBinding", each.name, spec={"sink": _SINK, "subject": _service(each.name)})
         for each in steps(installation)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from functions._rollout_records import SCHEDULE as ROLLOUTS
+from functions._rotation_records import SCHEDULE as ROTATIONS
 from functions._shards import SWEEP
 from functions.record import SCHEDULE as ANCHOR
 from infra.deploy.manifests.installation import Document
@@ -18,6 +19,7 @@ PER_SHARD = 200  # manifests
 HEARD_BY = {
     SWEEP: ("sweep", "restart"),
     ROLLOUTS: ("restart", "adopted"),
+    ROTATIONS: ("create", "apply", "verify", "promote", "revoke"),
     ANCHOR: ("record",),
 }
 BROKER_REF = {"apiVersion": "eventing.knative.dev/v1", "kind": "Broker", "name": BROKER}
@@ -41,7 +43,7 @@ def schedules(manifests: int) -> tuple[Ticking, ...]:
         Ticking(f"sweep-{shard}", SWEEP, _every(shard * SWEEP_MINUTES // shards), shard, shards)
         for shard in range(shards)
     )
-    return (*sweeps, *(Ticking(name, name, "* * * * *") for name in (ROLLOUTS, ANCHOR)))
+    return (*sweeps, *(Ticking(name, name, "* * * * *") for name in (ROLLOUTS, ROTATIONS, ANCHOR)))
 
 
 def ping_source(schedule: Ticking) -> str:

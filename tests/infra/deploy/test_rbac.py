@@ -1,10 +1,11 @@
 """Grants in Kubernetes: from capabilities, bound to names; what the API server makes of them is in test_accounts."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from events.references import SecretRef
+from events.references import ManifestRef, SecretRef
 from functions import STEPS
 from functions._capability import Capability
 from functions._step import Step
@@ -84,3 +85,19 @@ def test_the_page_is_what_the_code_says() -> None:
     assert (ROOT / name).read_text(encoding="utf-8") == text, "out of date: run `make generate`"
     for account in all_grants(OBJECTS):
         assert f" {account} |" in text
+
+
+def test_the_watch_touches_assisted_manifests_by_name_and_nobody_else_does() -> None:
+    push = ManifestRef(kind="PushSecret", namespace="a", name="push")
+    pull = ManifestRef(kind="ExternalSecret", namespace="c", name="pull")
+    objects = replace(OBJECTS, assisted=frozenset({push, pull}))
+    patching = {
+        (account, grant.namespace, grant.resource, grant.names)
+        for account, granted in all_grants(objects).items()
+        for grant in granted
+        if "patch" in grant.verbs and grant.resource in {"pushsecrets", "externalsecrets"}
+    }
+    assert patching == {
+        ("watch", "a", "pushsecrets", frozenset({"push"})), ("watch", "c", "externalsecrets", frozenset({"pull"}))
+    }  # fmt: skip
+    assert not [grant for grant in watch_grants(OBJECTS) if "patch" in grant.verbs]

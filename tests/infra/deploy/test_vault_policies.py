@@ -5,7 +5,7 @@ import re
 import pytest
 
 from events.references import PathRef
-from functions import STEPS
+from functions import BY_NAME, STEPS
 from functions._capability import Capability
 from functions._step import Step
 from infra.deploy.vault_policies import EXACT_PATHS, WiredPaths, render
@@ -77,3 +77,35 @@ def test_every_step_has_a_policy_of_its_name(each: Step) -> None:
     assert policy.name == f"lockstep-{each.name}"
     assert "sudo" not in policy.text
     assert 'path "*"' not in policy.text
+
+
+def test_admins_are_read_by_who_acts_as_one_alone() -> None:
+    wired = WiredPaths(produced=paths("a"), rotated=paths("r"), admin=paths("admin"))
+    who = {each.name for each in STEPS if "secret/data/admin" in rules(render(each, wired).text)}
+    assert who == {"apply", "revoke"}
+
+
+def test_engines_of_the_authority_are_granted_by_capability() -> None:
+    engines = frozenset({(Capability.SYSTEM_APPLY, "database/rotate-role/orders", "update")})
+    who = {
+        each.name
+        for each in STEPS
+        if "database/rotate-role/orders" in rules(render(each, WiredPaths(engines=engines)).text)
+    }
+    assert who == {"apply"}
+
+
+@pytest.mark.parametrize("name", ["create", "apply", "verify", "promote", "revoke"])
+def test_whoever_rotates_is_let_at_no_prefix_that_consumers_search(name: str) -> None:
+    found = rules(render(BY_NAME[name], WiredPaths(rotated=paths("a/one"), searched=frozenset({("secret", "b")}))).text)
+    assert not [pattern for pattern in found if pattern.startswith("secret/") and "/b/" in pattern]
+
+
+def test_staged_values_are_written_by_those_who_stage_and_removed_by_those_who_end_them() -> None:
+    found = {each.name: rules(render(each, WiredPaths()).text) for each in STEPS}
+    assert {name for name, each in found.items() if "create" in each.get("lockstep/data/pending/*", [])} == {
+        "create", "apply",
+    }  # fmt: skip
+    assert {name for name, each in found.items() if each.get("lockstep/delete/pending/*")} == {
+        "create", "apply", "promote", "revoke",
+    }  # fmt: skip

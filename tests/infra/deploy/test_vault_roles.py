@@ -220,15 +220,31 @@ def test_paths_that_no_step_has_in_common_are_each_its_own(applied: Callable[[],
     paths = [
         "secret/data/auth/one",
         "lockstep/data/claims/x",
-        "lockstep/data/anchors/ledger",
+        "lockstep/data/anchors/local_ledger",
         "lockstep-transit/sign/ledger",
     ]
     found = {step.name: at.capabilities(at.login(step.name, at.token(step.name)), paths) for step in STEPS}
     assert {name: sorted(each[paths[0]]) for name, each in found.items() if each[paths[0]]} == {
         "publish": ["create", "read", "update"], "materialize": ["read"], "retract": ["create", "read", "update"],
+        "index": ["read"], "contain": ["read"],
     }  # fmt: skip
-    assert {name for name, each in found.items() if each[paths[1]]} == {"publish", "retract"}
+    assert {name for name, each in found.items() if each[paths[1]]} == {
+        "publish", "retract", "create", "promote", "contain",
+    }  # fmt: skip
     assert {name for name, each in found.items() if each[paths[2]] | each[paths[3]]} == {"record"}
+
+
+def test_only_promote_writes_what_is_rotated_and_only_verify_proves_it(applied: Callable[[], Applied]) -> None:
+    """By hand, as above."""
+    at = applied()
+    paths = ["secret/data/auth/rotated", "lockstep/data/proofs/x", "lockstep/data/pending/x"]
+    found = {step.name: at.capabilities(at.login(step.name, at.token(step.name)), paths) for step in STEPS}
+    writers = [{name for name, each in found.items() if each[path] & {"create", "update"}} for path in paths]
+    assert writers == [{"promote"}, {"verify"}, {"create", "apply"}]
+    assert {name for name, each in found.items() if each[paths[0]]} == {
+        "create", "apply", "promote", "revoke", "index", "contain",
+    }  # fmt: skip
+    assert {name for name, each in found.items() if each[paths[1]]} == {"verify", "promote"}
 
 
 def test_a_token_is_renewed_and_replaced_in_time(applied: Callable[[], Applied]) -> None:

@@ -98,7 +98,7 @@ def files(known: KnownWiring, installation: Installation) -> dict[str, str]:
 
 def teams(prefix: str) -> list[Mapping[str, Any]]:
     """Two teams that have nothing to do with each other: `<prefix>-one` consumes what `<prefix>-data` produces;
-    `<prefix>-two` goes the whole way alone, and its source is a ConfigMap."""
+    `<prefix>-two` goes the whole way alone, and its source is a ConfigMap. `<prefix>-one` has a path rotated, too."""
     endpoint = push_secret("endpoint", f"{prefix}-two/endpoint", f"{prefix}-two/endpoint")
     endpoint = {**endpoint, "metadata": {**endpoint["metadata"], "annotations": {SOURCE_KIND: "ConfigMap"}}}
     return [
@@ -108,7 +108,15 @@ def teams(prefix: str) -> list[Mapping[str, Any]]:
         push_secret("two", f"{prefix}-two/source", f"{prefix}/two"),
         endpoint,
         external_secret(f"{prefix}-two/target", f"{prefix}/two"),
-    ]
+        {
+            "apiVersion": "lockstep.dev/v1alpha1", "kind": "Rotation",
+            "metadata": {"name": "rotated", "namespace": f"{prefix}-one"},
+            "spec": {
+                "secretStoreRef": {"name": "vault-backend"}, "remoteKey": f"{prefix}/rotated", "strategy": "single",
+                "target": {"name": "orders", "account": "orders"},
+            },
+        },
+    ]  # fmt: skip
 
 
 Request = tuple[str, str, str, str, str]  # namespace, group, resource[/subresource], verb, name

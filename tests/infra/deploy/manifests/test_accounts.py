@@ -9,7 +9,7 @@ from functions import STEPS
 from infra.deploy.manifests.accounts import account_grants, accounts, permissions
 from infra.deploy.manifests.installation import TARGETS, Installation, Target
 from infra.deploy.manifests.workloads import workloads
-from infra.deploy.rbac import ESO, WIRING_KINDS, WORKLOAD_KINDS
+from infra.deploy.rbac import ESO, OURS, WIRING_KINDS, WORKLOAD_KINDS
 from infra.hosts.installing import KnownWiring
 from infra.testbed.cluster import Cluster
 from infra.testbed.failures import ApiError
@@ -20,12 +20,13 @@ from tests.instance import external_secret, push_secret, store
 PREFIX = "rbac"
 DATA, ONE, TWO, STRANGER = (f"{PREFIX}-{team}" for team in ("data", "one", "two", "stranger"))
 VERBS = ("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection")
-NAMES = ("source", "target", "one", "not-wired")
+NAMES = ("source", "target", "one", "rotated", "not-wired")
 # Resources with the API group that each is in: what is granted to somebody, and what is granted to nobody.
 RESOURCES = (
     *(("", name) for name in ("secrets", "configmaps", "services", "pods", "pods/exec", "serviceaccounts/token")),
     *((ESO, f"{kind}{part}") for kind in ("pushsecrets", "externalsecrets") for part in ("", "/status")),
     *(("apps", kind) for kind in WORKLOAD_KINDS),
+    *((OURS, kind) for kind in ("rotations", "rotations/status", "rotationtargets", "rotationtargets/status")),
     ("rbac.authorization.k8s.io", "roles"),
 )  # fmt: skip
 
@@ -74,7 +75,12 @@ EXPECTED: dict[Request, set[str]] = {
     (DATA, "", "secrets", "get", "source"): {"publish", "retract", "sweep", "watch", "broker"},
     (DATA, "", "secrets", "list", ""): {"watch", "broker"},
     (DATA, "", "pods", "list", ""): set(),
-    (ONE, "", "pods", "list", ""): {"restart", "adopted"},
+    (ONE, "", "pods", "list", ""): {"restart", "adopted", "revoke"},
+    (ONE, OURS, "rotations/status", "patch", "rotated"): {"create", "apply", "verify", "promote", "revoke"},
+    (ONE, OURS, "rotations/status", "patch", "not-wired"): set(),
+    (ONE, OURS, "rotations", "patch", "rotated"): set(),
+    ("", OURS, "rotationtargets", "list", ""): {step.name for step in STEPS} - {"record"} | {"watch", "broker"},
+    ("", OURS, "rotationtargets", "update", "any"): set(),
     (ONE, "", "pods/exec", "create", ""): set(),
     (ONE, "", "serviceaccounts/token", "create", "any"): set(),
     (ONE, "apps", "deployments", "patch", "any"): {"restart"},

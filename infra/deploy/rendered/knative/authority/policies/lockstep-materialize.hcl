@@ -14,6 +14,12 @@ path "secret/data/platform-config/postgres/platform-postgres" {
 path "secret/data/platform-data/postgres/backstage" {
   capabilities = ["read"]
 }
+path "secret/data/platform-data/postgres/lockstep-admin" {
+  capabilities = ["read"]
+}
+path "secret/data/platform-data/postgres/orders" {
+  capabilities = ["read"]
+}
 path "secret/data/platform-data/postgres/temporal" {
   capabilities = ["read"]
 }

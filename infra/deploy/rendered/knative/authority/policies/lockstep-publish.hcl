@@ -8,6 +8,9 @@ path "auth/token/renew-self" {
 path "auth/token/revoke-self" {
   capabilities = ["update"]
 }
+path "lockstep-transit/hmac/revoked" {
+  capabilities = ["update"]
+}
 path "lockstep/data/claims/*" {
   capabilities = ["create", "read", "update"]
 }
@@ -17,6 +20,12 @@ path "secret/data/platform-config/postgres/platform-postgres" {
 path "secret/data/platform-data/postgres/backstage" {
   capabilities = ["create", "read", "update"]
 }
+path "secret/data/platform-data/postgres/lockstep-admin" {
+  capabilities = ["create", "read", "update"]
+}
+path "secret/data/platform-data/postgres/orders" {
+  capabilities = ["read"]
+}
 path "secret/data/platform-data/postgres/temporal" {
   capabilities = ["create", "read", "update"]
 }
@@ -24,6 +33,9 @@ path "secret/metadata/platform-config/postgres/platform-postgres" {
   capabilities = ["create", "patch"]
 }
 path "secret/metadata/platform-data/postgres/backstage" {
+  capabilities = ["create", "patch"]
+}
+path "secret/metadata/platform-data/postgres/lockstep-admin" {
   capabilities = ["create", "patch"]
 }
 path "secret/metadata/platform-data/postgres/temporal" {

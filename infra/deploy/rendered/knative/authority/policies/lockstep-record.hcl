@@ -15,6 +15,9 @@ path "lockstep-transit/verify/ledger" {
   capabilities = ["update"]
 }
 path "lockstep/data/anchors/ledger" {
+  capabilities = ["read"]
+}
+path "lockstep/data/anchors/local_ledger" {
   capabilities = ["create", "read", "update"]
 }
 path "sys/capabilities-self" {

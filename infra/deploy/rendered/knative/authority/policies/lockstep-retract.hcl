@@ -29,6 +29,12 @@ path "secret/data/platform-config/postgres/platform-postgres" {
 path "secret/data/platform-data/postgres/backstage" {
   capabilities = ["create", "read", "update"]
 }
+path "secret/data/platform-data/postgres/lockstep-admin" {
+  capabilities = ["create", "read", "update"]
+}
+path "secret/data/platform-data/postgres/orders" {
+  capabilities = ["read"]
+}
 path "secret/data/platform-data/postgres/temporal" {
   capabilities = ["create", "read", "update"]
 }
@@ -36,6 +42,9 @@ path "secret/delete/platform-config/postgres/platform-postgres" {
   capabilities = ["update"]
 }
 path "secret/delete/platform-data/postgres/backstage" {
+  capabilities = ["update"]
+}
+path "secret/delete/platform-data/postgres/lockstep-admin" {
   capabilities = ["update"]
 }
 path "secret/delete/platform-data/postgres/temporal" {
@@ -46,6 +55,12 @@ path "secret/metadata/platform-config/postgres/platform-postgres" {
 }
 path "secret/metadata/platform-data/postgres/backstage" {
   capabilities = ["create", "patch", "read"]
+}
+path "secret/metadata/platform-data/postgres/lockstep-admin" {
+  capabilities = ["create", "patch", "read"]
+}
+path "secret/metadata/platform-data/postgres/orders" {
+  capabilities = ["read"]
 }
 path "secret/metadata/platform-data/postgres/temporal" {
   capabilities = ["create", "patch", "read"]
