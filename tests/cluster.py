@@ -11,9 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from infra.deploy.manifests.definitions import definitions
 from infra.testbed import binaries, crds
+from infra.testbed.api import Object
 from infra.testbed.cluster import Cluster, launch
 from infra.testbed.failures import ApiError, ClusterError, NoBinariesError
+
+OWN = "lockstep.dev"
 
 
 @pytest.fixture(scope="session")
@@ -53,11 +57,16 @@ def namespace(cluster: Cluster) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def kinds(cluster: Cluster) -> Callable[..., None]:
-    """`kinds("external-secrets.io")` installs a project's own definitions, or skips where none are on this machine."""
+    """`kinds("external-secrets.io")` installs a project's own definitions, or skips where none are on this machine.
+
+    `lockstep.dev` are ours, as `lockstep manifests` renders them.
+    """
 
     def install(*groups: str) -> None:
         try:
-            cluster.install(crds.find(groups))
+            cluster.install(crds.find(group for group in groups if group != OWN))
+            if OWN in groups:
+                cluster.install(own_definitions())
         except crds.NoDefinitionsError as missing:
             pytest.skip(str(missing))
 
@@ -70,6 +79,11 @@ def own_cluster(testbed_binaries: binaries.Binaries) -> Iterator[Cluster]:
     mine = launch()
     yield mine
     mine.stop()
+
+
+def own_definitions() -> tuple[Object, ...]:
+    """Our own kinds, as an installation applies them."""
+    return tuple(one for one in definitions() if one["kind"] == "CustomResourceDefinition")
 
 
 def _join(place: Path) -> Cluster:

@@ -23,4 +23,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=f"under a chaotic broker: {marker.args[0]}"))
 
 
-pytest_plugins = ["tests.cluster", "tests.eso", "tests.openbao"]
+pytest_plugins = [
+    "tests.cluster",
+    "tests.eso",
+    "tests.openbao",
+    "tests.postgres",
+    "tests.redis",
+    "tests.alertmanager",
+    "tests.database_engine",
+    "tests.aws",
+]

@@ -13,6 +13,7 @@ from infra.kubernetes.credentials import StaticToken
 from infra.kubernetes.settings import ClusterSettings
 from infra.testbed import crds
 from infra.testbed.cluster import Cluster
+from tests.cluster import own_definitions
 
 GROUP = "external-secrets.io"
 Body = dict[str, Any]
@@ -31,8 +32,8 @@ def eso_definitions() -> tuple[Body, ...]:
 
 @pytest.fixture(scope="session")
 def eso_cluster(cluster: Cluster, eso_definitions: tuple[Body, ...]) -> Cluster:
-    """The shared cluster, which serves ESO's kinds."""
-    cluster.install(eso_definitions)
+    """The shared cluster, which serves ESO's kinds and ours."""
+    cluster.install((*eso_definitions, *own_definitions()))
     return cluster
 
 
@@ -107,7 +108,7 @@ def external_body(namespace: str, store: str, path: str, *, name: str = "pull", 
 
 _PLURALS = {
     "PushSecret": "pushsecrets", "ExternalSecret": "externalsecrets", "ClusterSecretStore": "clustersecretstores",
-    "ClusterExternalSecret": "clusterexternalsecrets",
+    "ClusterExternalSecret": "clusterexternalsecrets", "Rotation": "rotations", "RotationTarget": "rotationtargets",
 }  # fmt: skip
 
 

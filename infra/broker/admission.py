@@ -33,6 +33,10 @@ def never_expires(event: CloudEvent, now: float) -> str | None:
     return None
 
 
+def says_nothing_of_itself(principal: Principal, event: CloudEvent) -> str | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Admission:
     """The table. What no rule grants is refused, but for what anybody on the loopback interface may send.
@@ -41,7 +45,8 @@ class Admission:
     credentials, hints and types outside `reserved` are taken, but for those that begin with `own`: an unknown one of
     ours is no foreign event but that of another version, and a step of this one would misread it or leave it lying.
     Whoever runs two versions upgrades what consumes before what emits. `expiry` tells of an event whose time is over
-    why that is so, None for all others; `now` is in seconds since the epoch.
+    why that is so, None for all others; `now` is in seconds since the epoch. `pretence` tells of an event that
+    says in its data who sends it why that is not so.
     """
 
     rules: tuple[Rule, ...] = ()
@@ -49,6 +54,7 @@ class Admission:
     reserved: frozenset[str] = frozenset()
     own: str = ""
     expiry: Callable[[CloudEvent, float], str | None] = never_expires
+    pretence: Callable[[Principal, CloudEvent], str | None] = says_nothing_of_itself
     _granted: dict[tuple[str, str], tuple[Rule, ...]] = field(default_factory=dict, compare=False, repr=False)
 
     def check(self, principal: Principal, event: CloudEvent, now: float) -> None:
@@ -64,6 +70,9 @@ class Admission:
         reason = self.expiry(event, now)
         if reason is not None:
             raise RefusedError(403, f"{event.type[:80]}: {reason}")
+        pretended = self.pretence(principal, event)
+        if pretended is not None:
+            raise RefusedError(403, f"{event.type[:80]}: {pretended}")
 
     def _check_anonymous(self, event: CloudEvent) -> None:
         if event.type not in self.hints and event.type in self.reserved:

@@ -67,11 +67,20 @@ class DeadLetters:
 
         def work(transaction: Transaction) -> None:
             target.clear()
+            self._require_route(transaction, n)
             event, route = self._close(transaction, n, by, State.REPLAYED)
             begin(transaction, event, route)
             target.append((event, route))
 
         return self._writer.submit(work, lambda _: self._replayed(*target[0]))
+
+    def handed_on(self, n: int, by: Principal) -> Future[None]:
+        """Close it as replayed where somebody else delivers it again, and has taken it. As `drop` for the rest."""
+
+        def work(transaction: Transaction) -> None:
+            self._close(transaction, n, by, State.REPLAYED)
+
+        return self._writer.submit(work)
 
     def drop(self, n: int, by: Principal) -> Future[None]:
         """Give it up for good. The future raises DeadLetterError: unknown, or closed already."""
@@ -81,10 +90,13 @@ class DeadLetters:
 
         return self._writer.submit(work)
 
+    def _require_route(self, transaction: Transaction, n: int) -> None:
+        route = _open_letter(transaction.sql, n)[1]
+        if not self._known(route):
+            raise DeadLetterError(f"dead letter {n} goes to Trigger {route}, which is not configured; restore it first")
+
     def _close(self, transaction: Transaction, n: int, by: Principal, state: State) -> tuple[int, str]:
         event, route, code, reason = _open_letter(transaction.sql, n)
-        if state is State.REPLAYED and not self._known(route):
-            raise DeadLetterError(f"dead letter {n} goes to Trigger {route}, which is not configured; restore it first")
         at, name = micros(self._clock()), state.name.lower()
         transaction.sql.execute(
             "UPDATE dead_letter SET closed = ?, outcome = ?, closer = ? WHERE n = ?", (at, name, str(by), n)

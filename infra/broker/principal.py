@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["anonymous", "step", "operator", "token", "source", "subscriber"]
+Kind = Literal["anonymous", "step", "operator", "token", "reporter", "source", "subscriber"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ class AnchoredLedger:
     def anchor(self) -> None:
         """Sign and anchor the head if it moved. Raises Conflict, Unavailable, and Reject where the anchor is ahead."""
         # In this order: whoever anchors at the same time may then be behind us, but never seems to be ahead.
-        known = self._anchors.read()
+        known = self._anchors.read(self._ledger_id)
         sequence, digest = self._table.head()
         if known is not None and known.ledger == self._ledger_id:
             if known.sequence == sequence and known.digest == digest.hex():

@@ -40,7 +40,7 @@ class StepAnswerer:
     def deliver(self, event: CloudEvent, timeout: float) -> Answer:
         """Handle one event. 2xx with what it emitted; 503 for Retry; 422 for Reject; 500 for a defect."""
         try:
-            received = read(event)
+            received = read(event, self.step.consumes)
         except EventError as error:
             return Answer(422, reason=str(error)[:MAX_REASON])
         if not isinstance(received.event, self.step.consumes):

@@ -160,7 +160,7 @@ class LedgerAudit:
 
     def _read_authority(self, report: Report) -> None:
         try:
-            report.authority = self._anchors.read()
+            report.authority = self._anchors.read(self._ledger_id)
         except Reject as spoilt:
             report.problems.append(Problem(spoilt.reason, _KEEP))
         except StepFailure as failure:
@@ -195,7 +195,8 @@ class LedgerAudit:
         if anchor.ledger != self._ledger_id:
             return (
                 f"the authority's anchor is of ledger {anchor.ledger or 'unnamed'} with {anchor.sequence} entries, and "
-                f"this is {self._ledger_id} with {entries}: the ledger was replaced, or the state set up anew"
+                f"this is {self._ledger_id} with {entries}: the ledger was replaced, the state set up anew, or another "
+                "installation at this authority has the same `cluster` in its lockstep.yaml"
             )
         if anchor.sequence > entries:
             return (

@@ -5,6 +5,7 @@ and reloading, and its requests have neither size nor time.
 """
 
 import asyncio
+import hashlib
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +18,7 @@ from infra.hosts.asgi import Application, Receive, Scope, Send
 from infra.hosts.exchange import Exchange, response
 
 LARGEST_HEAD = 64 * 1024  # bytes of request line and headers, give or take what one read brings
-LARGEST_REQUEST = 4 * MAX_BODY_BYTES  # bytes with body, chunk sizes and trailers; the application's limit is lower
+LARGEST_REQUEST = 32 * MAX_BODY_BYTES  # bytes with body, chunk sizes and trailers; the applications' limits are lower
 ARRIVAL = 30.0  # seconds for a request to arrive whole, and for a new connection to bring one
 IDLE = 75.0  # seconds that a connection is kept without a request
 MOST_SERVED = 512  # connections, and requests under way; others are told to come later
@@ -60,6 +61,7 @@ class BoundedHttpProtocol(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
         self._scheme = "http"
         self.client: tuple[str, int] | None = None
+        self._certificate = ""
         self._timer: asyncio.TimerHandle | None = None
         self._idle = False  # whether the timer waits for another request, rather than for the rest of one
         self._ended = False  # nothing more is read
@@ -86,6 +88,7 @@ class BoundedHttpProtocol(asyncio.Protocol):
         name = transport.get_extra_info("peername")
         self.client = (str(name[0]), int(name[1])) if isinstance(name, tuple) else None
         self._scheme = "https" if transport.get_extra_info("sslcontext") else "http"
+        self._certificate = _certificate(transport)
         self._set_timer(ARRIVAL)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -175,6 +178,7 @@ class BoundedHttpProtocol(asyncio.Protocol):
             "http_version": self._parser.get_http_version(), "method": self._parser.get_method().decode("ascii"),
             "scheme": self._scheme, "path": unquote(target.path.decode("ascii")), "raw_path": target.path,
             "root_path": "", "query_string": target.query or b"", "headers": self._headers, "client": self.client,
+            "extensions": {"lockstep.certificate": self._certificate},
         }  # fmt: skip
 
     # --- answering --------------------------------------------------------------------------------------------------
@@ -249,6 +253,13 @@ class BoundedHttpProtocol(asyncio.Protocol):
             self.transport.abort()
         else:  # we are the slow one
             self._set_timer(ARRIVAL)
+
+
+def _certificate(transport: Any) -> str:
+    """The SHA-256 of the certificate that the client showed and the library verified, hexadecimal; "" for none."""
+    connection = transport.get_extra_info("ssl_object")
+    shown = connection.getpeercert(binary_form=True) if connection is not None else None
+    return hashlib.sha256(shown).hexdigest() if shown else ""
 
 
 async def _unavailable(scope: Scope, receive: Receive, send: Send) -> None:

@@ -2,25 +2,30 @@
 
 import hashlib
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
-from events.catalogue import EVENTS
 from events.event import Category
 from events.wiring import WiringChanged
 
 _DAY = 86_400.0
 _EMPTY = hashlib.sha256(b"").hexdigest()
-# What nobody may be allowed to send: facts are their step's own words, and wiring is what a checkout says.
-UNSAYABLE = frozenset({WiringChanged.TYPE, *(event.TYPE for event in EVENTS if event.CATEGORY is Category.FACT)})
 
 
 class ConfigurationError(ValueError):
     """lockstep.yaml cannot be used; the message names the setting and what it takes."""
+
+
+@cache
+def unsayable() -> frozenset[str]:
+    """What nobody may be allowed to send: facts are their step's own words, and wiring is what a checkout says."""
+    from events.catalogue import EVENTS  # here: a process of one step loads only its own events
+
+    return frozenset({WiringChanged.TYPE, *(event.TYPE for event in EVENTS if event.CATEGORY is Category.FACT)})
 
 
 def _window(text: str) -> str:
@@ -61,6 +66,15 @@ class Restart(_Section):
     reloader_annotations: bool = True  # whether Stakater Reloader's annotations opt in as well
 
 
+class Rotation(_Section):
+    """How credentials are rotated: how many at once, how long consumers may take until somebody is told."""
+
+    limit: Annotated[int, Field(ge=1)] = 10
+    slot_seconds: Annotated[float, Field(gt=0, le=31 * _DAY)] = 900.0  # after which one that hangs frees its place
+    patience_seconds: Annotated[float, Field(gt=0, le=31 * _DAY)] = 900.0
+    interval_seconds: Annotated[float, Field(gt=0, le=_DAY)] = 60.0  # between looks at what is due
+
+
 class Sweep(_Section):
     """How often everything wired is compared by metadata: each shard once per interval."""
 
@@ -72,6 +86,14 @@ class Anchor(_Section):
     """How often the ledger's head is signed and anchored at the authority."""
 
     interval_seconds: Annotated[float, Field(gt=0, le=31 * _DAY)] = 60.0
+
+
+class Audit(_Section):
+    """Which audit stream tells of what others write at the authority: its file here, or a socket that it writes to."""
+
+    file: Annotated[str, Field(max_length=4096, pattern=r"^(/.*)?$")] = ""
+    socket: Annotated[str, Field(max_length=4096, pattern=r"^(unix:/.+|.+:[0-9]{1,5})?$")] = ""
+    embedded: bool = True  # whether the embedded authority's own file is followed
 
 
 class Delivery(_Section):
@@ -116,10 +138,46 @@ class Principal(_Section):
     @classmethod
     def _sayable(cls, types: tuple[str, ...]) -> tuple[str, ...]:
         for pattern in types:
-            for fact in sorted(UNSAYABLE):
+            for fact in sorted(unsayable()):
                 if pattern == fact or ("*" in pattern and fnmatchcase(fact, pattern)):
                     raise ValueError(f"{pattern!r} covers {fact}, which only Lockstep itself says; name other types")
         return types
+
+
+class Reporter(_Section):
+    """Who may report leaks over HTTP (`POST /alertmanager`), how it shows who it is, and what that may set going.
+
+    One of: a bearer token or user name and password, each by its SHA-256; a client certificate (by the SHA-256 of its
+    DER form) under `lockstep up --tls-client-ca`. `may`: `report` leaves everything to operators, `rotate` has secrets
+    rotated at once, `revoke-first` also revokes before there is a new one where a secret's owner opted in.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-z][-a-z0-9]{0,62}$")]
+    token_sha256: Annotated[str | None, Field(alias="tokenSHA256", pattern=r"^[0-9a-f]{64}$")] = None
+    username: Annotated[str | None, Field(min_length=1, max_length=128, pattern=r"^[^:\x00-\x1f\x7f]+$")] = None
+    password_sha256: Annotated[str | None, Field(alias="passwordSHA256", pattern=r"^[0-9a-f]{64}$")] = None
+    certificate_sha256: Annotated[str | None, Field(alias="certificateSHA256", pattern=r"^[0-9a-f]{64}$")] = None
+    may: Literal["report", "rotate", "revoke-first"] = "rotate"
+
+    @model_validator(mode="after")
+    def _shown(self) -> Self:
+        if (self.username is None) != (self.password_sha256 is None):
+            raise ValueError("username and passwordSHA256 go together")
+        ways = (self.token_sha256, self.password_sha256, self.certificate_sha256)
+        if sum(1 for one in ways if one is not None) != 1:
+            raise ValueError("give one of tokenSHA256, username with passwordSHA256, and certificateSHA256")
+        if _EMPTY in ways:
+            raise ValueError("is the digest of nothing; hash the token or password itself, without a newline")
+        return self
+
+
+class Leaks(_Section):
+    """How reports of leaks are answered: how many secrets they may have rotated in an hour without an operator."""
+
+    limit: Annotated[int, Field(ge=0)] = 20
+    limit_per_reporter: Annotated[int, Field(ge=0)] = 10
+    index_interval_seconds: Annotated[float, Field(gt=0, le=31 * _DAY)] = 900.0  # between rounds of the index
+    fingerprinters: tuple[Annotated[int, Field(ge=0)], ...] = ()  # user ids; none: who runs Lockstep, and root
 
 
 class Conventions(_Section):
@@ -145,19 +203,24 @@ class Configuration(_Section):
     cluster: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$")] = "local"
     retraction: Retraction = Field(default_factory=Retraction.model_construct)
     restart: Restart = Field(default_factory=Restart.model_construct)
+    rotation: Rotation = Field(default_factory=Rotation.model_construct)
     sweep: Sweep = Field(default_factory=Sweep.model_construct)
     anchor: Anchor = Field(default_factory=Anchor.model_construct)
+    audit: Audit = Field(default_factory=Audit.model_construct)
     delivery: Delivery = Field(default_factory=Delivery.model_construct)
     conventions: Conventions = Field(default_factory=Conventions.model_construct)
     authority: Authority = Field(default_factory=Authority.model_construct)
     ownership: dict[str, Ownership] = Field(default_factory=dict)
     principals: tuple[Principal, ...] = ()
+    leaks: Leaks = Field(default_factory=Leaks.model_construct)
+    reporters: tuple[Reporter, ...] = ()
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
         for what, found in (
             ("names", [one.name for one in self.principals]),
             ("tokens", [one.token_sha256 for one in self.principals]),
+            ("reporters' names", [one.name for one in self.reporters]),
         ):
             if len(set(found)) < len(found):
                 raise ValueError(f"principals: two of them have the same {what}; each has its own name and token")
@@ -172,6 +235,8 @@ def load(path: Path) -> Configuration:
         return Configuration.model_construct()  # defaults need no validation, nor the validators to be built
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"{path}: cannot be read ({type(error).__name__}); mend or remove it") from None
+    import yaml  # here: without a file, and in a cluster, nothing else needs it
+
     try:
         document: Any = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError, ValueError) as error:

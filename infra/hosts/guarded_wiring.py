@@ -1,15 +1,19 @@
 """The wiring of an existing authority: a store manifest may only name servers that the operator allows."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
 from events.references import ManifestRef
+from functions._failures import Reject
 from functions._manifests.cluster_secret_store import ClusterSecretStore
 from functions._manifests.conventions import ConventionPolicy
 from functions._manifests.external_secret import ExternalSecret
 from functions._manifests.push_secret import PushSecret
 from functions._manifests.reserved import OWN_MOUNTS, reserved_mount
+from functions._manifests.rotation import Rotation
+from functions._manifests.rotation_target import RotationTarget
 from infra.wiring.directory import WiringDirectory
+from infra.wiring.index import Index
 
 
 class StoreGuard:
@@ -35,25 +39,60 @@ class StoreGuard:
         )
 
 
+class AdminGuard:
+    """Why a manifest may not act: it reads what a declared system's administrator logs in with.
+
+    Whoever has that could have any account of the system. Publishing and rotating such a path is the platform's to
+    allow, by the access policy.
+    """
+
+    def __init__(self, declared: Callable[[], tuple[RotationTarget, ...]]) -> None:
+        """`declared` answers with the same object as long as nothing changes."""
+        self._declared = declared
+        self._known: tuple[object, object, dict[ManifestRef, str]] = (None, None, {})
+
+    def __call__(self, index: Index, ref: ManifestRef) -> str | None:
+        declared, known = self._declared(), self._known
+        if known[0] is not index or known[1] is not declared:
+            known = (index, declared, dict(_readers_of_admins(index, declared)))
+            self._known = known
+        return known[2].get(ref)
+
+
+def _readers_of_admins(index: Index, declared: Iterable[RotationTarget]) -> Iterator[tuple[ManifestRef, str]]:
+    for target in declared:
+        if target.spec.admin is None:
+            continue
+        try:
+            path = target.spec.admin.path(index.mount)
+        except Reject:
+            continue  # a store that is not there: nobody can read it either
+        for consumer in index.consumers_of_path(path):
+            reason = f"{path} is the admin credential of RotationTarget {target.name!r}, which nobody consumes"
+            yield consumer.ref, f"{reason}; read the credential of an account instead"
+
+
 class GuardedWiring(WiringDirectory):
-    """Manifests whose store the guard refuses may not act."""
+    """Manifests whose store the guard refuses may not act, nor those that read an administrator's credential."""
 
     def __init__(
-        self, root: Path, policy: ConventionPolicy, servers: Collection[str] | None, own: Collection[str] = OWN_MOUNTS
-    ) -> None:
+        self, root: Path, policy: ConventionPolicy, servers: Collection[str] | None, own: Collection[str] = OWN_MOUNTS,
+        declared: Callable[[], tuple[RotationTarget, ...]] = tuple,
+    ) -> None:  # fmt: skip
         super().__init__(root, policy)
+        self._admins = AdminGuard(declared)
         self._guard = StoreGuard(servers, own)
 
     def problem(self, ref: ManifestRef) -> str | None:
-        found = super().problem(ref)
+        found = super().problem(ref) or self._admins(self.snapshot(), ref)
         if found:
             return found
-        for name in _stores(self.push_secret(ref) or self.external_secret(ref)):
+        for name in _stores(self.push_secret(ref) or self.external_secret(ref) or self.rotation(ref)):
             store = self.snapshot().stores.get(name)
             if store is not None and (reason := self._guard(store)):
                 return reason
         return None
 
 
-def _stores(manifest: PushSecret | ExternalSecret | None) -> tuple[str, ...]:
+def _stores(manifest: PushSecret | ExternalSecret | Rotation | None) -> tuple[str, ...]:
     return manifest.stores if manifest is not None else ()

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from events.schedule import ScheduleTicked
 from infra.deploy.manifests import rendering
 from infra.deploy.manifests.installation import Installation
 from infra.deploy.vault_policies import Mounts
@@ -12,6 +11,7 @@ from infra.hosts.admitting import SOURCES
 from infra.hosts.configuration import Configuration
 from infra.hosts.guarded_wiring import GuardedWiring
 from infra.hosts.wiring import convention_policy, own_mounts
+from infra.wiring.targets import TargetFolder
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,23 +24,31 @@ class KnownWiring:
 
 
 def wiring_of(folder: Path, configuration: Configuration, former: Path | None = None) -> KnownWiring:
-    """Read a folder. A manifest that may not act gets no permission: it could name what is not its own."""
+    """Read a folder, and the RotationTargets in the folder `targets` beside it.
+
+    A manifest that may not act gets no permission: it could name what is not its own.
+    """
+    targets = TargetFolder(folder.absolute().parent / "targets")
+    unusable = targets.reload()
     now = _read(folder, configuration)
     before = _read(former, configuration) if former else None
     index = now.snapshot()
-    found = wired(index, before.snapshot() if before else None, lambda ref: not now.problem(ref))
+    found = wired(
+        index, before.snapshot() if before else None, lambda ref: not now.problem(ref), declared=targets.all()
+    )
     refused = {ref: now.problem(ref) for ref in index.generations()}
     return KnownWiring(
         found,
-        tuple(str(finding) for finding in index.findings if finding.severity == "error"),
+        (*(str(finding) for finding in index.findings if finding.severity == "error"), *unusable),
         tuple(f"{ref} may not act and gets no permission: {reason}" for ref, reason in refused.items() if reason),
     )
 
 
 def rendered(wiring: Wired, installation: Installation, configuration: Configuration) -> dict[str, str]:
     """The files of an installation: relative path -> text."""
-    mounts = Mounts(documents=configuration.authority.claims_mount, transit=configuration.authority.transit_mount)
-    told = {kind for kinds in SOURCES.values() for kind in kinds} - {ScheduleTicked.TYPE}
+    authority = configuration.authority
+    mounts = Mounts(documents=authority.claims_mount, transit=authority.transit_mount, cluster=installation.cluster)
+    told = {kind for kinds in SOURCES.values() for kind in kinds}  # ticks too: a gap is followed by a sweep
     return rendering.render(wiring, installation, told, mounts)
 
 

@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Generic, Literal, TypeVar
+from typing import Generic, Literal, Protocol, TypeVar
 
 from events.envelope import Received
 from events.event import Event
@@ -54,9 +54,43 @@ KUBERNETES_CALLS = Metric(
     ("verb", "resource"),
 )
 
+AUDIT_LINES = Metric(
+    "lockstep_audit_writes_total",
+    "counter",
+    "Writes the authority's audit stream told of, by what came of them: told (as a hint), own (a step's), unwired; "
+    "and lines that were unreadable or dropped.",
+    ("outcome",),
+)
+AUDIT_GAPS = Metric(
+    "lockstep_audit_gaps_total", "counter", "How often lines of the audit stream may have been missed; a sweep follows."
+)
+AUDIT_FOLLOWED = Metric(
+    "lockstep_audit_followed", "gauge", "1 while the audit stream is followed; 0 while it cannot be, or none is set."
+)
+
+ROTATIONS = Metric(
+    "lockstep_rotations",
+    "gauge",
+    "Rotations by the phase that they are in (never: not once rotated); at most 30 seconds old.",
+    ("phase",),
+)
+ROTATION_OLDEST = Metric(
+    "lockstep_rotation_oldest_seconds", "gauge", "Age of the oldest version of a path that is rotated."
+)
+ROTATION_TROUBLE = Metric(
+    "lockstep_rotation_trouble", "gauge", "Rotations that failed, or that wait for something to be mended."
+)
+ROTATION_OVERDUE = Metric(
+    "lockstep_rotation_overdue", "gauge", "Rotations whose time has come and that have not begun."
+)
+REVOCATIONS_PENDING = Metric(
+    "lockstep_revocations_pending", "gauge", "Old credentials that are replaced and not yet proven dead."
+)
+
 METRICS = (
     PROPAGATION, STALL, PENDING, HELD, DEAD_LETTERS, OUT_OF_STEP, WIRED, LEDGER_ENTRIES, ANCHOR_LAG, AUTHORITY_UP,
-    AUTHORITY_CALLS, KUBERNETES_CALLS,
+    AUTHORITY_CALLS, KUBERNETES_CALLS, AUDIT_LINES, AUDIT_GAPS, AUDIT_FOLLOWED,
+    ROTATIONS, ROTATION_OLDEST, ROTATION_TROUBLE, ROTATION_OVERDUE, REVOCATIONS_PENDING,
 )  # fmt: skip
 
 Sample = tuple[Mapping[str, str], float]
@@ -113,6 +147,27 @@ class Recent(Generic[T]):
             if self._found is None or self._monotonic() - self._found[0] >= self._lifetime:
                 self._found = (self._monotonic(), self._compute())
             return self._found[1]
+
+
+class AuditCounts(Protocol):
+    """What an audit source counts."""
+
+    @property
+    def counts(self) -> Mapping[str, int]: ...
+    @property
+    def gaps(self) -> int: ...
+    @property
+    def last_error(self) -> str | None: ...
+    def alive(self) -> bool: ...
+
+
+def audit_samples(source: AuditCounts | None) -> list[tuple[Metric, list[Sample]]]:
+    """What an audit stream has come to; of none there is only that it is not followed."""
+    if source is None:
+        return [(AUDIT_FOLLOWED, [({}, 0)])]
+    followed = float(source.alive() and source.last_error is None)
+    outcomes: list[Sample] = [({"outcome": name}, count) for name, count in source.counts.items()]
+    return [(AUDIT_LINES, outcomes), (AUDIT_GAPS, [({}, source.gaps)]), (AUDIT_FOLLOWED, [({}, followed)])]
 
 
 def render(metric: Metric, samples: Iterable[Sample]) -> Iterable[str]:

@@ -3,15 +3,19 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from events.event import Event
-from events.references import PathRef
+from events.references import ManifestRef, PathRef
+from functions._manifests.rotation_target import RotationTarget
 from functions._ports import Access, Publication, Publications, SourceSecrets, Suspensions, TargetSecrets, Wiring
 from functions._step import Step
-from functions._workloads import Workloads
 from infra.hosts.local.suspensions import Suspension
+from infra.wiring.finding import Finding
 from infra.wiring.index import Index
+
+if TYPE_CHECKING:  # a step that touches none starts without them
+    from functions._workloads import Workloads
 
 Notice = Callable[[str], None]
 
@@ -49,6 +53,18 @@ class AccessPolicy(Access, Protocol):
 
     def reload(self) -> str | None:
         """Read it again; why the last good policy stays in force, None where all is well."""
+
+
+class DeclaredTargets(Protocol):
+    """The systems that the platform declared, beside the wiring."""
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What is wrong with declarations; what was declared before stays in force."""
+
+    def named(self, name: str) -> RotationTarget | None: ...
+
+    def all(self) -> tuple[RotationTarget, ...]: ...
 
 
 class Watch(Protocol):
@@ -99,7 +115,7 @@ class Platform(Protocol):
     def targets(self) -> TargetSecrets: ...
 
     @property
-    def workloads(self) -> Workloads: ...
+    def workloads(self) -> "Workloads": ...
 
     @property
     def publications(self) -> PublicationBook: ...
@@ -109,6 +125,9 @@ class Platform(Protocol):
 
     @property
     def access(self) -> AccessPolicy: ...
+
+    @property
+    def declared(self) -> DeclaredTargets: ...
 
     @property
     def calls(self) -> Counter[tuple[str, str]]:
@@ -131,6 +150,12 @@ class Platform(Protocol):
 
     def runs(self, step: Step) -> bool:
         """Whether there is anything here that this step could do; to others no event is delivered."""
+
+    def refusal(self, manifest: ManifestRef) -> str:
+        """Why the last write for a manifest was refused, where the place keeps that; "" otherwise."""
+
+    def prepared(self, step: Step) -> Step:
+        """The step as it runs here: what the place wants to know of its work, it hears."""
 
     def observe(self, event: Event) -> None:
         """A step said this; for what shows outcomes to people. Must not raise and must not wait."""

@@ -9,9 +9,11 @@ from pathlib import Path
 from infra.deploy import (
     broker_table,
     catalogue,
+    manifest_schemas,
     metric_table,
     permission_matrix,
     step_table,
+    target_pages,
     template_reference,
     trigger_manifests,
 )
@@ -22,7 +24,9 @@ from infra.wiring.lint import page
 
 RENDERERS = (
     catalogue.render,
+    manifest_schemas.render,
     step_table.render,
+    target_pages.render,
     template_reference.render,
     page.render,
     trigger_manifests.render,

@@ -9,6 +9,8 @@ from datetime import datetime
 from events.schedule import ScheduleRef, ScheduleTicked
 
 _log = logging.getLogger("lockstep.schedule")
+# Of a sweep: each shard reads the whole wiring to find its part, so many small ones cost more than a few large ones.
+MANIFESTS_PER_SHARD = 1000
 
 
 @dataclass(frozen=True, slots=True)

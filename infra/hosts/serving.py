@@ -30,10 +30,11 @@ class ListenError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """A server certificate and its key, PEM files."""
+    """A server certificate and its key, PEM files; and whose certificates clients may show to be known by."""
 
     certificate: Path
     key: Path
+    client_ca: Path | None = None
 
     def context(self) -> ssl.SSLContext:
         """TLS 1.2 or newer with the library's own choice of ciphers. Raises ListenError."""
@@ -47,6 +48,14 @@ class Tls:
                 f"--tls-certificate {self.certificate} and --tls-key {self.key} cannot be used "
                 f"({type(error).__name__}); give a PEM chain and its own key without a password"
             ) from None
+        if self.client_ca is not None:
+            try:
+                context.load_verify_locations(cafile=self.client_ca)
+            except OSError as error:  # includes ssl.SSLError
+                raise ListenError(
+                    f"--tls-client-ca {self.client_ca} cannot be used ({type(error).__name__}); give PEM certificates"
+                ) from None
+            context.verify_mode = ssl.CERT_OPTIONAL  # most senders have a token; who shows one must be known
         return context
 
 

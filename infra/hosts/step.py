@@ -10,15 +10,24 @@ import os
 import sys
 from collections.abc import Callable
 
-from infra.hosts.quick_start import unhurried_collection, without_pydantic_plugins
+from infra.hosts.quick_start import (
+    methods_when_called,
+    unhurried_collection,
+    without_described_schemas,
+    without_pydantic_plugins,
+    yaml_without_expressions,
+)
 
 
 def main() -> None:
     """Serve until SIGTERM. Raises SystemExit with the command line's statuses."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s", stream=sys.stderr)
     without_pydantic_plugins()
+    methods_when_called()
     with unhurried_collection() as settle:
-        # Here, as both of the above are for the sake of these.
+        without_described_schemas()
+        yaml_without_expressions()
+        # Here, as all of the above is for the sake of these.
         from infra.hosts.local.one_step import serve
         from infra.hosts.local.prepared_step import ending_on_refusal, root_from, say
         from infra.hosts.serving import ListenError

@@ -1,5 +1,6 @@
 """Ports that a step did not ask for: using one is a defect, found by the first test that does."""
 
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from functions._capability import Capability
@@ -22,6 +23,7 @@ NEEDED_BY: dict[str, frozenset[Capability]] = {
             Capability.AUTHORITY_DELETE,
             Capability.AUTHORITY_METADATA,
             Capability.AUTHORITY_LIST,
+            Capability.ROTATED_WRITE,
         }
     ),
     "claims": frozenset({Capability.CLAIM_READ, Capability.CLAIM_WRITE}),
@@ -31,6 +33,16 @@ NEEDED_BY: dict[str, frozenset[Capability]] = {
     "rollouts": frozenset({Capability.ROLLOUT_READ, Capability.ROLLOUT_WRITE}),
     "budgets": frozenset({Capability.BUDGET_WRITE}),
     "reminders": frozenset({Capability.REMINDER_WRITE}),
+    "rotations": frozenset({Capability.ROTATION_READ, Capability.ROTATION_WRITE}),
+    "pending": frozenset({Capability.PENDING_READ, Capability.PENDING_WRITE, Capability.PENDING_REMOVE}),
+    "proofs": frozenset({Capability.PROOF_READ, Capability.PROOF_WRITE}),
+    "systems": frozenset(
+        {Capability.SYSTEM_READ, Capability.SYSTEM_LOGIN, Capability.SYSTEM_APPLY, Capability.SYSTEM_REVOKE}
+    ),
+    "leases": frozenset({Capability.LEASE_READ, Capability.LEASE_RENEW, Capability.LEASE_REVOKE}),
+    "leaks": frozenset({Capability.LEAK_READ, Capability.LEAK_WRITE}),
+    "fingerprints": frozenset({Capability.FINGERPRINT_LEAK, Capability.FINGERPRINT_REVOKED}),
+    "index": frozenset({Capability.INDEX_READ, Capability.INDEX_WRITE}),
     "ledger": frozenset({Capability.LEDGER_WRITE}),
 }
 
@@ -49,3 +61,8 @@ class Withheld:
 def granted(step: Step, port: str, adapter: Any) -> Any:
     """The adapter where the step's declaration asks for it, else its withheld stand-in."""
     return adapter if step.needs & NEEDED_BY[port] else Withheld(step.name, port)
+
+
+def granted_late(step: Step, port: str, make: Callable[[], Any]) -> Any:
+    """As `granted`, for an adapter that is made, and loaded, only for the steps that ask for it."""
+    return make() if step.needs & NEEDED_BY[port] else Withheld(step.name, port)

@@ -383,3 +383,21 @@ def test_concurrent_updates_lose_nothing(store: Store) -> None:
 
     in_threads(4, count)
     assert data_of(store.secrets, REF) == {"n": b"100"}
+
+
+def test_many_heads_are_those_of_each(store: Store) -> None:
+    store.put(REF, {"k": b"1"}, {"app": "a"})
+    store.put(ELSEWHERE, {"k": b"2"}, {})
+    looked_at = store.secrets.heads([REF, OTHER, ELSEWHERE])
+    assert looked_at(OTHER) is None
+    assert [looked_at(ref) for ref in (REF, ELSEWHERE)] == [store.secrets.head(ref) for ref in (REF, ELSEWHERE)]
+
+
+def test_a_read_beside_others_is_a_read(store: Store) -> None:
+    store.put(REF, {"k": b"1"}, {})
+    with store.secrets.reading(REF) as found, store.secrets.reading(OTHER) as absent:
+        assert absent() is None
+        assert found() == store.secrets.read(REF)
+    with store.secrets.reading(REF):
+        pass  # nobody waits for it
+    assert store.secrets.read(REF) is not None

@@ -20,7 +20,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-_PORTS = ("sources", "targets", "authority", "claims", "tombstones", "publications", "ledger")
+_PORTS = (
+    "sources", "targets", "authority", "claims", "tombstones", "publications", "ledger",
+    "rotations", "pending", "proofs", "systems", "budgets", "reminders",
+)  # fmt: skip
 
 
 class Fuse:
@@ -69,6 +72,8 @@ class _Fused:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._port, name)
+        if name == "open":  # a system that is opened makes calls of its own
+            return lambda *args: _Fused(self._name, found(*args), self._fuse)
         return self._fuse.wrap(f"{self._name}.{name}", found) if callable(found) else found
 
 

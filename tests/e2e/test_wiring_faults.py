@@ -164,6 +164,7 @@ def test_a_missing_key_is_told_and_mended_by_the_next_change(shared: Running, te
 
 
 def test_two_push_secrets_claiming_one_path(shared: Running, teams: Callable[[], Team]) -> None:
+    """Whoever claimed it goes on; the other is refused with the owner's name, and holds nothing up."""
     first, second = teams(), teams()
     wire(shared, first)
     change(shared, first, b"first")
@@ -171,17 +172,20 @@ def test_two_push_secrets_claiming_one_path(shared: Running, teams: Callable[[],
     shared.at.put(second.producer, "credentials", {"password": b"rival"})
     shared.at.wire(second.name, rival)
     shared.wait_for(lambda: shared.problem(f"PushSecret {second.producer}/rival"), "the rival to be named")
-    assert "also published by" in shared.problem(f"PushSecret {second.producer}/rival")
-    assert "also published by" in shared.problem(f"PushSecret {first.producer}/postgres")
-    shared.wait_idle()  # whoever read the wiring before the rival came
-    shared.at.put(first.producer, "credentials", {"password": b"second"})
+    owner = f"PushSecret {first.producer}/postgres"
+    assert f"belongs to {owner}" in shared.problem(f"PushSecret {second.producer}/rival")
+    assert not shared.problem(owner)
+    shared.wait_for(lambda: shared.at.events("dev.lockstep.secret.conflicted", first.path), "the refusal to be told")
+    change(shared, first, b"second")
+    shared.at.put(second.producer, "credentials", {"password": b"rival again"})
+    swept = shared.at.events("dev.lockstep.schedule.ticked")
+    shared.wait_for(lambda: shared.at.events("dev.lockstep.schedule.ticked") >= swept + 2, "two sweeps")
     shared.wait_idle()
-    assert shared.at.values(first.consumer, "postgres") == {"password": b"first"}, "neither may act"
+    assert shared.at.values(first.consumer, "postgres") == {"password": b"second"}
+    assert shared.version(first.full_path) == 2
     shared.at.unwire(second.name)
-    shared.wait_for(
-        lambda: shared.at.values(first.consumer, "postgres") == {"password": b"second"}, "the owner's value"
-    )
-    shared.wait_for(lambda: shared.in_step(first.full_path), "in step")
+    shared.wait_for(lambda: not shared.problem(f"PushSecret {second.producer}/rival"), "the rival to go")
+    change(shared, first, b"third")
 
 
 def test_two_external_secrets_making_one_target(shared: Running, teams: Callable[[], Team]) -> None:

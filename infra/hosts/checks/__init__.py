@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from infra.hosts.checks.audit_stream import audit_checks
 from infra.hosts.checks.authority import authority_checks
 from infra.hosts.checks.cluster import cluster_checks
 from infra.hosts.checks.machine import machine_checks
@@ -19,8 +20,9 @@ def checks(parts: Parts) -> Iterator[Check]:
     """Everything, in the order in which one would mend it."""
     health = parts.authority.gate.health()  # once: an authority that does not answer is waited for in vain
     yield from machine_checks(parts)
-    yield from authority_checks(parts, health)
+    yield from authority_checks(parts.authority.settings, parts.clients["sweep"], health)
     yield from permission_checks(parts, serves=health.serves)
+    yield from audit_checks(parts, serves=health.serves)
     yield from wiring_checks(parts)
     if (api := Place.of(parts.platform, parts.root).api) is not None:
         yield from cluster_checks(api, parts.authority.settings.address)

@@ -7,27 +7,27 @@ from urllib.parse import urlsplit
 
 from functions._failures import StepFailure
 from infra.hosts.checks.result import Check, fail, ok, warn
-from infra.hosts.local.instance import Parts
+from infra.stores.vault.client import VaultClient
 from infra.stores.vault.health import Health
+from infra.stores.vault.settings import VaultSettings
 
 CLOCK_WARNS = 5.0  # seconds between the two clocks; the authority tells whole seconds
 CLOCK_FAILS = 60.0
 
 
-def authority_checks(parts: Parts, health: Health) -> Iterator[Check]:
+def authority_checks(settings: VaultSettings, client: VaultClient, health: Health) -> Iterator[Check]:
     """Checks that need no permission at the authority. `health` is what it said of itself."""
-    address = parts.authority.settings.address
+    address = settings.address
     if health.serves:
         yield ok("authority", f"{address} serves, version {health.version or 'unknown'}")
     else:
         yield fail("authority", health.reason, "events wait meanwhile; nothing is lost")
-    yield _transport(parts)
+    yield _transport(settings)
     if health.serves:
-        yield _clock(parts)
+        yield _clock(client)
 
 
-def _transport(parts: Parts) -> Check:
-    settings = parts.authority.settings
+def _transport(settings: VaultSettings) -> Check:
     url = urlsplit(settings.address)
     if url.scheme == "http" and not _loopback(url.hostname or ""):
         return fail("transport", f"values travel to {settings.address} in the clear", "use https:// in VAULT_ADDR")
@@ -45,9 +45,9 @@ def _loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _clock(parts: Parts) -> Check:
+def _clock(client: VaultClient) -> Check:
     try:
-        answer = parts.clients["sweep"].call("GET", "sys/health?standbyok=true&perfstandbyok=true", kind="health")
+        answer = client.call("GET", "sys/health?standbyok=true&perfstandbyok=true", kind="health")
     except StepFailure as failure:
         return warn("clock", f"the authority's time is not known: {failure.reason}", "run this again")
     theirs = answer.body.get("server_time_utc")

@@ -26,9 +26,11 @@ class Reading(Protocol):
 
 
 def cluster_checks(cluster: Reading, authority: str) -> Iterator[Check]:
-    """Checks of the surroundings. `authority` is its address; outside the cluster there is nothing to look at."""
+    """Checks of the surroundings. `authority` is its address, "" where it is not known; outside the cluster there is
+    nothing to look at."""
     yield _asked("broker", lambda: _broker(cluster))
-    yield _asked("authority's network", lambda: _reach(cluster, authority))
+    if authority:
+        yield _asked("authority's network", lambda: _reach(cluster, authority))
 
 
 def _asked(name: str, look: Callable[[], Check]) -> Check:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from functions import STEPS
 from functions._failures import StepFailure
+from functions._manifests.rotation import Rotation
 from infra.deploy.vault_policies import Mounts, grants, policy_name
 from infra.deploy.wired import wired_paths
 from infra.hosts.checks.result import Check, fail, ok, some, warn
@@ -26,8 +27,11 @@ def permission_checks(parts: Parts, *, serves: bool) -> Iterator[Check]:
         yield warn("permissions", "not checked: the authority does not serve", "run this again when it does")
         return
     authority = parts.configuration.authority
-    mounts = Mounts(documents=authority.claims_mount, transit=authority.transit_mount)
-    wired = wired_paths(parts.wiring.snapshot(), [one.path for one in parts.publications.all()])
+    mounts = Mounts(
+        documents=authority.claims_mount, transit=authority.transit_mount, cluster=parts.configuration.cluster
+    )
+    confirmed = [one.path for one in parts.publications.all() if one.manifest.kind != Rotation.KIND]
+    wired = wired_paths(parts.wiring.snapshot(), confirmed, declared=parts.platform.declared.all())
     expected = {step.name: grants(step, wired, mounts) for step in STEPS}
     values = {path.mount for path in wired.produced | wired.consumed} or {"secret"}
     probes = sorted(
@@ -46,7 +50,7 @@ def forbidden(mounts: Mounts, values: Iterable[str]) -> set[str]:
         "sys/mounts/secret", "sys/auth/approle", "sys/audit/file", "sys/seal", "sys/raw/core", "sys/policies/acl/root",
         "sys/generate-root/attempt", "auth/token/create", f"{mounts.transit}/keys/{mounts.key}",
         f"{mounts.transit}/export/signing-key/{mounts.key}", f"{mounts.documents}/data/{PROBE}",
-        f"{mounts.documents}/data/anchors/{mounts.key}", f"{mounts.documents}/data/claims/{PROBE}",
+        mounts.anchor, f"{mounts.documents}/data/claims/{PROBE}",
         f"{mounts.documents}/data/tombstones/{PROBE}", f"{mounts.documents}/destroy/claims/{PROBE}",
     }  # fmt: skip
     for step in STEPS:

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 from infra.hosts.checks.result import Check, fail, ok, some, warn
 from infra.hosts.local.instance import Parts
-from infra.hosts.views.moment import at_once
-from infra.hosts.views.pipeline import pipeline
+from infra.hosts.platform import SuspensionBook
+from infra.hosts.views.moment import at_once, known
+from infra.hosts.views.pipeline import Lookups, pipeline
 
 STALLED = 60.0  # seconds that an event may be on its way
 LATE = 3  # anchor intervals that entries may wait for an anchor
@@ -19,10 +20,10 @@ def pipeline_checks(parts: Parts, *, serves: bool) -> Iterator[Check]:
     yield _watches(parts)
     yield _deliveries(parts)
     yield _dead_letters(parts)
-    yield _suspensions(parts)
+    yield suspension_check(parts.suspensions)
     yield _anchored(parts)
     if serves:
-        yield _in_step(parts)
+        yield in_step_check(known(at_once(parts.lookups, parts.publications, parts.suspensions), parts.platform))
 
 
 def _watches(parts: Parts) -> Check:
@@ -53,8 +54,9 @@ def _dead_letters(parts: Parts) -> Check:
     return ok("dead letters", "none")
 
 
-def _suspensions(parts: Parts) -> Check:
-    if suspended := [f"{one.scope} by {one.by}: {one.reason}" for one in parts.suspensions.all()]:
+def suspension_check(book: SuspensionBook) -> Check:
+    """Whether anything stands still because somebody said so."""
+    if suspended := [f"{one.scope} by {one.by}: {one.reason}" for one in book.all()]:
         return warn("suspensions", some(suspended), "run: lockstep resume SCOPE, when the reason is gone")
     return ok("suspensions", "none")
 
@@ -85,8 +87,9 @@ def judged_tail(waiting: int, entries: int, age: float, interval: float) -> Chec
     return ok("ledger", message)
 
 
-def _in_step(parts: Parts) -> Check:
-    states = list(pipeline(at_once(parts.lookups, parts.publications, parts.suspensions)))
+def in_step_check(lookups: Lookups) -> Check:
+    """Whether every wired path is in step with its origin and its consumers."""
+    states = list(pipeline(lookups))
     behind = [str(state.path) for state in states if not state.in_step]
     if behind:
         return warn("in step", f"{len(behind)} of {len(states)} paths are not: {some(behind)}", "run: lockstep status")

@@ -6,46 +6,53 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from functions._failures import StepFailure
+from functions._ports import SourceSecrets
+from functions._selection import named_sources
 from infra.hosts.checks.namespaces import cluster_namespaces
 from infra.hosts.checks.result import Check, fail, ok, some, warn
 from infra.hosts.configuration import Ownership
 from infra.hosts.local.instance import Parts
 from infra.hosts.located import located
+from infra.hosts.platform import AccessPolicy, SnapshotWiring
+from infra.hosts.views.contested import Confirmed, contested
 from infra.hosts.views.findings import findings_of
 from infra.hosts.views.place import Place
 
 
 def wiring_checks(parts: Parts) -> Iterator[Check]:
     """Checks of what was declared, against the policy and the machine."""
-    yield _access(parts)
-    yield _manifests(parts)
+    place = Place.of(parts.platform, parts.root)
+    yield access_check(parts.access, place)
+    yield manifest_check(parts.wiring, place, parts.publications.read)
     yield from _stores(parts)
-    yield _sources(parts)
+    yield source_check(parts.wiring, parts.lookups.sources)
     yield from _namespaces(parts)
 
 
-def _access(parts: Parts) -> Check:
-    place = Place.of(parts.platform, parts.root)
-    if problem := parts.access.reload():
+def access_check(access: AccessPolicy, place: Place) -> Check:
+    """Whether there is a policy, and it can be read."""
+    if problem := access.reload():
         return fail("access policy", problem, place.correct_access)
-    if parts.access.open:
+    if access.open:
         message = "there is none: one trust domain, every wired path may be published and read by all"
         return warn("access policy", message, place.write_access)
     return ok("access policy", f"{place.access} is in force; what it does not name is denied")
 
 
-def _manifests(parts: Parts) -> Check:
-    index = parts.wiring.snapshot()
-    action = Place.of(parts.platform, parts.root).correct_wiring
+def manifest_check(wiring: SnapshotWiring, place: Place, confirmed: Confirmed) -> Check:
+    """Whether all manifests can be read and may act, but for those that another controller is to serve."""
+    index = wiring.snapshot()
+    action = place.correct_wiring
     findings = [
         f"{located(one.file, one.line)}: {one.rule.id} {one.message}"
-        for one in findings_of(parts.wiring)
+        for one in findings_of(wiring)
         if one.severity == "error"
     ]
     refs = dict.fromkeys([*index.problems(), *index.generations()])
     # observed or assisted, as their store says: that they do not act here is meant
     left = {ref for ref in refs if ref.kind != "ClusterSecretStore" and index.mode(ref) != "own"}
-    problems = [f"{ref}: {text}" for ref in refs if ref not in left and (text := parts.wiring.problem(ref))]
+    problems = [f"{ref}: {text}" for ref in refs if ref not in left and (text := wiring.problem(ref))]
+    problems += [f"{ref}: {text}" for ref, text in contested(index, confirmed) if ref not in left]
     if findings or problems:
         return fail("wiring", some([*findings, *problems]), action)
     if not index.complete():
@@ -77,12 +84,17 @@ def _stores(parts: Parts) -> Iterator[Check]:
             yield fail(name, f"it names {server}, which is not on the list of allowed servers", action)
 
 
-def _sources(parts: Parts) -> Check:
+def source_check(wiring: SnapshotWiring, sources: SourceSecrets) -> Check:
     """Sources that are there and cannot be read: foreign owners, links, devices. Absent ones are no fault of access."""
     refused: list[str] = []
-    for ref in {push.source for push in parts.wiring.push_secrets() if push.source is not None}:
+    named = named_sources(wiring.push_secrets())
+    try:
+        looked_at = sources.heads(named)
+    except StepFailure as failure:
+        return warn("sources", f"not known: {failure.reason}", "run this again when it answers")
+    for ref in named:
         try:
-            parts.lookups.sources.head(ref)
+            looked_at(ref)
         except StepFailure as failure:
             refused.append(failure.reason)
     if refused:

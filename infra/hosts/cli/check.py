@@ -7,28 +7,35 @@ import click
 
 from infra.hosts.cli.client import ControlClient
 from infra.hosts.cli.failures import Exit
-from infra.hosts.cli.options import output_option, root_option
+from infra.hosts.cli.in_cluster import ask, needed, place_options
+from infra.hosts.cli.options import output_option
 from infra.hosts.cli.output import document, escaped, say
 
 
 @click.command("check")
-@root_option
+@place_options
 @click.option("--strict", is_flag=True, help="Warnings count too.")
 @output_option("json", "yaml")
-def command(root: Path, strict: bool, output: str | None) -> None:
+def command(root: Path | None, chosen: str | None, strict: bool, output: str | None) -> None:
     """Look whether everything is reachable, allowed, and safe; changes nothing.
 
     \b
     lockstep check --root ./root
     lockstep check -o json
     lockstep check --strict || exit 1      warnings too
+    lockstep check --context kind-dev      what a cluster tells, without its broker
 
     Authority, each step's permissions in both directions, state directory, seal key, clocks, disk, access policy,
     wiring, namespaces, watches, deliveries, ledger.
 
     Exit codes: 0 well, or warnings only; 1 something failed; 3 nothing runs.
     """
-    found = ControlClient(root).ask("check")
+    if chosen is not None:
+        from infra.hosts.control import in_cluster  # loads what speaks to a cluster
+
+        found = ask(chosen, in_cluster.check())
+    else:
+        found = ControlClient(needed(root)).ask("check")
     say(document(found, output) if output in ("json", "yaml") else _listed(found["checks"]))
     failing = {"fail", "warn"} if strict else {"fail"}
     if any(check["status"] in failing for check in found["checks"]):

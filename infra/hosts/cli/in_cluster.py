@@ -12,8 +12,10 @@ from infra.hosts.cli.output import escaped, note
 
 if TYPE_CHECKING:  # loading what speaks to a cluster takes longer than most commands do
     from infra.hosts.control.in_cluster import Question
+    from infra.kubernetes.api import Api
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 ELSEWHERE = "not known here; ask where the broker runs (--root)"
 
 
@@ -54,6 +56,25 @@ def ask(context: str, question: "Question") -> Any:
         raise CommandError(str(failure), Exit.USAGE) from None
     except ControlError as failure:
         raise CommandError(failure.message, EXITS.get(failure.status, Exit.REFUSED)) from None
+    except StepFailure as failure:
+        raise CommandError(failure.reason, Exit.UNREACHABLE) from None
+
+
+def with_cluster(context: str, look: "Callable[[Api], T]") -> T:
+    """Look at a cluster's objects, where no wiring is to be followed for it. Raises CommandError."""
+    from functions._failures import StepFailure
+    from infra.hosts.wiring import cluster_settings
+    from infra.kubernetes.api import Api
+    from infra.kubernetes.settings import InvalidSettings
+
+    try:
+        api = Api(cluster_settings(context))
+        try:
+            return look(api)
+        finally:
+            api.close()
+    except InvalidSettings as failure:
+        raise CommandError(str(failure), Exit.USAGE) from None
     except StepFailure as failure:
         raise CommandError(failure.reason, Exit.UNREACHABLE) from None
 

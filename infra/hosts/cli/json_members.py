@@ -35,7 +35,7 @@ def _last_step(member: str) -> tuple[tuple[str, str], ...]:
 
 def _hop(member: str) -> tuple[tuple[str, str], ...]:
     return (
-        (f"{member}.hop", "source, publish, authority, materialize, consumer, or workload"),
+        (f"{member}.hop", "source, publish, rotation, authority, materialize, consumer, or workload"),
         (f"{member}.state", "ok, broken, or waiting (for a hop before it, or its turn)"),
         (f"{member}.subject", "the Secret, manifest or path"),
         (f"{member}.says", "what is so, and why"),
@@ -58,6 +58,15 @@ STATUS = (
     ("secrets[].inStep", "source, authority and all consumers are in step"),
     ("secrets[].wrong", "what is wrong between source and authority; empty for nothing"),
     ("secrets[].suspended", "why writing it is suspended; empty where it is not"),
+    (
+        "secrets[].rotation",
+        "how its rotation stands; null where nothing rotates it, or where that is unknown",
+    ),
+    ("secrets[].rotation.name", "the Rotation, NAMESPACE/NAME"),
+    ("secrets[].rotation.phase", "never, requested, staged, …, completed, failed, or aborted"),
+    ("secrets[].rotation.underWay", "whether it has begun and not ended"),
+    ("secrets[].rotation.due", "when the next one is due; null: never by itself"),
+    ("secrets[].rotation.trouble", "what is in the way; empty for nothing"),
     *_trouble("secrets[].trouble"),
     *_last_step("secrets[].lastStep"),
     ("secrets[].consumers", "ExternalSecrets that read it"),
@@ -126,6 +135,7 @@ STATUS = (
     ("wiring.complete", "whether all manifests could be read; otherwise nothing is retracted"),
     ("wiring.pushSecrets", "how many"),
     ("wiring.externalSecrets", "how many"),
+    ("wiring.rotations", "how many"),
     ("wiring.stores", "how many"),
     ("wiring.findings", "what could not be read"),
     ("wiring.findings[].file", "below ROOT, or the object of a cluster"),
@@ -277,6 +287,150 @@ ADOPT_FROM = (
     *((f"items[].{member}", says) for member, says in ADOPT if member.startswith("outcome.")),
 )
 
+_ROTATION = (
+    ("name", "the Rotation, NAMESPACE/NAME"),
+    ("path", "MOUNT/PATH; null where it leads to none"),
+    ("wired", "whether its manifest is there; one that is not is listed until its end"),
+    ("target", "the RotationTarget"),
+    ("strategy", "single, alternating, dual, or minted"),
+    ("accounts", "that it changes"),
+    *_version("version", "the newest that was confirmed"),
+    ("due", "when the next one is due; null: never by itself"),
+    ("phase", "never, requested, staged, applied, verified, promoting, promoted, aborting, withdrawing, or an end"),
+    ("underWay", "whether it has begun and not ended"),
+    ("holds", "which credential works while it is: old, new, both, or unknown"),
+    ("trouble", "what is in the way; empty for nothing"),
+    ("suspended", "why writing is suspended; empty where it is not"),
+    ("record", "what is known of the last one; null where there was none"),
+    ("record.id", "of the rotation"),
+    ("record.attempt", "which one from its base, from 1"),
+    ("record.policy", "planned, or leak"),
+    ("record.by", "who asked"),
+    ("record.began", "when"),
+    ("record.entered", "when its phase began"),
+    *_version("record.base", "that it began from"),
+    *_version("record.promoted", "that it made"),
+    *(
+        member
+        for which, says in (("old", "the credential that consumers had"), ("new", "the one that they get"))
+        for member in (
+            (f"record.{which}", says),
+            (f"record.{which}.account", "at the target"),
+            (f"record.{which}.id", "where the provider gives one"),
+            *_version(f"record.{which}.version", "that holds it"),
+        )
+    ),
+    ("record.conflicts", "how often somebody else wrote the path meanwhile"),
+    ("record.regenerated", "whether the target refused a value by its policy"),
+    ("record.revokedFirst", "whether the old credential died before there was a new one"),
+    ("record.trouble", "why its phase does not get on; null where it does"),
+    ("record.trouble.reason", "as `rotation.failed` names it"),
+    ("record.trouble.since", "when it began"),
+    ("record.trouble.tries", "how often it was tried"),
+    ("record.trouble.told", "whether somebody was told"),
+    ("record.orphans", "credentials that the target may accept and nobody holds"),
+    ("record.orphans[].account", "at the target"),
+    ("record.orphans[].id", "where the provider gives one"),
+    *_version("record.orphans[].version", "that held it"),
+    ("record.following", "what was asked meanwhile, and begins when this ends; null for nothing"),
+    ("record.following.policy", "planned, or leak"),
+    ("record.following.by", "who asked"),
+    ("record.ending", "why it was given up: STEP:REASON; empty where it was not"),
+    ("record.evidence", "what the revocation went by"),
+    ("record.evidencedSince", "since when consumers are known to have moved"),
+    ("record.proof", "refused: the old credential was tried; replaced: nothing accepts it; empty before"),
+    ("record.nextLook", "when it is looked at again by itself"),
+)
+
+ROTATION_LIST = (("rotations", "all that are wired, or unfinished"), *((f"rotations[].{m}", s) for m, s in _ROTATION))
+
+_ORDERED = (("sequence", "of the order"), ("rotation", "its id"), ("path", "MOUNT/PATH"))
+
+ROTATE = (
+    *((member, says) for member, says in _ROTATION if member not in ("name", "path")),
+    ("name", "the Rotation; all above with --dry-run and --wait only"),
+    ("policy", "planned, or leak"),
+    *_version("base", "that it is about"),
+    ("attempt", "with --dry-run: which one from that base"),
+    ("joins", "with --dry-run: the id of the one under way; null where there is none"),
+    ("refused", "with --dry-run: why it would be refused; empty where it would not"),
+    ("findings", "with --dry-run: what a look at the target found"),
+    ("findings[].blocks", "whether that is in the way"),
+    ("findings[].text", "what it is"),
+    ("consumers", "with --dry-run: who would get the new value"),
+    ("consumers[].consumer", "the ExternalSecret, NAMESPACE/NAME"),
+    ("consumers[].secret", "the Secret, NAMESPACE/NAME"),
+    ("consumers[].problem", "why it may not act; empty where it may"),
+    ("consumers[].workloads", "that use it"),
+    ("consumers[].workloads[].workload", "KIND NAMESPACE/NAME"),
+    ("consumers[].workloads[].restarts", "whether it would be restarted"),
+    ("window", "with --dry-run: the schedule's"),
+    ("passes", "with --dry-run: whether nothing is in the way"),
+    *_ORDERED,
+    ("joined", "whether one under way was joined"),
+)
+
+ROTATION_RESUME = (*_ORDERED, ("step", "that looks again"))
+
+_LEAK = (
+    ("id", "of the finding"),
+    ("state", "reported, confirmed, dismissed, or contained"),
+    ("held", "why nothing is done about some of it yet; empty where it is"),
+    ("dismissed", "why it was dismissed; empty where it was not"),
+    ("detector", "the name of the alert or of the scanner's rule"),
+    ("via", "alertmanager, scanner, operator, or event"),
+    ("reporters", "who told of it, in that order"),
+    ("noticed", "when the first reporter saw it"),
+    ("received", "when it came here"),
+    ("paths", "MOUNT/PATH of the secrets that are out"),
+    ("contained", "when; null where it is not"),
+    ("secondsToContain", "from its coming here; null where it is not contained"),
+)
+
+LEAK_LIST = tuple((f"leaks[].{member}", says) for member, says in _LEAK)
+
+LEAK_SHOW = (
+    *_LEAK,
+    ("place", "where it was found"),
+    ("path", "MOUNT/PATH as it was reported; null for none"),
+    ("key", "the property as it was reported; null for none"),
+    ("version", "the version's number as it was reported; null for none"),
+    ("fingerprint", "as it was reported; null for none"),
+    ("match", "what told which secret it is: path, fingerprint, or operator"),
+    ("decidedBy", "triage, or the operator who confirmed or dismissed it"),
+    ("attestedBy", "who vouches that what leaked is refused"),
+    ("resolved", "when a reporter said that it sees it no more; null for never"),
+    ("exposures[].path", "MOUNT/PATH of a secret that is out"),
+    ("exposures[].key", "its property; null for all"),
+    ("exposures[].version", "the version that is out"),
+    ("exposures[].standing", "held, rotating, revoked, owner (who must replace it), or ignored (by its policy)"),
+    ("consumers", "target Secrets that used it, NAMESPACE/NAME"),
+    ("missing", "what containment waits for"),
+    ("timeline[].at", "when"),
+    ("timeline[].after", "seconds since it came here"),
+    ("timeline[].what", "what happened"),
+    ("timeline[].by", "through whom"),
+    ("timeline[].detail", "what else there is to say"),
+)
+
+LEAK_REPORT = (
+    ("leaks", "ids of the findings"),
+    ("skipped", "values that were left out, as they could be guessed"),
+)
+
+SCAN = (
+    ("found[].place", "FILE:LINE; with --git COMMIT:FILE:LINE"),
+    ("found[].fingerprint", "of the value"),
+    ("found[].path", "MOUNT/PATH of the secret"),
+    ("found[].key", "its property"),
+    ("found[].version", "a version that has, or had, this value"),
+    ("found[].current", "whether that is the newest version"),
+    ("found[].revoked", "whether it is known to be refused"),
+    ("candidates", "how many different values were compared"),
+    ("known", "how many fingerprints are known here"),
+    ("skipped", "files that could not be searched"),
+)
+
 DOCUMENTS = {
     "status": STATUS,
     "explain": EXPLAIN,
@@ -287,4 +441,13 @@ DOCUMENTS = {
     "resume": RESUME,
     "adopt": ADOPT,
     "adopt --from": ADOPT_FROM,
+    "rotate": ROTATE,
+    "rotation list": ROTATION_LIST,
+    "rotation show": _ROTATION,
+    "rotation abort": _ORDERED,
+    "rotation resume": ROTATION_RESUME,
+    "leak list": LEAK_LIST,
+    "leak show": LEAK_SHOW,
+    "leak report": LEAK_REPORT,
+    "scan": SCAN,
 }

@@ -44,10 +44,9 @@ MOMENT = Moment()
 
 def _refuse_context(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
     if value is not None:
-        raise click.UsageError(
-            f"`{context.command.name}` needs a running Lockstep: give --root (or LOCKSTEP_ROOT) where it runs; "
-            "without one, `lockstep status --context`, `explain --context` and `diff --context` ask the cluster"
-        )
+        from infra.hosts.cli.elsewhere import where_it_runs  # loads what speaks to a cluster
+
+        raise click.UsageError(where_it_runs(context, value))
 
 
 _WITHOUT_CONTEXT = click.option(

@@ -8,7 +8,7 @@ from infra.hosts.cli.client import ControlClient
 from infra.hosts.cli.failures import CommandError, Exit
 from infra.hosts.cli.options import NAME, namespace_options, output_option, root_option
 from infra.hosts.cli.output import document, escaped, note, say
-from infra.hosts.cli.waiting import chosen, duration, wait_for
+from infra.hosts.cli.waiting import about, duration, wait_for
 
 _FOLLOWED = 1000  # orders whose own end is waited for
 
@@ -34,7 +34,7 @@ def command(
 
     Exit code 1: something may not act (suspended, or wrong in the wiring) or was given up; 124: waited in vain.
     """
-    what, limit = chosen(names, everything or all_namespaces, namespace), duration(timeout)
+    what, limit = about(names, everything or all_namespaces, namespace), duration(timeout)
     answer = ControlClient(root, timeout=600.0).tell("reconcile", **what)
     given = [one["sequence"] for one in answer["orders"]]
     for one in answer["skipped"]:

@@ -96,9 +96,19 @@ def _notes(one: dict[str, Any]) -> list[str]:
     notes = [remark(one["wrong"], "    !  ")] if one["wrong"] else []
     if waits := stuck(one["trouble"]):
         notes.append(remark(waits, "       "))
+    if rotation := one.get("rotation"):
+        notes += _rotation(rotation)
     if one["suspended"] and not one["wrong"]:
         notes.append(remark(f"suspended: {one['suspended']}", "    -  "))
     return notes
+
+
+def _rotation(one: dict[str, Any]) -> list[str]:
+    if one["trouble"]:
+        return [remark(f"rotation is {one['phase']}: {one['trouble']}", "    !  ")]
+    if one["underWay"]:
+        return [remark(f"rotation is under way: {one['phase']}", "    -  ")]
+    return [remark(f"rotation is due {one['due']}", "    -  ")] if one["due"] else []
 
 
 def _workloads(consumer: dict[str, Any]) -> list[str]:
@@ -184,6 +194,7 @@ def _tombstones(one: dict[str, Any] | None) -> str:
 
 def _wiring(one: dict[str, Any]) -> str:
     text = f"{one['pushSecrets']} PushSecrets, {one['externalSecrets']} ExternalSecrets, {one['stores']} stores"
+    text += f", {one['rotations']} Rotations" if one.get("rotations") else ""
     return text if one["complete"] else f"{text}; NOT COMPLETE: nothing is retracted"
 
 

@@ -37,6 +37,11 @@ from infra.wiring.access import AccessError
     "--tls-certificate", type=click.Path(path_type=Path, exists=True), help="PEM; needed beyond the loopback."
 )
 @click.option("--tls-key", type=click.Path(path_type=Path, exists=True), help="PEM.")
+@click.option(
+    "--tls-client-ca",
+    type=click.Path(path_type=Path, exists=True),
+    help="PEM; whose certificates reporters of leaks may show to be known by.",
+)
 @click.option("--context", is_flag=False, flag_value="", metavar="[CONTEXT]", envvar="LOCKSTEP_CONTEXT",
     help="Work on the cluster of this kubeconfig context instead of ROOT's directories; without a name, the current "
     "one. ROOT keeps the state.",
@@ -45,6 +50,7 @@ from infra.wiring.access import AccessError
 @click.option("--drain", default=10.0, show_default=True, metavar="SECONDS", help="Time for running work at the end.")
 def command(
     root: Path, listen: str, seal_key: Path | None, tls_certificate: Path | None, tls_key: Path | None,
+    tls_client_ca: Path | None,
     context: str | None, kubeconfig: str, drain: float,
 ) -> None:  # fmt: skip
     """Run authority, broker, steps and watches of one ROOT in the foreground, until SIGTERM or SIGINT.
@@ -57,7 +63,9 @@ def command(
     """
     if bool(tls_certificate) != bool(tls_key):
         raise CommandError("--tls-certificate and --tls-key go together", Exit.USAGE)
-    tls = Tls(tls_certificate, tls_key) if tls_certificate and tls_key else None
+    if tls_client_ca and not tls_certificate:
+        raise CommandError("--tls-client-ca goes with --tls-certificate and --tls-key", Exit.USAGE)
+    tls = Tls(tls_certificate, tls_key, tls_client_ca) if tls_certificate and tls_key else None
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s", stream=sys.stderr)
     try:
         cluster = None if context is None and not kubeconfig else cluster_settings(context or "", kubeconfig)

@@ -6,36 +6,41 @@ from pathlib import Path
 import click
 
 from infra.hosts.cli.failures import CommandError, Exit
-from infra.hosts.cli.options import NAME, namespace_options, root_option
+from infra.hosts.cli.in_cluster import needed, place_options
+from infra.hosts.cli.options import NAME, namespace_options
 from infra.hosts.cli.output import say
-from infra.hosts.cli.waiting import chosen, duration, wait_for
+from infra.hosts.cli.waiting import about, duration, wait_for, wait_in_cluster
 
 
 @click.command("wait")
-@root_option
+@place_options
 @namespace_options
 @click.argument("names", nargs=-1, type=NAME, metavar="[NAMESPACE/NAME | MOUNT/PATH]...")
 @click.option("--all", "everything", is_flag=True, help="Everything that is wired.")
 @click.option("--for", "condition", default="in-step", show_default=True, metavar="in-step|version=N")
 @click.option("--timeout", default="60s", show_default=True, metavar="DURATION")
 def command(
-    root: Path, namespace: str | None, all_namespaces: bool, names: tuple[str, ...], everything: bool,
-    condition: str, timeout: str,
+    root: Path | None, chosen: str | None, namespace: str | None, all_namespaces: bool, names: tuple[str, ...],
+    everything: bool, condition: str, timeout: str,
 ) -> None:  # fmt: skip
     """Wait until all of it is in step (and, with version=N, path and consumers carry at least version N).
 
     \b
     lockstep wait --all
     lockstep wait temporal/postgres --for version=3 --timeout 10s
+    lockstep wait --all --context kind-dev      by what a cluster tells, without its broker
 
     Exit code 124: not within the timeout.
     """
-    wait_for(
-        root,
-        chosen(names, everything or all_namespaces, namespace),
-        timeout=duration(timeout),
-        version=_version(condition),
+    wanted, longest, least = (
+        about(names, everything or all_namespaces, namespace),
+        duration(timeout),
+        _version(condition),
     )
+    if chosen is not None:
+        wait_in_cluster(chosen, wanted, timeout=longest, version=least)
+    else:
+        wait_for(needed(root), wanted, timeout=longest, version=least)
     say("in step" if condition == "in-step" else f"in step, at {condition}")
 
 

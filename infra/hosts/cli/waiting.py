@@ -6,6 +6,7 @@ from typing import Any
 
 from infra.hosts.cli.client import ControlClient
 from infra.hosts.cli.failures import CommandError, Exit
+from infra.hosts.cli.in_cluster import ask
 from infra.hosts.cli.output import escaped, note
 
 _POLL = 2.0  # seconds of one question
@@ -17,7 +18,7 @@ def wait_for(
 ) -> dict[str, Any]:
     """Ask until it is done. Raises CommandError 124 after `timeout` seconds, 1 where an order was given up."""
     client, begin = ControlClient(root), time.monotonic()
-    told = ""
+    progress = _Progress()
     while True:
         left = timeout - (time.monotonic() - begin)
         answer: dict[str, Any] = client.ask(
@@ -32,12 +33,37 @@ def wait_for(
                 f"`lockstep dead-letters replay {one['deadLetter']}`",
                 Exit.FINDINGS,
             )
-        first = _first(answer)
         if left <= 0:
-            raise CommandError(f"after {timeout:g} s still {first}", Exit.TIMEOUT)
-        if time.monotonic() - begin > _QUIET and first != told:
-            told = first
+            raise _in_vain(timeout, answer)
+        progress.tell(answer)
+
+
+def wait_in_cluster(context: str, chosen: dict[str, Any], *, timeout: float, version: int = 0) -> None:
+    """As `wait_for`, by what a cluster tells without its broker."""
+    from infra.hosts.control import in_cluster  # loads what speaks to a cluster
+
+    answer: dict[str, Any] = ask(context, in_cluster.wait(
+        chosen["names"] or (), chosen["namespace"], version=version, timeout=timeout, tell=_Progress().tell
+    ))  # fmt: skip
+    if not answer["done"]:
+        raise _in_vain(timeout, answer)
+
+
+class _Progress:
+    """What is waited for, told once it is worth it, and again when it changes."""
+
+    def __init__(self) -> None:
+        self._begin, self._told = time.monotonic(), ""
+
+    def tell(self, answer: dict[str, Any]) -> None:
+        first = _first(answer)
+        if time.monotonic() - self._begin > _QUIET and first != self._told:
+            self._told = first
             note(f"waiting: {first}")
+
+
+def _in_vain(timeout: float, answer: dict[str, Any]) -> CommandError:
+    return CommandError(f"after {timeout:g} s still {_first(answer)}", Exit.TIMEOUT)
 
 
 def _first(answer: dict[str, Any]) -> str:
@@ -63,7 +89,7 @@ def duration(text: str) -> float:
     return seconds
 
 
-def chosen(names: tuple[str, ...], everything: bool, namespace: str | None) -> dict[str, Any]:
+def about(names: tuple[str, ...], everything: bool, namespace: str | None) -> dict[str, Any]:
     """What a command is about, as a request says it. Raises CommandError where nothing or too much is said."""
     if names and everything:
         raise CommandError("give names or --all, not both", Exit.USAGE)

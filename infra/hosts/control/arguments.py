@@ -7,9 +7,10 @@ from events.references import PathRef, Version
 from functions import STEPS
 from functions._failures import StepFailure, Unavailable
 from functions._ports import Ports
+from functions._rotations import Rotations
 from infra.hosts.control.request import Arguments, ControlError
 from infra.hosts.local.instance import Parts
-from infra.hosts.views.moment import at_once
+from infra.hosts.views.moment import at_once, known
 from infra.hosts.views.pipeline import Lookups
 from infra.hosts.views.selection import Selection, UnknownName, select
 from infra.hosts.wiring import step_ports
@@ -83,6 +84,11 @@ def lookups_of_all(parts: Parts) -> Lookups:
     return at_once(lookups(parts), parts.publications, parts.suspensions)
 
 
+def known_of_all(parts: Parts) -> Lookups:
+    """As `lookups_of_all`, for who only looks: no Secret is asked for that is followed."""
+    return known(lookups_of_all(parts), parts.platform)
+
+
 def selections(arguments: Arguments, parts: Parts) -> tuple[Selection, ...]:
     """What `names` (and `namespace`) stand for, in order. Raises ControlError 404 for an unknown one."""
     namespace = optional_text(arguments, "namespace")
@@ -90,6 +96,11 @@ def selections(arguments: Arguments, parts: Parts) -> tuple[Selection, ...]:
         return tuple(select(name, namespace, parts.lookups) for name in texts(arguments, "names"))
     except UnknownName as unknown:
         raise ControlError(404, str(unknown)) from None
+
+
+def records_of(parts: Parts) -> Rotations:
+    """The records of rotations, read with the rights of the step that orders what is due."""
+    return ports_of(parts)("sweep").rotations
 
 
 def ports_of(parts: Parts) -> Callable[[str], Ports]:

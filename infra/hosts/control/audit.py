@@ -118,7 +118,8 @@ def _audit(parts: Parts) -> LedgerAudit:
 
 
 def _anchors(parts: Parts) -> VaultAnchors:
-    return VaultAnchors(KvEngine(parts.clients["record"]), parts.configuration.authority.claims_mount)
+    configuration = parts.configuration
+    return VaultAnchors(KvEngine(parts.clients["record"]), configuration.authority.claims_mount, configuration.cluster)
 
 
 def _signer(parts: Parts) -> TransitSigner:

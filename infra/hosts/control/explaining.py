@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from events.event import Event
 from events.references import ManifestRef
 from functions._ports import Ports
-from infra.hosts.control.arguments import lookups, optional_text, ports_of, text
+from infra.hosts.control.arguments import lookups, optional_text, ports_of, records_of, text
 from infra.hosts.control.documents import Document, trouble
 from infra.hosts.control.request import Arguments, ControlError
 from infra.hosts.control.surroundings import places
@@ -18,6 +18,7 @@ from infra.hosts.views.hops import Hop, Way
 from infra.hosts.views.pipeline import Lookups
 from infra.hosts.views.place import Place
 from infra.hosts.views.rehearsal import Rehearsal
+from infra.hosts.views.rotations import of_path
 from infra.hosts.views.selection import Selection, UnknownName, select, states
 from infra.hosts.views.standing import standings_of
 from infra.hosts.views.trouble import Troubles
@@ -84,6 +85,7 @@ def _setting(parts: Parts) -> Setting:
         expires=datetime.now(UTC) + timedelta(seconds=parts.shared.settings.order_lifetime),
         where=position_in(parts.wiring),
         workloads=standings_of(parts.platform, ports_of(parts)),
+        rotation=lambda path: of_path(path, parts.lookups, records_of(parts)),
     )
 
 

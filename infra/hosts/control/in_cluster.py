@@ -1,16 +1,19 @@
 """Questions that a cluster answers without its broker: the same documents, with null for what only the broker knows."""
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from events.references import PathRef
+from events.references import ManifestRef, PathRef
 from infra.broker.records import Said
+from infra.hosts.checks.elsewhere import view_checks
 from infra.hosts.control import surroundings
 from infra.hosts.control.diffing import differences
 from infra.hosts.control.documents import Document, instant
 from infra.hosts.control.explaining import explained, position_in, rehearsing
+from infra.hosts.control.reconciling import waiting_for
 from infra.hosts.control.request import ControlError
 from infra.hosts.control.status import secret
 from infra.hosts.views.cluster import NO_AUTHORITY, ClusterView
@@ -22,6 +25,7 @@ from infra.hosts.views.selection import Selection, UnknownName, everything, sele
 from infra.hosts.views.standing import Standings
 from infra.hosts.views.trouble import Trouble
 
+_LOOK = 0.5  # seconds between two looks at a cluster
 _ORDERS_LAST = timedelta(minutes=5)  # those that are rehearsed
 Question = Callable[[ClusterView], Document]
 
@@ -32,14 +36,14 @@ def status(names: Sequence[str], namespace: str | None, *, wide: bool) -> Questi
     def answer(view: ClusterView) -> Document:
         found = _found(view, names, namespace)
         workloads = Standings(view.ports("adopted")) if names or namespace or wide else None
-        wired = surroundings.wiring(view.wiring, namespace)
+        wired = surroundings.wiring(view.wiring, view.publications.read, namespace)
         broken = [] if names else [*wired["problems"], *(f for f in wired["findings"] if f["severity"] == "error")]
         return {
             "at": instant(datetime.now(UTC)),
             "root": None,
             "platform": view.title,
             "inStep": not broken and all(state.in_step for state in found),
-            "secrets": [secret(_Unheard(), state, _Unheard(), workloads) for state in found],
+            "secrets": [{**secret(_Unheard(), state, _Unheard(), workloads), "rotation": None} for state in found],
             "authority": _authority(view),
             "access": surroundings.access(view.access, _place(view)),
             "broker": None,
@@ -83,6 +87,40 @@ def diff(names: Sequence[str], namespace: str | None) -> Question:
         return differences(
             lambda name: replace(view.ports(name), wiring=asked.wiring), chosen, _ORDERS_LAST, everything=False
         )
+
+    return answer
+
+
+def check() -> Question:
+    """What can be looked at without the broker; each check as the running instance makes it."""
+
+    def answer(view: ClusterView) -> Document:
+        found = list(view_checks(view))
+        return {"checks": [asdict(one) for one in found], "passed": all(one.status != "fail" for one in found)}
+
+    return answer
+
+
+def wait(
+    names: Sequence[str], namespace: str | None, *, version: int, timeout: float, tell: Callable[[Document], None]
+) -> Question:
+    """Look until what is chosen is in step, or carries at least `version`; as the instance's `wait` answers.
+
+    `tell` hears of each look that finds something to wait for. The answer after `timeout` seconds is the last look.
+    """
+
+    def answer(view: ClusterView) -> Document:
+        end = time.monotonic() + timeout
+        while True:
+            asked = view.lookups()
+            asked = asked if names else at_once(asked, view.publications, view.suspensions)
+            waiting = list(waiting_for(tuple(_chosen(asked, names, namespace)), version))
+            found: Document = {"done": not waiting, "waitingFor": waiting, "pendingOrders": 0, "givenUp": []}
+            if not waiting or time.monotonic() >= end:
+                return found
+            tell(found)
+            time.sleep(max(0.0, min(_LOOK, end - time.monotonic())))
+            view.look_again()
 
     return answer
 
@@ -158,6 +196,6 @@ class _Unheard:
         del path, consumer
         return None
 
-    def conflict(self, path: PathRef) -> str:
+    def conflict(self, path: PathRef, producer: ManifestRef | None) -> str:
         del path
         return ""

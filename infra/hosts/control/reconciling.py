@@ -48,7 +48,7 @@ def wait(parts: Parts, arguments: Arguments, by: str) -> Document:
     least = whole(arguments, "version")
     while True:
         position = parts.evidence.whereabouts.position()
-        waiting = list(_waiting(_chosen(parts, arguments), least))
+        waiting = list(waiting_for(_chosen(parts, arguments), least))
         pending = {one.event for one in parts.evidence.whereabouts.pending()} & set(through) if through else set()
         left = end - time.monotonic()
         if (not waiting and not pending) or left <= 0:
@@ -89,7 +89,8 @@ def _skipped(parts: Parts, chosen: Chosen) -> Iterator[Document]:
                 yield {"about": consumer.target.subject, "name": name, "reason": f"suspended: {consumer.suspended}"}
 
 
-def _waiting(chosen: Chosen, least: int) -> Iterator[Document]:
+def waiting_for(chosen: Chosen, least: int) -> Iterator[Document]:
+    """What is not in step, or carries less than version `least`, and why."""
     for state, consumers in chosen:
         behind = f"holds version {state.version or 0}" if least and _number(state.version) < least else ""
         if state.wrong or behind:

@@ -1,20 +1,21 @@
 """GET status: every wired secret, and what is around them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
-from events.references import PathRef
+from events.references import ManifestRef, PathRef
 from functions._standing import Standing
 from infra.broker.records import Said
 from infra.hosts.control import surroundings
-from infra.hosts.control.arguments import lookups, lookups_of_all, optional_text, ports_of, selections
+from infra.hosts.control.arguments import known_of_all, lookups, optional_text, ports_of, records_of, selections
 from infra.hosts.control.documents import Document, instant, trouble, version
 from infra.hosts.control.request import Arguments
 from infra.hosts.local.instance import Parts
 from infra.hosts.views.explaining import KnownTroubles
 from infra.hosts.views.pipeline import ConsumerState, PathState
 from infra.hosts.views.place import Place
+from infra.hosts.views.rotations import of_path
 from infra.hosts.views.selection import everything, states
 from infra.hosts.views.standing import Standings, says, standings_of
 from infra.hosts.views.trouble import Troubles, moment
@@ -31,7 +32,7 @@ class Saying(Protocol):
 class Explained(KnownTroubles, Protocol):
     """What the broker could not deliver, and who else claims a path (views.trouble)."""
 
-    def conflict(self, path: PathRef) -> str: ...
+    def conflict(self, path: PathRef, producer: ManifestRef | None) -> str: ...
 
 
 def status(parts: Parts, arguments: Arguments, by: str) -> Document:
@@ -40,17 +41,21 @@ def status(parts: Parts, arguments: Arguments, by: str) -> Document:
     namespace = optional_text(arguments, "namespace")
     found = _found(parts, arguments, namespace)
     troubles = Troubles(parts.evidence)
-    wired = surroundings.wiring(parts.wiring, namespace)
+    wired = surroundings.wiring(parts.wiring, parts.publications.read, namespace)
     named = bool(arguments.get("names"))
     asked = bool(named or namespace or arguments.get("wide"))
     workloads = standings_of(parts.platform, ports_of(parts)) if asked else None
+    rotating = _rotating(parts)
     broken = [] if named else [*wired["problems"], *(one for one in wired["findings"] if one["severity"] == "error")]
     return {
         "at": instant(datetime.now(UTC)),
         "root": str(parts.root),
         "platform": parts.platform.title,
         "inStep": not broken and all(state.in_step for state in found),
-        "secrets": [secret(parts.evidence.whereabouts, state, troubles, workloads) for state in found],
+        "secrets": [
+            {**secret(parts.evidence.whereabouts, state, troubles, workloads), "rotation": rotating(state.path)}
+            for state in found
+        ],
         "authority": surroundings.authority(parts),
         "access": surroundings.access(parts.access, Place.of(parts.platform, parts.root)),
         "broker": surroundings.broker(parts),
@@ -62,9 +67,25 @@ def status(parts: Parts, arguments: Arguments, by: str) -> Document:
     }
 
 
+def _rotating(parts: Parts) -> Callable[[PathRef], Document | None]:
+    """How the rotation of a path stands, in short; its records are not asked for while the authority is away."""
+    records = records_of(parts) if parts.authority.gate.ready() else None
+
+    def rotating(path: PathRef) -> Document | None:
+        state = of_path(path, parts.lookups, records) if records is not None else None
+        if state is None:
+            return None
+        return {
+            "name": f"{state.manifest.namespace}/{state.manifest.name}", "phase": state.phase,
+            "underWay": state.under_way, "due": instant(state.due), "trouble": state.trouble,
+        }  # fmt: skip
+
+    return rotating
+
+
 def _found(parts: Parts, arguments: Arguments, namespace: str | None) -> tuple[PathState, ...]:
     if not arguments.get("names"):
-        return everything(namespace, lookups_of_all(parts))
+        return everything(namespace, known_of_all(parts))
     chosen = selections(arguments, parts)
     asked = lookups(parts)
     return tuple({state.path: state for one in chosen for state in states(one, asked)}.values())
@@ -98,7 +119,7 @@ def _wrong(state: PathState, troubles: Explained) -> str:
         return ""
     if state.suspended:
         return f"{state.wrong} (suspended: {state.suspended})"
-    conflict = troubles.conflict(state.path)
+    conflict = troubles.conflict(state.path, state.producer)
     return f"{state.wrong}: {conflict}" if conflict else state.wrong
 
 

@@ -10,6 +10,7 @@ from infra.hosts.control.arguments import ports_of
 from infra.hosts.control.documents import Document, instant
 from infra.hosts.local.instance import Parts
 from infra.hosts.platform import AccessPolicy, SnapshotWiring, SuspensionBook
+from infra.hosts.views.contested import Confirmed, contested
 from infra.hosts.views.findings import complete, findings_of
 from infra.hosts.views.place import Place
 from infra.stores.vault.kv import KvEngine
@@ -102,13 +103,14 @@ def _tombstone(one: Tombstone) -> Document:
     }
 
 
-def wiring(wired: SnapshotWiring, namespace: str | None = None) -> Document:
+def wiring(wired: SnapshotWiring, confirmed: Confirmed, namespace: str | None = None) -> Document:
     """How much is wired, and what is wrong with it, with file and line."""
     index = wired.snapshot()
     return {
         "complete": complete(wired),
         "pushSecrets": sum(1 for _ in index.push_secrets()),
         "externalSecrets": sum(1 for _ in index.external_secrets()),
+        "rotations": sum(1 for _ in index.rotations()),
         "stores": len(index.stores),
         "findings": [
             {
@@ -117,7 +119,7 @@ def wiring(wired: SnapshotWiring, namespace: str | None = None) -> Document:
             }
             for one in findings_of(wired)
         ],
-        "problems": list(_problems(wired, index, namespace)),
+        "problems": list(_problems(wired, index, confirmed, namespace)),
         "warnings": [
             {"manifest": str(ref), "message": message}
             for ref, message in index.warnings()
@@ -126,14 +128,17 @@ def wiring(wired: SnapshotWiring, namespace: str | None = None) -> Document:
     }  # fmt: skip
 
 
-def _problems(wired: SnapshotWiring, index: Index, namespace: str | None) -> Iterator[Document]:
+def _problems(wired: SnapshotWiring, index: Index, confirmed: Confirmed, namespace: str | None) -> Iterator[Document]:
+    refused: dict[ManifestRef, str] = {}
+    for ref, why in contested(index, confirmed):
+        refused[ref] = f"{refused[ref]}; {why}" if ref in refused else why
     for ref, file, line in sorted(places(index).values(), key=lambda place: str(place[0])):
-        problem = wired.problem(ref) if namespace in (None, ref.namespace) else None
+        problem = (wired.problem(ref) or refused.get(ref)) if namespace in (None, ref.namespace) else None
         if problem:
             yield {"manifest": str(ref), "file": file, "line": line, "message": problem}
 
 
 def places(index: Index) -> dict[str, tuple[ManifestRef, str, int]]:
     """Where each manifest stands, by its name."""
-    placed = [*(each.placed for each in index.pushes()), *(each.placed for each in index.externals())]
+    placed = [each.placed for found in (index.pushes(), index.externals(), index.rotated()) for each in found]
     return {str(each.ref): (each.ref, each.file, each.line) for each in placed}

@@ -2,15 +2,21 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
 from infra.broker.ingress import Ingress, Receive, Scope, Send
+from infra.hosts.alertmanager import PATH as ALERTMANAGER
+from infra.hosts.alertmanager import Alertmanager
+from infra.hosts.alerts import Surroundings
 from infra.hosts.local.controlled import CONTROL, Controlled
 from infra.hosts.local.gauges import Gauges
 from infra.hosts.local.instance import Parts
 from infra.hosts.metrics import CONTENT_TYPE
+from infra.hosts.reporters import Reporters
 from infra.hosts.senders import Senders
+from infra.hosts.views.selection import path_named
 
 Control = Callable[[Parts, str, str, dict[str, Any], str], tuple[int, Any]]
 
@@ -23,6 +29,9 @@ class App:
         self._gauges = Gauges(parts)
         self._senders = Senders(parts.configuration.principals)
         self._ingress = Ingress({("lockstep", "default"): parts.broker}, self._senders)
+        self._alertmanager = Alertmanager(
+            parts.broker.accept_many, Reporters(parts.configuration.reporters), partial(_around, parts)
+        )
         self._controlled = Controlled(partial(control, parts), self._senders)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -34,6 +43,8 @@ class App:
         elif path == "/metrics":
             text = await asyncio.to_thread(self._gauges.page)
             await _respond(send, 200, text.encode(), CONTENT_TYPE)
+        elif path == ALERTMANAGER:
+            await self._alertmanager(scope, receive, send)
         elif path.startswith(CONTROL):
             await self._controlled(scope, receive, send)
         else:
@@ -43,6 +54,15 @@ class App:
         health = await asyncio.to_thread(self._parts.authority.gate.health)
         body = b"OK" if health.serves else health.reason.encode()[:400]
         await _respond(send, 200 if health.serves else 503, body, "text/plain")
+
+
+def _around(parts: Parts) -> Surroundings:
+    return Surroundings(
+        source=f"/lockstep/{parts.configuration.cluster}/alertmanager",
+        now=datetime.now(UTC),
+        lifetime=timedelta(seconds=parts.shared.settings.order_lifetime),
+        path_named=partial(path_named, wiring=parts.wiring),
+    )
 
 
 async def _respond(send: Send, status: int, body: bytes, content_type: str) -> None:

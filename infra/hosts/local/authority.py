@@ -6,6 +6,7 @@ from pathlib import Path
 from events.references import PathRef
 from functions import STEPS
 from functions._failures import StepFailure
+from functions._manifests.rotation_target import RotationTarget
 from functions._step import Step
 from infra.deploy.vault_policies import Mounts, policy_name, render
 from infra.deploy.wired import wired_paths
@@ -74,6 +75,11 @@ class LocalAuthority:
         return self._embedded is not None
 
     @property
+    def audit_file(self) -> Path | None:
+        """The embedded authority's audit file; None for an existing authority, whose file is its owner's."""
+        return self._embedded.audit_file if self._embedded is not None else None
+
+    @property
     def development_seal(self) -> bool:
         return self._embedded is not None and self._embedded.development_seal
 
@@ -107,14 +113,17 @@ class LocalAuthority:
         if failed is not None:
             raise failed
 
-    def apply_policies(self, index: Index, retiring: Iterable[PathRef]) -> None:
-        """Bind every step's policy to what is wired now; an existing authority's policies are its owner's."""
+    def apply_policies(
+        self, index: Index, retiring: Iterable[PathRef], declared: Iterable[RotationTarget] = ()
+    ) -> None:
+        """Bind every step's policy to what is wired and declared now; an existing authority's are its owner's."""
         if self._embedded is None:
             return
-        wired = wired_paths(index, retiring)
+        wired = wired_paths(index, retiring, declared=declared)
         mounts = Mounts(
-            documents=self._configuration.authority.claims_mount, transit=self._configuration.authority.transit_mount
-        )
+            documents=self._configuration.authority.claims_mount, transit=self._configuration.authority.transit_mount,
+            cluster=self._configuration.cluster,
+        )  # fmt: skip
         policies = [render(step, wired, mounts) for step in STEPS]
         for text in {text for policy in policies for text in policy.notices} - self._noticed:
             self._noticed.add(text)

@@ -102,7 +102,7 @@ class WiringFeed:
         paths = {push.placed.ref: tuple(push.entries) for push in index.pushes()}
         for ref, generation in index.generations().items():
             # a manifest whose problem came or went has changed, though its text has not
-            mark = "-refused" if index.problem(ref) else ""
+            mark = "-refused" if index.problem(ref) else "-contested" if index.disputed(ref) else ""
             # what another controller serves is not ours to retract, and perhaps not even to look at
             ours = index.mode(ref) == "own"
             yield KnownManifest(

@@ -15,7 +15,10 @@ from events.references import PathRef, Version
 from events.schedule import ScheduleTicked
 from functions import STEPS
 from functions._capability import Capability
+from functions._leaks import SCHEDULE as INDEX
+from functions._manifests.rotation import Rotation
 from functions._rollout_records import SCHEDULE as ROLLOUTS
+from functions._rotation_records import SCHEDULE as ROTATIONS
 from infra.broker.broker import Broker
 from infra.broker.chaos import Chaos
 from infra.broker.limits import Limit, Limits
@@ -24,8 +27,10 @@ from infra.broker.subscriber import Subscriber
 from infra.broker.trigger import Trigger, parse_documents
 from infra.deploy.triggers import triggers
 from infra.hosts.admitting import SOURCES, admission
+from infra.hosts.alerts import MOST_ALERTS
 from infra.hosts.anchoring import AnchoredLedger
 from infra.hosts.answering import Observer, StepAnswerer
+from infra.hosts.audit_stream import OwnWrites, configured, source, wired
 from infra.hosts.configuration import Configuration, ConfigurationError, load
 from infra.hosts.evidence import Evidence
 from infra.hosts.local.authority import LocalAuthority
@@ -36,11 +41,13 @@ from infra.hosts.local.machine import Machine
 from infra.hosts.metrics import Histogram
 from infra.hosts.openbao.private_files import write_private
 from infra.hosts.platform import AccessPolicy, Hooks, Platform, PublicationBook, SnapshotWiring, SuspensionBook, Watch
-from infra.hosts.schedules import Schedule, Ticker
+from infra.hosts.schedules import MANIFESTS_PER_SHARD, Schedule, Ticker
 from infra.hosts.stopping import stop_all
 from infra.hosts.views.pipeline import Lookups
-from infra.hosts.wiring import Shared, counting, step_ports, step_settings
+from infra.hosts.views.place import Place
+from infra.hosts.wiring import Shared, counting, plain_beyond_loopback, step_ports, step_settings
 from infra.kubernetes.settings import ClusterSettings
+from infra.sources.vault_audit.source import AuditSource, Surroundings
 from infra.stores.vault.anchors import VaultAnchors
 from infra.stores.vault.authority import VaultAuthority
 from infra.stores.vault.client import VaultClient
@@ -49,8 +56,6 @@ from infra.stores.vault.transit import TransitSigner
 from infra.wiring.index import Index
 
 _log = logging.getLogger("lockstep")
-# Of a sweep: each shard reads the whole wiring to find its part, so many small ones cost more than a few large ones.
-MANIFESTS_PER_SHARD = 1000
 ROLLOUT_INTERVAL = 15.0  # seconds between looks at what workloads wait for; their own changes are told at once
 MAINTENANCE = 15.0  # seconds between renewals of idle tokens and prunings
 
@@ -90,6 +95,7 @@ class Parts:
     notices: list[str] = field(default_factory=list)
     propagation: Histogram = field(default_factory=Histogram)
     watches: tuple[Watch, ...] = ()
+    audit: AuditSource | None = None
 
     def emit(self, source: str) -> Teller:
         return self.tell[source]
@@ -131,7 +137,7 @@ class Instance:
         for folder, mode in ((self._root, 0o755), (self._state, 0o700)):
             folder.mkdir(mode=mode, parents=True, exist_ok=True)
         self._state.chmod(0o700)
-        for folder in (self._root / "wiring", self._root / "namespaces"):
+        for folder in (self._root / "wiring", self._root / "targets", self._root / "namespaces"):
             folder.mkdir(exist_ok=True)
 
     def _start(self) -> None:
@@ -162,9 +168,13 @@ class Instance:
             settings=step_settings(configuration),
             configuration=configuration,
             notice=_noticing(notices),
+            declared=platform.declared.named,
         )
         if platform.access.open:
-            notices.append("no access.yaml: one trust domain, every wired path may be published and read by all")
+            notices.append(
+                f"no {Place.of(platform, self._root).access}: one trust domain, every wired path may be published and "
+                "read by all"
+            )
         if authority.development_seal:
             notices.append("development seal: the key lies beside the data it protects; give --seal-key elsewhere")
         clients = {step.name: authority.client(step) for step in STEPS}
@@ -178,6 +188,7 @@ class Instance:
             suspensions=platform.suspensions,
             access=platform.access,
             newest=_newest(clients["sweep"]),
+            refused=platform.refusal,
         )
         self.parts = Parts(
             root=self._root,
@@ -203,6 +214,7 @@ class Instance:
         broker.start()
         self._stopping.append(platform.unfollow)
         self.parts.watches = platform.follow(Hooks(self.parts.emit, self._bind_policies, self._sweep_now))
+        self._follow_audit()
         self._start_schedules(configuration)
 
     def _broker(
@@ -222,6 +234,8 @@ class Instance:
                 by_principal={
                     # Our own sources say what is, once: a first start tells of every manifest.
                     "source": Limit(rate=100_000, burst=200_000, pending=delivery.pending_limit),
+                    # A webhook comes whole or not at all: its alerts may be many, if they do not come all the time.
+                    "reporter": Limit(rate=100, burst=MOST_ALERTS, pending=delivery.pending_limit),
                 }
                 | {
                     f"token:{one.name}": Limit(rate=one.events_per_second, burst=int(2 * one.events_per_second) + 1)
@@ -242,7 +256,7 @@ class Instance:
             ledger = self._ledger(broker, clients[step.name], configuration) if step.name == "record" else None
             ports = step_ports(step, clients[step.name], shared, ledger)
             subscribers[step.name] = StepAnswerer(
-                step,
+                platform.prepared(step),
                 ports,
                 f"/lockstep/{configuration.cluster}/steps/{step.name}",
                 ready=lambda: authority.gate.ready() and platform.ready(),
@@ -268,7 +282,7 @@ class Instance:
         mounts = configuration.authority
         return AnchoredLedger(
             broker.ledger,
-            VaultAnchors(KvEngine(client), mounts.claims_mount),
+            VaultAnchors(KvEngine(client), mounts.claims_mount, configuration.cluster),
             TransitSigner(client, mounts.transit_mount),
             ledger_id(self._state),
             _now,
@@ -276,8 +290,8 @@ class Instance:
 
     def _bind_policies(self, index: Index) -> None:
         parts = self.parts
-        confirmed = (publication.path for publication in parts.publications.all())
-        parts.authority.apply_policies(index, [*confirmed, *parts.platform.retiring()])
+        confirmed = (one.path for one in parts.publications.all() if one.manifest.kind != Rotation.KIND)
+        parts.authority.apply_policies(index, [*confirmed, *parts.platform.retiring()], parts.platform.declared.all())
 
     def _platform(
         self, configuration: Configuration, authority: LocalAuthority, database: LocalDatabase, notices: list[str]
@@ -292,13 +306,33 @@ class Instance:
             self._options.cluster, configuration, database, servers, notice, acts=not self._options.steps_at
         )
 
+    def _follow_audit(self) -> None:
+        """Before the sweep that each start makes: what the file held before is for that one to find."""
+        parts, authority = self.parts, self.parts.authority
+        followed = configured(parts.configuration.audit, authority.audit_file, self._state)
+        if not followed:
+            return
+        around = Surroundings(
+            own=OwnWrites(None if authority.embedded else parts.clients["sweep"], _noticing(parts.notices)),
+            wired=wired(parts.wiring),
+            tell=parts.emit("audit").all,
+            sweep=self._sweep_now,
+            notice=_noticing(parts.notices),
+        )
+        parts.audit = source(followed, around, namespace=authority.settings.namespace, plain=plain_beyond_loopback())
+        self._stopping.append(parts.audit.stop)
+        parts.audit.start()
+        parts.watches = (*parts.watches, parts.audit)
+
     def _start_schedules(self, configuration: Configuration) -> None:
         emit = self.parts.emit("schedule")
         ready = self.parts.authority.gate.ready
         sweep = Schedule("sweep", configuration.sweep.interval_seconds, self._shards)
         others = [Schedule("anchor", configuration.anchor.interval_seconds)]
-        if any(Capability.WORKLOAD_READ in step.needs for step in STEPS if self.parts.platform.runs(step)):
+        if any(Capability.ROLLOUT_WRITE in step.needs for step in STEPS if self.parts.platform.runs(step)):
             others.append(Schedule(ROLLOUTS, ROLLOUT_INTERVAL))
+        others.append(Schedule(ROTATIONS, configuration.rotation.interval_seconds))
+        others.append(Schedule(INDEX, configuration.leaks.index_interval_seconds, self._shards))
         self._sweeper = Ticker(sweep, _tolerant(emit), _now, wanted=ready)
         for ticker in (self._sweeper, *(Ticker(one, _tolerant(emit), _now, wanted=ready) for one in others)):
             ticker.start()

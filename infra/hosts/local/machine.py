@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from events.event import Event
-from events.references import PathRef
+from events.references import ManifestRef, PathRef
 from functions._capability import Capability
 from functions._step import Step
 from infra.hosts.configuration import Configuration
@@ -22,12 +22,13 @@ from infra.sources.directory_watch import DirectoryWatch
 from infra.sources.tree_watch import TreeWatch
 from infra.stores.directory.workloads import NoWorkloads
 from infra.wiring.access import FileAccess
+from infra.wiring.targets import TargetFolder
 
 _READY = 10.0  # seconds that a watch may take to look at everything once
 
 
 class Machine:
-    """Implements Platform over ROOT/wiring, ROOT/access.yaml and ROOT/namespaces."""
+    """Implements Platform over ROOT/wiring, ROOT/access.yaml, ROOT/targets and ROOT/namespaces."""
 
     def __init__(
         self, root: Path, configuration: Configuration, database: LocalDatabase, servers: tuple[str, ...] | None,
@@ -35,13 +36,17 @@ class Machine:
     ) -> None:  # fmt: skip
         """Read what is there. `servers` are those that a store manifest may name. Raises AccessError."""
         self._root = root
+        self._targets = (root / "targets").absolute()
         self._database = database
         self._notice = notice
         self._following: list[Callable[[], object]] = []
         self.title = f"root {root}"
         self.access = FileAccess(root / "access.yaml")
+        self.declared = TargetFolder(self._targets)
+        self._declare()
+        self._bound = self.declared.all()  # whose paths the policies were bound to last: at the start, to these
         self.wiring = GuardedWiring(
-            root / "wiring", convention_policy(configuration), servers, own_mounts(configuration)
+            root / "wiring", convention_policy(configuration), servers, own_mounts(configuration), self.declared.all
         )
         self.wiring.reload()
         self.publications = LocalPublications(database)
@@ -59,7 +64,13 @@ class Machine:
         return True
 
     def runs(self, step: Step) -> bool:
-        return Capability.WORKLOAD_READ not in step.needs  # files have no workloads: who reads them sees what they hold
+        return Capability.ROLLOUT_WRITE not in step.needs  # files have no workloads: who reads them sees what they hold
+
+    def refusal(self, manifest: ManifestRef) -> str:
+        return ""
+
+    def prepared(self, step: Step) -> Step:
+        return step
 
     def observe(self, event: Event) -> None:
         """Nothing beside the files shows outcomes here."""
@@ -88,18 +99,31 @@ class Machine:
             policy = any(path.name == "access.yaml" for path in paths)
             if policy and (problem := self.access.reload()):
                 self._notice(problem)
+            if any(path.is_relative_to(self._targets) for path in paths):
+                self._declare()
             if wiring_feed.refresh() > 0:
                 watch.relist()
-            if policy:
+            declared = self.declared.all() is not self._bound
+            if declared:  # where the authority lets no policy be bound now, everything is told, and tried, again
+                hooks.bind(self.wiring.snapshot())
+                self._bound = self.declared.all()
+            if policy or declared:
                 hooks.sweep()  # what was denied may be allowed now
 
         wiring_feed.refresh()
-        manifests = TreeWatch([self._root / "wiring", self._root / "access.yaml"], on_change, name="wiring-watch")
+        manifests = TreeWatch(
+            [self._root / "wiring", self._root / "access.yaml", self._targets], on_change, name="wiring-watch"
+        )
         for part in (watch, manifests):
             part.start()
             self._following.append(part.stop)
             part.wait_ready(_READY)
         return watch, manifests
+
+    def _declare(self) -> None:
+        """Read what the platform declares."""
+        for problem in self.declared.reload():
+            self._notice(problem)
 
     def unfollow(self) -> None:
         stop_all(self._following, "not every watch stopped cleanly")

@@ -27,7 +27,6 @@ from infra.hosts.wiring import (
     step_ports,
     vault_client,
 )
-from infra.kubernetes import settings as kubernetes
 from infra.stores.vault.client import VaultClient
 from infra.stores.vault.http import HttpClient
 from infra.stores.vault.settings import InvalidSettings, VaultSettings
@@ -127,9 +126,7 @@ def configured(root: Path | None, environ: Mapping[str, str]) -> Configuration:
 @contextlib.contextmanager
 def ending_on_refusal(*others: type[Exception]) -> Iterator[None]:
     """Ends the process as the command line does where what it was told cannot be used: SystemExit, after a line."""
-    unusable: tuple[type[Exception], ...] = (
-        ConfigurationError, InvalidSettings, kubernetes.InvalidSettings, AccessError, *others
-    )  # fmt: skip
+    unusable: tuple[type[Exception], ...] = (ConfigurationError, InvalidSettings, AccessError, *others)
     try:
         yield
     except unusable as failure:
@@ -157,8 +154,12 @@ def _ground(stack: ExitStack, wanted: Wanted, root: Path | None, environ: Mappin
     """Each place's adapters are loaded only where they are used: a start waits for what is imported."""
     if context := environ.get(CONTEXT, ""):
         from infra.hosts.cluster.step_ground import cluster_ground
+        from infra.kubernetes.settings import InvalidSettings as UnusableContextError
 
-        return cluster_ground(stack, wanted, cluster_settings(context, "", environ))
+        try:
+            return cluster_ground(stack, wanted, cluster_settings(context, "", environ))
+        except UnusableContextError as error:
+            raise ConfigurationError(str(error)) from None
     if root is None:
         raise ConfigurationError("LOCKSTEP_ROOT is not set; give the directory of the installation")
     from infra.hosts.local.step_ground import directory_ground

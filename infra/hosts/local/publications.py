@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from events.references import ManifestRef, PathRef, Version
+from functions._manifests.rotation import Rotation
 from functions._ports import Publication
 from infra.hosts.local.database import LocalDatabase
 
@@ -25,8 +26,8 @@ class LocalPublications:
 
     def record(self, publication: Publication) -> None:
         # Not synced: a power cut that undoes it leaves a version that nobody confirmed, which the next delivery or
-        # sweep compares with its source and confirms again.
-        with self._database.writing(synced=False) as connection:
+        # sweep compares with its source and confirms again. A rotated path has no source to compare it with.
+        with self._database.writing(synced=publication.manifest.kind == Rotation.KIND) as connection:
             found = connection.execute(_SELECT_ONE, (str(publication.path),)).fetchone()
             known = _publication(found) if found else None
             if known is None or (publication.version.number >= known.version.number and publication != known):

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infra.deploy.vault_policies import SELF_SERVICE, Mounts, Rules, policy_text
+from infra.deploy.vault_policies import (
+    FINGERPRINT_KEY,
+    LEAK_KEY,
+    REVOKED_KEY,
+    SELF_SERVICE,
+    Mounts,
+    Rules,
+    policy_text,
+)
 from infra.hosts.openbao.identities import WARDEN
 from infra.hosts.openbao.seal import SealKey
 
@@ -107,6 +115,8 @@ def _initialize(secret_id_file: Path) -> str:
         ("documents", f"sys/mounts/{mounts.documents}", kv),
         ("transit", f"sys/mounts/{mounts.transit}", {"type": "transit"}),
         ("key", f"{mounts.transit}/keys/{mounts.key}", {"type": "ed25519", "exportable": False}),
+        ("leak-key", f"{mounts.transit}/keys/{LEAK_KEY}", FINGERPRINT_KEY),
+        ("revoked-key", f"{mounts.transit}/keys/{REVOKED_KEY}", FINGERPRINT_KEY),
         ("approle", "sys/auth/approle", {"type": "approle"}),
         ("policy", f"sys/policies/acl/{WARDEN}", {"policy": warden_policy()}),
         ("role", f"auth/approle/role/{WARDEN}", role(WARDEN)),

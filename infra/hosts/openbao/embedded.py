@@ -99,6 +99,11 @@ class EmbeddedOpenBao:
         return self._running().settings
 
     @property
+    def audit_file(self) -> Path:
+        """Where its declared audit device writes; another file takes its place when it has grown large."""
+        return self._state / "audit.log"
+
+    @property
     def warden(self) -> Warden:
         """Who keeps the policies, once started."""
         if self._warden is None:

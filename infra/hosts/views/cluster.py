@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from typing import Any, NoReturn, Self
 
 from events.consumer import WorkloadRef
-from events.references import PathRef, Version
+from events.references import ManifestRef, PathRef, Version
 from functions import STEPS
 from functions._failures import Unavailable
 from functions._ports import Ports, SourceSecrets
 from functions._workloads import Rollout
 from infra.hosts.cluster.access import NAME as ACCESS
 from infra.hosts.cluster.access import ClusterAccess
+from infra.hosts.cluster.conditions import refusal_in
 from infra.hosts.cluster.config_map import FollowedConfigMap, config_map_feed
 from infra.hosts.cluster.publications import ClusterPublications
 from infra.hosts.cluster.statuses import Statuses
@@ -110,9 +111,10 @@ class ClusterView:
             one.wait_ready(READY_WITHIN)
         wiring.reload()
         self.publications = ClusterPublications(wiring, Statuses(wiring, api))
-        self.targets = secrets = KubernetesSecrets(api, wiring.uid_of)
+        self.targets = secrets = KubernetesSecrets(api, wiring.uid_of, lists=True)
         kinds: dict[str, SourceSecrets] = {
-            "Secret": secrets, "ConfigMap": ConfigMapSources(api), "Service": ServiceSources(api)
+            "Secret": secrets, "ConfigMap": ConfigMapSources(api, lists=True),
+            "Service": ServiceSources(api, lists=True),
         }  # fmt: skip
         self.sources = SourcesOfKinds(kinds, WiredObjects(wiring, self.publications).kind_of)
         self.workloads = KubernetesWorkloads(api)
@@ -128,12 +130,16 @@ class ClusterView:
             settings, AuthorityGate(asking), vault_client(http, external_authenticator(http, settings), "operator")
         )
 
+    def look_again(self) -> None:
+        """Take over what the watches told since."""
+        self.wiring.reload()
+
     # --- what is computed from it ------------------------------------------------------------------------------------
 
     def lookups(self) -> Lookups:
         return Lookups(
             wiring=self.wiring, publications=self.publications, sources=self.sources, targets=self.targets,
-            suspensions=self.suspensions, access=self.access, newest=self._newest,
+            suspensions=self.suspensions, access=self.access, newest=self._newest, refused=self._refused,
         )  # fmt: skip
 
     def ports(self, name: str) -> Ports:
@@ -155,6 +161,10 @@ class ClusterView:
             settings=settings, rollouts=_Unrecorded(), authority=_absent(name, "authority"),
             claims=_absent(name, "claims"), tombstones=_absent(name, "tombstones"), ledger=_absent(name, "ledger"),
             budgets=_absent(name, "budgets"), reminders=_absent(name, "reminders"),
+            rotations=_absent(name, "rotations"), pending=_absent(name, "pending"), proofs=_absent(name, "proofs"),
+            systems=_absent(name, "systems"), leases=_absent(name, "leases"),
+            leaks=_absent(name, "leaks"), fingerprints=_absent(name, "fingerprints"), index=_absent(name, "index"),
+            randomness=_absent(name, "randomness"),
         )  # fmt: skip
 
     def as_if_ours(self) -> NewestWiring:
@@ -163,8 +173,13 @@ class ClusterView:
         placed = [Source(store, "the cluster", 0) for store in index.stores.values()]
         placed += [Source(each.push, each.placed.file, each.placed.line) for each in index.pushes()]
         placed += [Source(each.external, each.placed.file, each.placed.line) for each in index.externals()]
+        placed += [Source(each.rotation, each.placed.file, each.placed.line) for each in index.rotated()]
         labels = {name: space.labels for name, space in self.wiring.namespaces().items() if not space.leaving}
         return _Handed(Index(placed, findings=index.findings, policy=index.policy, namespaces=labels))
+
+    def _refused(self, manifest: ManifestRef) -> str:
+        held = self.wiring.held(manifest) if self.wiring.mode(manifest) == "own" else None
+        return refusal_in(held.status) if held is not None else ""
 
     def _newest(self, path: PathRef) -> Version | None:
         if self.authority is None:

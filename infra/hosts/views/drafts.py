@@ -1,7 +1,7 @@
 """Ports that read for real and keep every write to themselves: what a rehearsed step writes, it reads again."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -14,6 +14,7 @@ from functions._ports import (
     Claim,
     Claims,
     Clock,
+    LookedAt,
     PathHead,
     Ports,
     Publication,
@@ -192,10 +193,18 @@ class DraftSources:
     def read(self, ref: SecretRef) -> Secret | None:
         return self._drafts.secrets[ref] if ref in self._drafts.secrets else self._real.read(ref)
 
+    @contextmanager
+    def reading(self, ref: SecretRef) -> Iterator[Callable[[], Secret | None]]:
+        yield lambda: self.read(ref)
+
     def head(self, ref: SecretRef) -> SecretHead | None:
         if ref not in self._drafts.secrets:
             return self._real.head(ref)
         return _head(self._drafts.secrets[ref])
+
+    def heads(self, refs: Collection[SecretRef]) -> LookedAt:
+        found = self._real.heads([ref for ref in refs if ref not in self._drafts.secrets])
+        return lambda ref: _head(self._drafts.secrets[ref]) if ref in self._drafts.secrets else found(ref)
 
     def select(self, namespace: str, selector: LabelSelector) -> tuple[SecretRef, ...]:
         found = {ref for ref in self._real.select(namespace, selector) if ref not in self._drafts.secrets}
@@ -214,8 +223,16 @@ class DraftTargets:
     def read(self, ref: SecretRef) -> Secret | None:
         return self._drafts.secrets[ref] if ref in self._drafts.secrets else self._real.read(ref)
 
+    @contextmanager
+    def reading(self, ref: SecretRef) -> Iterator[Callable[[], Secret | None]]:
+        yield lambda: self.read(ref)
+
     def head(self, ref: SecretRef) -> SecretHead | None:
         return _head(self._drafts.secrets[ref]) if ref in self._drafts.secrets else self._real.head(ref)
+
+    def heads(self, refs: Collection[SecretRef]) -> LookedAt:
+        found = self._real.heads([ref for ref in refs if ref not in self._drafts.secrets])
+        return lambda ref: _head(self._drafts.secrets[ref]) if ref in self._drafts.secrets else found(ref)
 
     def create(self, ref: SecretRef, content: SecretContent) -> str:
         if self.read(ref) is not None:

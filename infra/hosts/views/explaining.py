@@ -21,6 +21,8 @@ from infra.hosts.views.changes import Blocked
 from infra.hosts.views.hops import Branch, Hop, HopName, HopState, Way
 from infra.hosts.views.pipeline import ConsumerState, Lookups, PathState, path_state, read_paths
 from infra.hosts.views.place import Place
+from infra.hosts.views.rotating import rotation_hop
+from infra.hosts.views.rotations import RotationState
 from infra.hosts.views.standing import Standings, hops
 from infra.hosts.views.trouble import MATERIALIZE, PUBLISH, Trouble
 
@@ -36,10 +38,16 @@ class KnownTroubles(Protocol):
     def of_consumer(self, path: PathRef, consumer: ConsumerState) -> Trouble | None: ...
 
 
+def _not_rotated(path: PathRef) -> RotationState | None:
+    del path
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """What surrounds an explanation. `authority` is why it does not serve, "" when it does; `expires` is for orders
-    that are rehearsed; `where` gives file and line of a manifest; `workloads` is None where there are none."""
+    that are rehearsed; `where` gives file and line of a manifest; `workloads` is None where there are none; `rotation`
+    tells how the rotation of a path stands."""
 
     place: Place
     authority: str
@@ -47,6 +55,7 @@ class Setting:
     expires: datetime
     where: Callable[[ManifestRef], tuple[str, int]]
     workloads: Standings | None = None
+    rotation: Callable[[PathRef], RotationState | None] = _not_rotated
 
 
 class Explainer:
@@ -66,6 +75,8 @@ class Explainer:
         hops: list[Hop] = []
         if state.producer is not None:
             hops = [self._source(state), self._publish(state)]
+        if (rotation := self._setting.rotation(state.path)) is not None:
+            hops.append(rotation_hop(rotation))
         hops.append(self._authority(state))
         branches = tuple(
             Branch(each.manifest, (self._materialize(state, each), self._consumer(each), *self._workloads(each)))
@@ -143,6 +154,9 @@ class Explainer:
             return Hop("authority", "broken", path, says, (f"lockstep reconcile {path}",))
         if state.producer is not None:
             return Hop("authority", "waiting", path, "holds nothing yet")
+        if (rotation := self._lookups.wiring.rotation_of_path(state.path)) is not None:
+            begin = f"lockstep rotate {rotation.namespace}/{rotation.name}"
+            return Hop("authority", "waiting", path, "holds nothing yet: it was never rotated", (begin,))
         mend = (
             f"write it: bao kv put -mount={state.path.mount} {state.path.path} <key>=-",
             "or wire a PushSecret to it",

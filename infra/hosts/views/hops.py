@@ -6,7 +6,7 @@ from typing import Literal
 from events.references import ManifestRef, PathRef
 from infra.hosts.views.trouble import Trouble
 
-HopName = Literal["source", "publish", "authority", "materialize", "consumer", "workload"]
+HopName = Literal["source", "publish", "rotation", "authority", "materialize", "consumer", "workload"]
 HopState = Literal["ok", "broken", "waiting"]
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from events.references import ManifestRef, PathRef, SecretRef
-from functions._ports import Publication, Publications, Suspensions
+from functions._ports import Publication, Publications, SourceSecrets, Suspensions, TargetSecrets
 from infra.hosts.views.pipeline import Lookups
 
 
@@ -21,10 +21,25 @@ class AllSuspensions(Suspensions, Protocol):
     def all(self) -> tuple[object, ...]: ...
 
 
+class Followed(Protocol):
+    """What knows Secrets without asking for them (infra.hosts.platform)."""
+
+    @property
+    def known_sources(self) -> SourceSecrets: ...
+
+    @property
+    def known_targets(self) -> TargetSecrets: ...
+
+
 def at_once(lookups: Lookups, publications: AllPublications, suspensions: AllSuspensions) -> Lookups:
     """The same look-ups, over publications and suspensions as they are now."""
     known = _Known({publication.path: publication for publication in publications.all()}, publications)
     return replace(lookups, publications=known, suspensions=suspensions if suspensions.all() else _NothingSuspended())
+
+
+def known(lookups: Lookups, platform: Followed) -> Lookups:
+    """The same look-ups, over Secrets as the platform's watches told of them last: none is asked for."""
+    return replace(lookups, sources=platform.known_sources, targets=platform.known_targets)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,15 +7,18 @@ the authority is sealed.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NoReturn
 
 from events.references import ManifestRef, PathRef, SecretRef, Version
+from functions._contested import holders
 from functions._failures import Reject, StepFailure
 from functions._manifests.external_secret import ExternalSecret
 from functions._manifests.push_secret import PushSecret
+from functions._manifests.rotation import Rotation
 from functions._marks import DERIVED
 from functions._ports import (
     Access,
+    LookedAt,
     Publication,
     Publications,
     SecretHead,
@@ -24,6 +27,7 @@ from functions._ports import (
     TargetSecrets,
     Wiring,
 )
+from functions._selection import named_sources as named_in
 from functions._selection import source_states
 
 Classification = Literal["internal secret", "internal configuration", "external secret", "derived"]
@@ -73,11 +77,12 @@ class Lookups:
     suspensions: Suspensions
     access: Access
     newest: Callable[[PathRef], Version | None]  # of a path without producer; may raise StepFailure
+    refused: Callable[[ManifestRef], str] = lambda _: ""  # why its last write was refused, as the manifest shows it
 
 
 def pipeline(lookups: Lookups) -> Iterator[PathState]:
     """The state of every wired path, ordered by path."""
-    run = _Run(lookups)
+    run = _together(lookups)
     for path in sorted(run.paths(), key=str):
         yield run.state(path)
 
@@ -95,6 +100,14 @@ def entries(push: PushSecret, wiring: Wiring) -> tuple[PathRef, ...]:
         return ()
 
 
+def rotated_path(rotation: Rotation, wiring: Wiring) -> tuple[PathRef, ...]:
+    """The path of a Rotation; none where it cannot be resolved, which its problem tells."""
+    try:
+        return (rotation.path(wiring.mount),)
+    except Reject:
+        return ()
+
+
 def read_paths(consumer: ExternalSecret, wiring: Wiring) -> tuple[PathRef, ...]:
     """The paths that an ExternalSecret names; none where it cannot be resolved, which its problem tells."""
     try:
@@ -103,16 +116,36 @@ def read_paths(consumer: ExternalSecret, wiring: Wiring) -> tuple[PathRef, ...]:
         return ()
 
 
+def _together(lookups: Lookups) -> "_Run":
+    """For a question about everything: all Secrets that are wired are looked at with few requests."""
+    wiring = lookups.wiring
+    sources, targets = named_in(wiring.push_secrets()), {each.target for each in wiring.external_secrets()}
+    try:
+        return _Run(lookups, lookups.sources.heads(sources), lookups.targets.heads(targets))
+    except StepFailure as failure:
+        return _Run(lookups, _failing(failure), _failing(failure))
+
+
+def _failing(failure: StepFailure) -> LookedAt:
+    def looked_at(ref: SecretRef) -> NoReturn:
+        raise failure
+
+    return looked_at
+
+
 @dataclass
 class _Run:
     """One computation: each target is looked at once, however many paths it reads."""
 
     lookups: Lookups
+    source: LookedAt | None = None
+    target: LookedAt | None = None
     heads: dict[SecretRef, SecretHead | StepFailure | None] = field(default_factory=dict)
 
     def paths(self) -> set[PathRef]:
         wiring = self.lookups.wiring
         found = {path for push in wiring.push_secrets() for path in entries(push, wiring)}
+        found.update(path for rotation in wiring.rotations() for path in rotated_path(rotation, wiring))
         for consumer in wiring.external_secrets():
             found.update(read_paths(consumer, wiring))
             if any(part.find is not None for part in consumer.spec.data_from):
@@ -135,7 +168,7 @@ class _Run:
 
     def state(self, path: PathRef) -> PathState:
         lookups = self.lookups
-        producers = lookups.wiring.producers_of_path(path)
+        producers = holders(path, lookups.wiring, lookups.publications.read)
         publication = lookups.publications.read(path)
         producer = producers[0] if producers else None
         version = publication.version if publication else None
@@ -143,14 +176,18 @@ class _Run:
         suspended = lookups.suspensions.reason(path)
         if producer is not None:
             suspended = lookups.suspensions.reason(path, producer.ref)
-            sources, wrong = _producer_state(producer, path, publication, lookups)
+            sources, wrong = _producer_state(producer, path, publication, lookups, self.source)
         else:
             version, wrong = _own_version(path, publication, lookups)
+        rotation = lookups.wiring.rotation_of_path(path)
+        if producer is None and rotation is not None:
+            suspended = lookups.suspensions.reason(path, rotation.ref)
+            wrong = _rotation_problem(rotation, path, version, lookups) or wrong
         consumers = tuple(self._consumer(each, path, version) for each in lookups.wiring.consumers_of_path(path))
         return PathState(
             path=path,
-            classification=_classify(path, producer),
-            origin=str(producer.ref) if producer else "the authority",
+            classification=_classify(path, producer, rotation),
+            origin=str(producer.ref) if producer else str(rotation.ref) if rotation else "the authority",
             producer=producer.ref if producer else None,
             sources=sources,
             version=version,
@@ -163,7 +200,7 @@ class _Run:
     def head(self, ref: SecretRef) -> SecretHead | StepFailure | None:
         if ref not in self.heads:
             try:
-                self.heads[ref] = self.lookups.targets.head(ref)
+                self.heads[ref] = (self.target or self.lookups.targets.head)(ref)
             except StepFailure as failure:
                 self.heads[ref] = failure
         return self.heads[ref]
@@ -182,11 +219,11 @@ class _Run:
         )
 
 
-def _classify(path: PathRef, producer: PushSecret | None) -> Classification:
+def _classify(path: PathRef, producer: PushSecret | None, rotation: Rotation | None) -> Classification:
     if path.path.startswith(CONFIGURATION_PREFIX):
         return "internal configuration"
     if producer is None:
-        return "external secret"
+        return "external secret" if rotation is None else "internal secret"
     return "derived" if producer.annotations.get(DERIVED) == "true" else "internal secret"
 
 
@@ -194,11 +231,11 @@ def _classify(path: PathRef, producer: PushSecret | None) -> Classification:
 
 
 def _producer_state(
-    producer: PushSecret, path: PathRef, publication: Publication | None, lookups: Lookups
+    producer: PushSecret, path: PathRef, publication: Publication | None, lookups: Lookups, source: LookedAt | None
 ) -> tuple[tuple[SecretRef, ...], str]:
     """The source Secrets, and what is wrong between them and the authority."""
     try:
-        states = source_states(producer, lookups.sources)
+        states = source_states(producer, lookups.sources, source)
     except StepFailure as failure:
         return named_sources(producer), failure.reason
     refs = tuple(states) or named_sources(producer)
@@ -220,6 +257,14 @@ def _producer_state(
 def named_sources(producer: PushSecret) -> tuple[SecretRef, ...]:
     """The source that a PushSecret names, whether it exists or not."""
     return (producer.source,) if producer.source else ()
+
+
+def _rotation_problem(rotation: Rotation, path: PathRef, version: Version | None, lookups: Lookups) -> str:
+    if problem := lookups.wiring.problem(rotation.ref):
+        return problem
+    if not lookups.access.may_publish(rotation.namespace, path):
+        return f"the access policy does not let namespace {rotation.namespace} rotate this path"
+    return "" if version is not None else "it was never rotated, so nothing is at this path yet"
 
 
 def _own_version(path: PathRef, publication: Publication | None, lookups: Lookups) -> tuple[Version | None, str]:
@@ -259,7 +304,7 @@ def _consumer_problem(
     carried = head.stamp[str(path)]
     if _follows(consumer, path, lookups) and version.newer_than(carried):
         return f"carries version {carried}, the authority holds {version}"
-    return ""
+    return lookups.refused(consumer.ref)  # what no stamp shows: another type, an immutable Secret
 
 
 def _not_carried(consumer: ExternalSecret, head: SecretHead | None) -> str:

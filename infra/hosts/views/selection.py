@@ -79,6 +79,22 @@ def as_path(text: str, wiring: Wiring) -> PathRef | None:
     return None
 
 
+def path_named(text: str, wiring: Wiring) -> PathRef | None:
+    """The path that this text (MOUNT/PATH) names: a wired one, whatever part of it is the mount; else with the first
+    segment as mount; None for what names none."""
+    segments = text.split("/")
+    first: PathRef | None = None
+    for cut in range(1, len(segments)):
+        try:
+            path = PathRef(mount="/".join(segments[:cut]), path="/".join(segments[cut:]))
+        except ValidationError:
+            continue
+        if wiring.rotation_of_path(path) or wiring.producers_of_path(path) or wiring.consumers_of_path(path):
+            return path
+        first = first or path
+    return first
+
+
 def _of_secret(text: str, lookups: Lookups) -> Selection | None:
     ref = _secret(text)
     if ref is None:

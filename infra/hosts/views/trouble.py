@@ -7,7 +7,7 @@ from typing import Literal
 
 from events.envelope import read
 from events.errors import EventError
-from events.references import PathRef
+from events.references import ManifestRef, PathRef
 from events.secret import SecretConflicted, SecretMaterialized, SecretPublished
 from infra.broker.records import DeadLetter, Pending
 from infra.hosts.evidence import Evidence
@@ -53,8 +53,9 @@ class Troubles:
         subjects = (path.subject, consumer.target.subject, consumer.manifest.subject)
         return self._since(subjects, MATERIALIZE, consumer.target.subject, SecretMaterialized.TYPE)
 
-    def conflict(self, path: PathRef) -> str:
-        """Why the path's producer may not write it; "" where the last word about the path is its publication."""
+    def conflict(self, path: PathRef, producer: ManifestRef | None) -> str:
+        """Why the path's producer may not write it; "" where the last word about the path is its publication, or about
+        somebody else who names it."""
         types = (SecretPublished.TYPE, SecretConflicted.TYPE)
         said = self._evidence.whereabouts.newest((path.subject,), types).get(path.subject)
         if said is None or said.type != SecretConflicted.TYPE:
@@ -64,7 +65,8 @@ class Troubles:
             event = read(wire).event if wire else None
         except EventError:
             return ""
-        return event.explanation if isinstance(event, SecretConflicted) else ""
+        about = isinstance(event, SecretConflicted) and producer in (None, event.claimant)
+        return event.explanation if about and isinstance(event, SecretConflicted) else ""
 
     def _since(self, subjects: Iterable[str], step: str, fact_about: str, fact: str) -> Trouble | None:
         """The newest about any of the subjects; a dead letter from before the last success is history."""

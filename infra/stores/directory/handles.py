@@ -8,6 +8,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from functions._failures import Reject
 
@@ -20,9 +21,11 @@ class Moved(Exception):
     """What was listed is no longer what is there: look again."""
 
 
-@dataclass(frozen=True, slots=True)
-class FileStat:
-    """What tells one content of a file from another without reading it."""
+class FileStat(NamedTuple):
+    """What tells one content of a file from another without reading it.
+
+    A tuple, as a look makes and compares many.
+    """
 
     size: int  # bytes
     mtime: int  # ns

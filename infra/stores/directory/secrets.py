@@ -1,7 +1,8 @@
 """SourceSecrets and TargetSecrets over directories."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from pydantic import ValidationError
 from events.references import SecretRef
 from functions._failures import Conflict, Reject, Retry, StepFailure
 from functions._manifests.selector import LabelSelector
-from functions._ports import Secret, SecretContent, SecretHead
+from functions._ports import LookedAt, Secret, SecretContent, SecretHead
 from functions._values import SecretValue
 from infra.stores.directory.failures import translated
 from infra.stores.directory.handles import Place
@@ -22,6 +23,7 @@ from infra.stores.directory.tidying import Tidier
 from infra.stores.directory.writing import remove, replace, sweep
 
 NAMESPACES = "namespaces"
+_READERS = 4  # threads that read ahead; one is started when none of them is idle
 
 
 class DirectorySecrets:
@@ -43,6 +45,7 @@ class DirectorySecrets:
         self._default = default or Owner()
         self._settle = settle
         self._lock_wait = lock_wait
+        self._ahead = ThreadPoolExecutor(_READERS, "directory-ahead")
         self._tidier = Tidier(self._clean_later, tidy_after) if tidy_after > 0 else None
 
     # --- reading ---------------------------------------------------------------------------------------------
@@ -59,6 +62,15 @@ class DirectorySecrets:
             drifted=found.drifted,
         )  # fmt: skip
 
+    @contextmanager
+    def reading(self, ref: SecretRef) -> Iterator[Callable[[], Secret | None]]:
+        """Read in a thread of its own: meanwhile the authority, or the disk, is waited for."""
+        found = self._ahead.submit(self.read, ref)
+        try:
+            yield found.result
+        finally:
+            found.cancel()  # where nobody asked in the end
+
     def head(self, ref: SecretRef) -> SecretHead | None:
         """As `read`, from names, stats and metadata alone: no value is opened."""
         found = self._look(ref, values=False)
@@ -68,6 +80,10 @@ class DirectorySecrets:
             ref=ref, state=found.state, stamp=found.stamp, owner=found.owner, drifted=found.drifted,
             labels=found.document.labels, annotations=found.document.annotations,
         )  # fmt: skip
+
+    def heads(self, refs: Collection[SecretRef]) -> LookedAt:
+        """Each when it is asked for: a look at a directory is no request."""
+        return self.head
 
     def select(self, namespace: str, selector: LabelSelector) -> tuple[SecretRef, ...]:
         """The matching Secrets, ordered by name. One that cannot be judged fails the whole: it may not look absent."""
@@ -141,6 +157,7 @@ class DirectorySecrets:
 
     def close(self) -> None:
         """Wait for what is still to be tidied up."""
+        self._ahead.shutdown()
         if self._tidier is not None:
             self._tidier.finish()
 

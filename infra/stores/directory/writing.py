@@ -9,7 +9,6 @@ content after a crash is caught up with.
 
 import contextlib
 import os
-import shutil
 
 from functions._failures import Reject
 from functions._ports import SecretContent
@@ -66,7 +65,13 @@ def remove(place: Place, name: str) -> None:
         try:
             _remove_flat(place, name)
         except (OSError, Reject):  # somebody put directories into it, owns it, or removes it too
-            shutil.rmtree(name, dir_fd=place.handle)
+            _remove_tree(place, name)
+
+
+def _remove_tree(place: Place, name: str) -> None:
+    from shutil import rmtree  # here: it loads three kinds of compression, and this is rare
+
+    rmtree(name, dir_fd=place.handle)
 
 
 def _remove_flat(place: Place, name: str) -> None:
@@ -154,7 +159,7 @@ def _undo(place: Place, stamp: str, links: list[str]) -> None:
     # What failed is already being raised; what cannot be removed now is removed by the next write.
     with contextlib.suppress(OSError):
         if stamp:
-            shutil.rmtree(stamp, dir_fd=place.handle)
+            _remove_tree(place, stamp)
     for link in links:
         with contextlib.suppress(OSError):
             os.unlink(link, dir_fd=place.handle)

@@ -110,6 +110,7 @@ def _document(claim: Claim) -> dict[str, Any]:
         "on_removal": claim.on_removal,
         "properties": list(claim.properties),
         "deleted": list(claim.deleted),
+        **({"revoked": list(claim.revoked)} if claim.revoked else {}),
     }
 
 
@@ -125,6 +126,7 @@ def _claim(data: Mapping[str, Any], revision: int) -> Claim:
         on_removal=_one_of(data, "on_removal", _REMOVALS),
         properties=texts(data, "properties"),
         deleted=numbers(data, "deleted"),
+        revoked=texts(data, "revoked") if "revoked" in data else (),
         revision=revision,
     )
 

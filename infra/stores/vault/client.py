@@ -4,15 +4,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from functions._values import SecretValue
 from infra.stores.vault.http import Answer, HttpClient
 from infra.stores.vault.refusals import refusal
-from infra.stores.vault.token_keeper import TokenKeeper
+from infra.stores.vault.token_keeper import GivenToken, Tokens
 
 
 class VaultClient:
     """An HTTP client that carries one identity's token. `identity` names the policy that grants it, for messages."""
 
-    def __init__(self, http: HttpClient, keeper: TokenKeeper, identity: str) -> None:
+    def __init__(self, http: HttpClient, keeper: Tokens, identity: str) -> None:
         self._http = http
         self._keeper = keeper
         self.identity = identity
@@ -26,10 +27,11 @@ class VaultClient:
         body: Mapping[str, Any] | None = None,
         absent_ok: bool = False,
         refused_ok: bool = False,
+        any_ok: bool = False,
         content_type: str = "application/json",
     ) -> Answer:
         """One request; a dead token is replaced once. `absent_ok` lets a 404 through as an answer,
-        `refused_ok` a 400.
+        `refused_ok` a 400, `any_ok` every status.
 
         Raises Conflict, Unavailable or Reject for a refusal (see refusals).
         """
@@ -40,7 +42,7 @@ class VaultClient:
             answer = self._http.request(method, path, token=token, kind=kind, body=body, content_type=content_type)
         if answer.status < 400 or (answer.status == 404 and absent_ok and not _routeless(answer)):
             return answer
-        if answer.status == 400 and refused_ok:
+        if any_ok or (answer.status == 400 and refused_ok):
             return answer
         raise refusal(answer, path, self.identity)
 
@@ -57,6 +59,10 @@ class VaultClient:
                 return self.call("GET", path, kind=kind, absent_ok=absent_ok)  # with a new token, or to be refused
 
             yield answer
+
+    def bearing(self, token: SecretValue) -> "VaultClient":
+        """A client with a token of somebody's own making, for a few requests: neither renewed nor revoked by it."""
+        return VaultClient(self._http, GivenToken(token), self.identity)
 
     def maintain(self) -> None:
         """Renew the token if it is time to."""

@@ -1,15 +1,22 @@
-"""Strict reading of the JSON documents that Lockstep keeps at the authority."""
+"""The JSON documents that Lockstep keeps at the authority: what they are called, and strict reading of them."""
 
+import hashlib
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
+from events.references import PathRef
 from functions._failures import Reject
 
 SCHEMA = 1
 MOUNT = "lockstep"  # the KV version 2 mount of claims, tombstones and anchors
 
 _Parsed = TypeVar("_Parsed")
+
+
+def name_of(directory: str, path: PathRef) -> str:
+    """Where what is kept of a path is in the mount: any path fits, and none shows in the name."""
+    return f"{directory}/{hashlib.sha256(str(path).encode()).hexdigest()}"
 
 
 def parsed(where: str, data: Mapping[str, Any], parse: Callable[[Mapping[str, Any]], _Parsed]) -> _Parsed:

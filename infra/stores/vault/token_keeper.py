@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
+from typing import Protocol
 
 from functions._failures import Unavailable
 from functions._values import SecretValue
@@ -16,6 +17,34 @@ _JITTER = 0.1  # of the lease, so that many processes do not renew at once
 _RETRY_RENEWAL = 10.0  # seconds after a renewal that found nobody
 _WORN = 0.5  # a renewal that gives less than this share of the first lease has met the max TTL
 _VOUCHED = 30.0  # seconds that a token proven valid is not checked again
+
+
+class Tokens(Protocol):
+    """Where a client's token comes from."""
+
+    def value(self) -> SecretValue: ...
+    def maintain(self) -> None: ...
+    def expired(self, value: SecretValue) -> bool: ...
+    def close(self) -> None: ...
+
+
+class GivenToken:
+    """One token for a few requests: it is somebody else's to keep alive and to end."""
+
+    def __init__(self, token: SecretValue) -> None:
+        self._token = token
+
+    def value(self) -> SecretValue:
+        return self._token
+
+    def maintain(self) -> None:
+        """Whoever made it does."""
+
+    def expired(self, value: SecretValue) -> bool:
+        return False  # there is none to replace it
+
+    def close(self) -> None:
+        """Whoever made it does."""
 
 
 @dataclass(slots=True)

@@ -15,11 +15,12 @@ from infra.stores.vault.kv import KvEngine
 
 _DIRECTORY = "tombstones"
 _ID = re.compile(r"[A-Za-z0-9][-A-Za-z0-9_.]{0,127}")
-_POLICIES: tuple[Literal["delete-target", "release-path", "delete-path", "delete-properties"], ...] = (
+_POLICIES: tuple[Literal["delete-target", "release-path", "delete-path", "delete-properties", "revoke-lease"], ...] = (
     "delete-target",
     "release-path",
     "delete-path",
     "delete-properties",
+    "revoke-lease",
 )
 
 
@@ -116,7 +117,7 @@ def _target(data: object) -> SecretRef | PathRef:
     return SecretRef.model_validate(data)
 
 
-def _policy(value: str) -> Literal["delete-target", "release-path", "delete-path", "delete-properties"]:
+def _policy(value: str) -> Literal["delete-target", "release-path", "delete-path", "delete-properties", "revoke-lease"]:
     for policy in _POLICIES:
         if value == policy:
             return policy

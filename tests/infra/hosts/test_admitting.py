@@ -27,14 +27,15 @@ ALERTS = configuration.Principal(
 TABLE = admission([ALERTS])
 
 
-def wire(type_: str, subject: str | None = "paths/secret/team/app", **data: Any) -> CloudEvent:
+def wire(type_: str, subject: str | None = "paths/secret/team/app", /, **data: Any) -> CloudEvent:
     document = {"expires": LATER, **data}
     return CloudEvent(id="1", source="/x", type=type_, subject=subject, data=json.dumps(document).encode())
 
 
 def may(principal: Principal, type_: str, subject: str | None = "paths/secret/team/app") -> bool:
     try:
-        TABLE.check(principal, wire(type_, subject), NOW.timestamp())
+        said = wire(type_, subject, reporter=str(principal), by=str(principal), decision="look")
+        TABLE.check(principal, said, NOW.timestamp())
     except RefusedError as refused:
         if refused.status not in {401, 403} or len(refused.reason) > 200:
             raise
@@ -132,3 +133,33 @@ def test_a_type_of_ours_that_the_catalogue_lacks_is_refused_by_name(principal: P
     with pytest.raises(RefusedError, match=r"dev\.lockstep\.secret\.exploded: unknown type of ours") as refused:
         TABLE.check(principal, wire("dev.lockstep.secret.exploded"), NOW.timestamp())
     assert refused.value.status == 400
+
+
+@pytest.mark.parametrize(
+    ("type_", "member"), [("dev.lockstep.leak.reported", "reporter"), ("dev.lockstep.triage.requested", "by")]
+)
+def test_nobody_reports_or_decides_a_leak_in_anothers_name(type_: str, member: str) -> None:
+    TABLE.check(OPERATOR, wire(type_, **{member: "operator:1000"}), NOW.timestamp())
+    others: tuple[Any, ...] = ("operator:0", "reporter:prometheus", "", None, ["operator:1000"])
+    for said in others:
+        with pytest.raises(RefusedError) as refused:
+            TABLE.check(OPERATOR, wire(type_, **{member: said}), NOW.timestamp())
+        assert refused.value.status == 403
+    with pytest.raises(RefusedError, match="missing"):
+        TABLE.check(OPERATOR, wire(type_), NOW.timestamp())
+
+
+def test_a_step_has_findings_looked_at_and_decides_none() -> None:
+    index = Principal("step", "index")
+    TABLE.check(index, wire("dev.lockstep.triage.requested", by="index", decision="look"), NOW.timestamp())
+    for decision in ("confirm", "dismiss", "attest"):
+        with pytest.raises(RefusedError) as refused:
+            TABLE.check(
+                index, wire("dev.lockstep.triage.requested", by="operator:0", decision=decision), NOW.timestamp()
+            )
+        assert refused.value.status == 403
+
+
+def test_a_reporter_reports_leaks_and_nothing_else() -> None:
+    reporter = Principal("reporter", "prometheus")
+    assert {event.TYPE for event in EVENTS if may(reporter, event.TYPE)} == {"dev.lockstep.leak.reported"}

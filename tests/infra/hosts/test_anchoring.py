@@ -14,7 +14,7 @@ from functions._ports import Ledger
 from infra.broker.broker import Broker
 from infra.broker.errors import BrokerFullError
 from infra.hosts.anchoring import AnchoredLedger
-from infra.stores.vault.anchors import Anchor, VaultAnchors
+from infra.stores.vault.anchors import Anchor, VaultAnchors, anchor_name
 from infra.stores.vault.kv import KvEngine
 from infra.stores.vault.transit import TransitSigner
 from tests.fakes.local import FakeLedger
@@ -31,6 +31,9 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
         yield found
 
 
+FORMER = "anchors/ledger"  # where the release before kept the anchor, whichever installation it was of
+
+
 @pytest.fixture
 def engine(openbao: OpenBao) -> KvEngine:
     return KvEngine(openbao.admin())
@@ -38,7 +41,8 @@ def engine(openbao: OpenBao) -> KvEngine:
 
 @pytest.fixture
 def anchors(engine: KvEngine) -> VaultAnchors:
-    engine.delete_metadata("lockstep", "anchors/ledger")
+    for name in (anchor_name(), FORMER):
+        engine.delete_metadata("lockstep", name)
     return VaultAnchors(engine)
 
 
@@ -143,10 +147,10 @@ def test_two_that_anchor_at_once_raise_no_false_alarm(
     """Between our look at the ledger and at the anchor, somebody else anchors more than we have seen."""
 
     class Overtaken(VaultAnchors):
-        def read(self) -> Anchor | None:
+        def read(self, ledger_id: str = "") -> Anchor | None:
             append(broker, 10)
             ledger.anchor()
-            return super().read()
+            return super().read(ledger_id)
 
     append(broker, 1)
     AnchoredLedger(broker.ledger, Overtaken(engine), signer, "ours", lambda: NOW).anchor()
@@ -196,19 +200,100 @@ def test_an_anchor_that_somebody_deleted_is_said_until_it_is_back(
     ledger.anchor()
     found = anchors.read()
     assert found is not None
-    engine.delete("lockstep", "anchors/ledger", (found.revision,))
+    engine.delete("lockstep", "anchors/local_ledger", (found.revision,))
     append(broker, 2)
     for _ in range(2):
         with pytest.raises(Reject, match=r"deleted at the authority: find out by whom, and undelete it there"):
             ledger.anchor()
 
 
+# --- several installations, and the release before --------------------------------------------------------------------
+
+
+def test_two_installations_on_one_authority_have_an_anchor_each(
+    tmp_path: Path, engine: KvEngine, signer: TransitSigner
+) -> None:
+    names = ("blue", "green")
+    for name in names:
+        engine.delete_metadata("lockstep", anchor_name(name))
+        (tmp_path / name).mkdir()
+    first, second = (running(tmp_path / name, {"sub": Scripted()}) for name in names)
+    with first as one, second as two:
+        both = [
+            AnchoredLedger(broker.ledger, VaultAnchors(engine, cluster=name), signer, f"ledger-{name}", lambda: NOW)
+            for broker, name in zip((one, two), names, strict=True)
+        ]
+        for round_ in (1, 2, 3):
+            for broker, ledger in zip((one, two), both, strict=True):
+                append(broker, round_)
+                ledger.anchor()
+    found = [VaultAnchors(engine, cluster=name).read() for name in names]
+    assert [(one.ledger, one.sequence, one.revision) for one in found if one] == [
+        ("ledger-blue", 3, 3), ("ledger-green", 3, 3),
+    ]  # fmt: skip
+
+
+def kept_before(engine: KvEngine, signer: TransitSigner, ledger: AnchoredLedger, broker: Broker, name: str) -> None:
+    """The anchor of everything so far, where the release before wrote it."""
+    engine.delete_metadata("lockstep", FORMER)
+    sequence, digest = broker.ledger.head()
+    document = {
+        "schema": 1, "sequence": sequence, "digest": digest.hex(), "key_version": 1, "anchored": NOW.isoformat(),
+        "signature": signer.sign(ledger.message(sequence, digest)).text, "ledger": name,
+    }  # fmt: skip
+    engine.write("lockstep", FORMER, document, 0)
+
+
+def test_the_anchor_of_the_release_before_is_followed_by_one_of_the_clusters_own(
+    broker: Broker, engine: KvEngine, anchors: VaultAnchors, signer: TransitSigner, ledger: AnchoredLedger
+) -> None:
+    append(broker, 1, 2)
+    kept_before(engine, signer, ledger, broker, "ours")
+    found = anchors.read("ours")
+    assert found is not None
+    assert (found.sequence, found.revision) == (2, 0)
+    ledger.anchor()
+    assert anchors.read() is None, "nothing moved, so nothing is written"
+    append(broker, 3)
+    ledger.anchor()
+    own = anchors.read("ours")
+    assert own is not None
+    assert (own.sequence, own.revision, own.ledger) == (3, 1, "ours")
+    former = engine.read("lockstep", FORMER)
+    assert former is not None
+    assert former.number == 1, "it stays, for whoever goes back"
+
+
+def test_a_ledger_that_was_cut_is_found_by_the_anchor_of_the_release_before(
+    tmp_path: Path, broker: Broker, anchors: VaultAnchors, signer: TransitSigner, ledger: AnchoredLedger
+) -> None:
+    append(broker, 1, 2, 3)
+    kept_before(anchors._engine, signer, ledger, broker, "ours")
+    (tmp_path / "another").mkdir()
+    with running(tmp_path / "another", {"sub": Scripted()}) as shorter:
+        append(shorter, 1)
+        with pytest.raises(Reject, match="cut or replaced"):
+            AnchoredLedger(shorter.ledger, anchors, signer, "ours", lambda: NOW).anchor()
+
+
+def test_the_former_anchor_of_another_installation_is_none_of_ours(
+    broker: Broker, engine: KvEngine, anchors: VaultAnchors, signer: TransitSigner, ledger: AnchoredLedger
+) -> None:
+    append(broker, 1, 2)
+    kept_before(engine, signer, ledger, broker, "somebody else's")
+    assert anchors.read("ours") is None
+    ledger.anchor()
+    own = anchors.read()
+    assert own is not None
+    assert own.revision == 1
+
+
 def test_another_writer_of_the_anchor_wins_once(
     broker: Broker, engine: KvEngine, anchors: VaultAnchors, signer: TransitSigner, ledger: AnchoredLedger
 ) -> None:
     class Stale(VaultAnchors):
-        def read(self) -> Anchor | None:
-            found = super().read()
+        def read(self, ledger: str = "") -> Anchor | None:
+            found = super().read(ledger)
             return replace(found, revision=found.revision - 1) if found else None
 
     append(broker, 1)

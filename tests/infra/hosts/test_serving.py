@@ -1,6 +1,9 @@
 """Real sockets: TCP, TLS, and Unix with the peer's credentials; refusals, long paths, drain."""
 
 import asyncio
+import contextlib
+import hashlib
+import http.client
 import os
 import socket
 import ssl
@@ -8,6 +11,7 @@ import stat
 import struct
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -265,3 +269,51 @@ def _accepts(port: int) -> bool:
     except ConnectionResetError:
         return True  # it was in the queue of a listener that closed just then: the next one is refused
     return True
+
+
+# --- client certificates ----------------------------------------------------------------------------------------------
+
+SHOWN = telling(lambda scope: scope["extensions"]["lockstep.certificate"] or "none")
+
+
+@pytest.mark.e2e
+def test_a_client_is_known_by_a_certificate_that_was_verified(certificates: Certificates, tmp_path: Path) -> None:
+    digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(certificates.server.read_text())).hexdigest()
+    context = ssl.create_default_context(cafile=str(certificates.ca))
+    shows = ssl.create_default_context(cafile=str(certificates.ca))
+    shows.load_cert_chain(certificates.server, certificates.key)
+
+    def body(app: Any, client: ssl.SSLContext) -> bytes:
+        with contextlib.closing(app.connect(tls=client)) as connection:
+            found: bytes = app.ask("GET", "/", connection=connection).body
+            return found
+
+    with served(SHOWN, tls=Tls(certificates.server, certificates.key, certificates.ca)) as app:
+        assert body(app, context) == b"none"
+        assert body(app, shows) == digest.encode()
+    with served(SHOWN, tls=Tls(certificates.server, certificates.key)) as app:  # nobody asks for one
+        assert body(app, shows) == b"none"
+
+
+@pytest.mark.e2e
+def test_a_certificate_of_somebody_else_is_refused(
+    certificates: Certificates, openbao: OpenBao, tmp_path: Path
+) -> None:
+    strange = tmp_path / "strange"
+    strange.mkdir()
+    other = issued(openbao, strange)
+    shows = ssl.create_default_context(cafile=str(certificates.ca))
+    shows.load_cert_chain(other.server, other.key)
+    with (
+        served(SHOWN, tls=Tls(certificates.server, certificates.key, certificates.ca)) as app,
+        contextlib.closing(app.connect(tls=shows)) as connection,
+        pytest.raises((OSError, ssl.SSLError, http.client.HTTPException)),
+    ):
+        app.ask("GET", "/", connection=connection)
+
+
+def test_what_is_no_authority_is_told(certificates: Certificates, tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.pem"
+    wrong.write_text("nothing")
+    with pytest.raises(ListenError, match="--tls-client-ca"):
+        tcp_socket("127.0.0.1:0", Tls(certificates.server, certificates.key, wrong))

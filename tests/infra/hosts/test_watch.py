@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from events.cloudevent import CloudEvent
 from events.http_binding import decode
 from infra.hosts.watch import main
 from infra.testbed.cluster import Cluster
-from tests.eso import apply, external_body, push_body, store_body
+from tests.eso import apply, external_body, place, push_body, store_body
 from tests.infra.hosts.served import Served
 from tests.instance import wait_for
 
@@ -126,6 +127,61 @@ def test_a_process_tells_the_sink(
         _, errors = process.communicate(timeout=DEADLINE)
     assert process.returncode == 0, errors
     assert CANARY not in errors
+
+
+@contextmanager
+def watching(cluster: Cluster, sink: Sink, kubeconfig: Path) -> Iterator[None]:
+    """The process, from its start to its end; it ends well, and what it says holds no value."""
+    environ = {
+        **os.environ, "KUBECONFIG": str(cluster.kubeconfig(kubeconfig)), "K_SINK": sink.address,
+        "LISTEN_ADDRESS": "127.0.0.1:0",
+    }  # fmt: skip
+    process = subprocess.Popen(
+        [sys.executable, "-m", "infra.hosts.watch"], env=environ, cwd=ROOT, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        port = int(process.stdout.readline().rpartition(" ")[2])
+        wait_for(lambda: answered(port, "/health/readiness") == 200, "the watch to be ready")
+        yield
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 0, errors
+    assert CANARY not in errors
+
+
+def test_an_order_by_annotation_is_told(
+    eso_cluster: Cluster, namespace: str, store_name: str, sink: Sink, tmp_path: Path
+) -> None:
+    apply(eso_cluster, store_body(store_name, controller="lockstep"))
+    push = push_body(namespace, store_name, path=f"platform-data/postgres/{namespace}")
+    apply(eso_cluster, push)
+    subject = f"paths/secret/platform-data/postgres/{namespace}"
+    with watching(eso_cluster, sink, tmp_path / "kubeconfig"):
+        asked = {"lockstep.dev/adopt": f"secret/platform-data/postgres/{namespace}@3"}
+        eso_cluster.admin.patch(place(push), {"metadata": {"annotations": asked}})
+        sink.until(lambda events: bool(about(events, "claim.requested", subject)))
+    (order,) = about(sink.events, "claim.requested", subject)
+    document = json.loads(order.data or b"")
+    assert order.source == "/lockstep/local/sources/annotations"
+    assert (document["epoch"], document["by"]) == (3, f"annotation:{namespace}")
+
+
+def test_manifests_of_an_assisted_store_are_touched(
+    eso_cluster: Cluster, namespace: str, store_name: str, sink: Sink, tmp_path: Path
+) -> None:
+    apply(eso_cluster, store_body(store_name, controller="", mode="assist"))
+    push = push_body(namespace, store_name)
+    apply(eso_cluster, push)
+    secrets = f"/api/v1/namespaces/{namespace}/secrets"
+    with watching(eso_cluster, sink, tmp_path / "kubeconfig"):
+        eso_cluster.admin.post(secrets, {"metadata": {"name": "source"}, "stringData": {"password": CANARY}})
+        wait_for(
+            lambda: "force-sync" in (eso_cluster.admin.get(place(push))["metadata"].get("annotations") or {}),
+            "External Secrets Operator to be hastened",
+        )
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ def test_the_exact_rule_wins_then_the_longest_pattern() -> None:
 
 
 def test_no_step_is_granted_administration_or_what_is_not_wired() -> None:
-    own = {"lockstep/data/anchors/ledger", f"lockstep/data/claims/{PROBE}", f"lockstep/data/tombstones/{PROBE}"}
+    own = {"lockstep/data/anchors/local_ledger", f"lockstep/data/claims/{PROBE}", f"lockstep/data/tombstones/{PROBE}"}
     for step in STEPS:
         allowed = grants(step, WIRED)
         granted = {path for path in forbidden(Mounts(), {"secret"}) if expected_at(path, allowed)}

@@ -15,6 +15,7 @@ from infra.hosts.cli.failures import Exit
 from infra.testbed.binaries import Binaries
 from infra.testbed.cluster import Cluster, launch
 from tests import eso
+from tests.cluster import own_definitions
 from tests.infra.hosts.cli import in_cluster
 from tests.infra.hosts.cli.commands import CANARY, answered, lockstep
 from tests.infra.hosts.cli.documents import check
@@ -31,7 +32,7 @@ def mine(testbed_binaries: Binaries, eso_definitions: tuple[dict[str, Any], ...]
     """A cluster of this module's own: what is wired is served, whoever wired it."""
     cluster = launch()
     try:
-        cluster.install(eso_definitions)
+        cluster.install((*eso_definitions, *own_definitions()))
         yield cluster
     finally:
         cluster.stop()
@@ -73,6 +74,8 @@ def test_status_names_the_cluster_and_shows_the_workloads(up: Running, mine: Clu
     page = lockstep("status", "-o", "wide", root=up.root).output
     assert f"{WORKLOAD}: runs the newest version (it has no pods)" in page
     assert "no ConfigMap lockstep/access.yaml: one trust domain" in page
+    notices = answered("status", root=up.root)["notices"]
+    assert any(text.startswith("no ConfigMap lockstep/access.yaml: one trust domain") for text in notices)
     assert f"workload    {WORKLOAD}" in lockstep("explain", f"{CONSUMER}/pg", root=up.root).output
 
 
@@ -151,11 +154,73 @@ def test_diff_needs_the_authority() -> None:
     assert (result.exit_code, "VAULT_ADDR" in result.stderr) == (Exit.UNREACHABLE, True)
 
 
-@pytest.mark.parametrize("command", [("check",), ("events",), ("wait", "--all"), ("dead-letters", "list")])
+@pytest.mark.usefixtures("kubectl")
+def test_check_of_a_cluster_without_its_broker(up: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = lockstep("check", "-o", "json", "--context")
+    found = {one["name"]: one for one in json.loads(result.stdout)["checks"]}
+    assert (found["authority"]["status"], "VAULT_ADDR" in found["authority"]["message"]) == ("warn", True)
+    assert found[f"namespace {CONSUMER}"]["message"] == "it is there"
+    assert {found[name]["status"] for name in ("wiring", "sources", "broker", "in step")} == {"ok"}
+    assert "--root" in found["inside"]["message"]
+    assert (result.exit_code, lockstep("check", "--strict", "--context").exit_code) == (Exit.OK, Exit.FINDINGS)
+    monkeypatch.setenv("VAULT_ADDR", up.authority)
+    monkeypatch.setenv("VAULT_TOKEN", "nobody's")
+    seen = {one["name"]: one for one in json.loads(lockstep("check", "-o", "json", "--context").stdout)["checks"]}
+    assert "serves" in seen["authority"]["message"]
+
+
+@pytest.mark.usefixtures("kubectl")
+def test_waiting_without_the_broker() -> None:
+    assert lockstep("wait", "--all", "--context").stdout.strip() == "in step"
+    assert lockstep("wait", f"{CONSUMER}/pg", "--for", "version=1", "--context").exit_code == Exit.OK
+    late = lockstep("wait", f"{CONSUMER}/pg", "--for", "version=99", "--timeout", "1s", "--context")
+    assert (late.exit_code, "holds version" in late.stderr) == (Exit.TIMEOUT, True)
+    assert lockstep("wait", "nobody/knows", "--context").exit_code == Exit.NOT_FOUND
+
+
+@pytest.mark.usefixtures("kubectl")
+def test_lint_of_what_is_in_the_cluster(up: Running, mine: Cluster) -> None:
+    result = lockstep("lint", "-o", "json", "--context")
+    assert {one["severity"] for one in json.loads(result.stdout)} <= {"notice", "warning"}, result.stdout
+    body = dict(push_secret("second", f"{PRODUCER}/source", in_cluster.PATH))
+    eso.apply(mine, body)
+    try:
+        result = lockstep("lint", "--context")
+        assert (result.exit_code, "LS027" in result.stdout) == (Exit.FINDINGS, True)
+        assert f"PushSecret {PRODUCER}/second:1" in result.stdout
+    finally:
+        mine.admin.delete(eso.place(body))
+    wait_for(lambda: up.in_step(f"secret/{in_cluster.PATH}"), "the PushSecret to go")
+    up.wait_idle()
+    assert lockstep("lint", str(up.root), "--context").exit_code == Exit.USAGE
+
+
+@pytest.mark.parametrize(
+    "command", [("events",), ("dead-letters", "list"), ("audit", "verify"), ("reconcile", "--all")]
+)
 def test_what_only_the_broker_knows_says_where_to_ask(command: tuple[str, ...]) -> None:
     result = lockstep(*command, "--context", "kind-dev")
-    assert (result.exit_code, "lockstep status --context" in result.stderr) == (Exit.USAGE, True)
+    assert (result.exit_code, "give --root" in result.stderr) == (Exit.USAGE, True)
     assert lockstep("status").exit_code == Exit.USAGE
+
+
+@pytest.mark.usefixtures("kubectl")
+def test_what_a_pod_keeps_is_asked_there(mine: Cluster) -> None:
+    path = "/apis/apps/v1/namespaces/lockstep/statefulsets"
+    assert "statefulset/" not in lockstep("events", "--context").stderr
+    template = {"metadata": {"labels": {"app": "record"}}, "spec": {"containers": [{"name": "record", "image": "x"}]}}
+    spec = {
+        "replicas": 0, "serviceName": "record", "selector": {"matchLabels": {"app": "record"}}, "template": template,
+    }  # fmt: skip
+    mine.admin.post(path, {"metadata": {"name": "record"}, "spec": spec})
+    try:
+        said = lockstep("events", "--context").stderr
+        assert "kubectl -n lockstep exec statefulset/record -- lockstep events" in " ".join(said.split())
+        said = lockstep("dead-letters", "list", "--context").stderr
+        assert "exec statefulset/record -- lockstep dead-letters list" in " ".join(said.split())
+        assert "give --root" in lockstep("reconcile", "--all", "--context").stderr
+    finally:
+        mine.admin.delete(f"{path}/record")
 
 
 # --- taking over from External Secrets Operator ------------------------------------------------------------------
@@ -190,7 +255,7 @@ def pushed(
     token = openbao.token('path "*" {\n  capabilities = ["create", "read", "update", "patch", "delete", "list"]\n}\n')
     cluster = launch()
     try:
-        cluster.install(eso_definitions)
+        cluster.install((*eso_definitions, *own_definitions()))
         at = in_cluster.laid_out(
             tmp_path / "root", cluster,
             VAULT_ADDR=openbao.settings.address, VAULT_TOKEN=token.reveal().decode(),

@@ -152,3 +152,11 @@ def test_every_path_once_in_order_and_every_target_looked_at_once() -> None:
     ]  # fmt: skip
     assert states[0].classification == "internal configuration"
     assert scene.world.secrets.calls.count(("head", "a/both")) == 1
+
+
+def test_a_write_that_was_refused_is_not_in_step_though_the_stamp_is() -> None:
+    """As where only the type of the target differs, which no stamp and no metadata tells."""
+    lookups = replace(in_step().lookups, refused=lambda ref: f"{ref.name}: Secret has another type")
+    (state,) = pipeline(lookups)
+    assert (state.in_step, state.wrong) == (False, "")
+    assert "another type" in state.consumers[0].wrong

@@ -54,7 +54,7 @@ def published(scene: Scene) -> Event:
 
 def test_nothing_is_wrong(broker: Broker, scene: Scene) -> None:
     assert Troubles(broker).of_path(scene.state()) is None
-    assert Troubles(broker).conflict(PATH) == ""
+    assert Troubles(broker).conflict(PATH, None) == ""
 
 
 def test_a_dead_letter_counts_until_the_path_is_published_again(broker: Broker, scene: Scene, step: Scripted) -> None:
@@ -101,6 +101,6 @@ def test_a_conflict_stands_until_something_is_published(broker: Broker, scene: S
         path=PATH, claimant=claimant, outcome="owned-by-other", explanation="it belongs to somebody"
     )
     say(broker, scene, conflict, PUBLISH)
-    assert Troubles(broker).conflict(PATH) == "it belongs to somebody"
+    assert Troubles(broker).conflict(PATH, None) == "it belongs to somebody"
     say(broker, scene, published(scene), PUBLISH)
-    assert Troubles(broker).conflict(PATH) == ""
+    assert Troubles(broker).conflict(PATH, None) == ""

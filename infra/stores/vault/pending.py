@@ -1,0 +1,102 @@
+"""`Pending` as documents `lockstep/pending/<sha256 of str(path)>`: staged values, where no consumer looks."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from events.references import PathRef, Version
+from functions._failures import Conflict, Reject
+from functions._rotations import Staged
+from functions._values import SecretData, SecretValue
+from infra.stores.vault.documents import MOUNT, SCHEMA, name_of, parsed, text
+from infra.stores.vault.kv import KvEngine, KvVersion
+from infra.stores.vault.rotations import holder_document, holder_of, path_of
+
+_DIRECTORY = "pending"
+
+
+class VaultPending:
+    """Staging is compare-and-set; removing deletes exactly the version that was staged, and then the whole document
+    with its history, so that no former value stays behind."""
+
+    def __init__(self, engine: KvEngine, mount: str = MOUNT) -> None:
+        self._engine = engine
+        self._mount = mount
+
+    def read(self, path: PathRef) -> Staged | None:
+        found = self._engine.read(self._mount, name_of(_DIRECTORY, path))
+        if found is None or found.data is None:
+            return None
+        where = f"what is staged for {path}"
+        staged = parsed(where, found.data, lambda data: _staged(data, found))
+        if staged.path != path:
+            raise Reject(f"{where} is about {staged.path}: somebody moved it; delete it")
+        return staged
+
+    def create(self, staged: Staged) -> Staged:
+        name = name_of(_DIRECTORY, staged.path)
+        document = _document(staged)
+        try:
+            written = self._engine.write(self._mount, name, document, 0)
+        except Conflict:
+            left = self._engine.read(self._mount, name)
+            if left is None or left.data is not None:
+                raise Conflict(f"something is staged for {staged.path} already; read it") from None
+            written = self._engine.write(self._mount, name, document, left.number)  # deleted, but not yet forgotten
+        return replace(staged, version=Version(number=written.number, created=written.created))
+
+    def remove(self, staged: Staged) -> None:
+        name = name_of(_DIRECTORY, staged.path)
+        if not self._holds(name, staged):
+            return
+        version = staged.version
+        self._engine.delete(self._mount, name, (version.number,) if version else ())
+        if self._holds(name, staged):
+            self._engine.delete_metadata(self._mount, name)
+
+    def _holds(self, name: str, staged: Staged) -> bool:
+        """Whether the document is there and its newest version is this one. Raises Conflict for another."""
+        there = self._engine.metadata(self._mount, name)
+        newest = there.versions.get(there.newest) if there else None
+        if there is None:
+            return False
+        if newest is None or staged.version != Version(number=there.newest, created=newest.created):
+            raise Conflict(f"what is staged for {staged.path} changed since it was read; read it again")
+        return True
+
+
+def _document(staged: Staged) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "mount": staged.path.mount,
+        "path": staged.path.path,
+        "rotation": staged.rotation,
+        "credential": holder_document(staged.credential),
+        "data": _texts(staged),
+    }
+
+
+def _texts(staged: Staged) -> dict[str, str]:
+    try:
+        return {key: value.reveal().decode() for key, value in staged.data.items()}
+    except UnicodeDecodeError:  # it holds the value
+        raise Reject(
+            f"a value to be staged for {staged.path} is not UTF-8 text, which the authority cannot hold"
+        ) from None
+
+
+def _staged(data: Mapping[str, Any], found: KvVersion) -> Staged:
+    return Staged(
+        path=path_of(data),
+        rotation=text(data, "rotation"),
+        credential=holder_of(data["credential"]),
+        data=_values(data["data"]),
+        version=Version(number=found.number, created=found.created),
+    )
+
+
+def _values(data: Mapping[str, Any]) -> SecretData:
+    try:
+        return {str(key): SecretValue.of(text(data, key)) for key in data}
+    except UnicodeEncodeError:
+        raise ValueError("data") from None  # the error holds the value

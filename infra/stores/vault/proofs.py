@@ -1,0 +1,64 @@
+"""`Proofs` as documents `lockstep/proofs/<sha256 of str(path)>`: what somebody logged in with."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from events.references import PathRef, Version
+from functions._failures import Conflict, Reject
+from functions._rotations import Proof
+from infra.stores.vault.documents import MOUNT, SCHEMA, name_of, parsed, text, time
+from infra.stores.vault.kv import KvEngine
+from infra.stores.vault.rotations import path_of
+
+_DIRECTORY = "proofs"
+_TRIES = 5  # one verification of a path writes at a time; two deliveries of the same may meet
+
+
+class VaultProofs:
+    """The newest proof of a path. An older one proves nothing of what is staged now, and is replaced."""
+
+    def __init__(self, engine: KvEngine, mount: str = MOUNT) -> None:
+        self._engine = engine
+        self._mount = mount
+
+    def read(self, path: PathRef) -> Proof | None:
+        found = self._engine.read(self._mount, name_of(_DIRECTORY, path))
+        if found is None or found.data is None:
+            return None
+        where = f"the proof of {path}"
+        proof = parsed(where, found.data, _proof)
+        if proof.path != path:
+            raise Reject(f"{where} is about {proof.path}: somebody moved it; delete it")
+        return proof
+
+    def write(self, proof: Proof) -> None:
+        name = name_of(_DIRECTORY, proof.path)
+        for left in reversed(range(_TRIES)):
+            former = self._engine.read(self._mount, name)
+            try:
+                self._engine.write(self._mount, name, _document(proof), former.number if former else 0)
+            except Conflict:
+                if not left:
+                    raise
+            else:
+                return
+
+
+def _document(proof: Proof) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "mount": proof.path.mount,
+        "path": proof.path.path,
+        "rotation": proof.rotation,
+        "staged": proof.staged.model_dump(mode="json"),
+        "at": proof.at.isoformat(),
+    }
+
+
+def _proof(data: Mapping[str, Any]) -> Proof:
+    return Proof(
+        path=path_of(data),
+        rotation=text(data, "rotation"),
+        staged=Version.model_validate(data["staged"]),
+        at=time(data, "at"),
+    )

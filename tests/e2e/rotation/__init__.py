@@ -1,0 +1,1 @@
+"""Rotations from end to end, with real servers."""

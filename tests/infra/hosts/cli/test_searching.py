@@ -1,0 +1,75 @@
+"""A search reads regular files and histories, follows nothing, runs nothing, and says what it left out."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from infra.hosts.cli.failures import CommandError
+from infra.hosts.cli.searching import in_files, in_history
+
+SECRET = b"Zq81-hunter-Kx9"
+
+
+def places(found: object) -> list[str]:
+    return sorted({str(place) for place, value in found if value == SECRET})  # type: ignore[attr-defined]
+
+
+def git(folder: Path, *arguments: str) -> None:
+    identity = ["-c", "user.name=x", "-c", "user.email=x@example.com", "-c", "init.defaultBranch=main"]
+    subprocess.run(["git", *identity, "-C", str(folder), *arguments], check=True, capture_output=True)
+
+
+def commit(folder: Path, name: str, content: bytes, message: str = "change") -> None:
+    (folder / name).write_bytes(content)
+    git(folder, "add", "-A")
+    git(folder, "commit", "-m", message)
+
+
+def test_files(tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "settings").write_bytes(b"a\npassword=" + SECRET + b"\n")
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "config").write_bytes(SECRET)
+    (tmp_path / "elsewhere").symlink_to("/etc")
+    (tmp_path / "link").symlink_to(tmp_path / "below" / "settings")
+    os.mkfifo(tmp_path / "pipe")
+    skipped: list[str] = []
+    assert places(in_files(tmp_path, skipped.append)) == [f"{tmp_path}/below/settings:2"]
+    assert sorted(Path(text.split(":")[0]).name for text in skipped) == ["link", "pipe"]
+    assert places(in_files(tmp_path / "below" / "settings", skipped.append)) == [f"{tmp_path}/below/settings:2"]
+
+
+def test_history(tmp_path: Path) -> None:
+    git(tmp_path, "init")
+    commit(tmp_path, "a", b"one\n" + SECRET + b"\nthree\n")
+    commit(tmp_path, "a", b"one\nthree\n")
+    git(tmp_path, "checkout", "-b", "other")
+    commit(tmp_path, "b c", b"x: '" + SECRET + b"'\n")
+    git(tmp_path, "checkout", "main")
+    git(tmp_path, "branch", "-D", "other")  # the reflog knows it still
+    commit(tmp_path, "d", b"nothing\n", "told in a message: " + SECRET.decode())
+    before = sorted(path.name for path in (tmp_path / ".git").rglob("*"))
+    found = places(in_history(tmp_path, print))
+    assert [text.split(":", 1)[1] for text in sorted(found, key=lambda text: text.split(":", 1)[1])] == [
+        "a:2", "b c:1", "its message:0",
+    ]  # fmt: skip
+    assert sorted(path.name for path in (tmp_path / ".git").rglob("*")) == before
+
+
+def test_a_repository_runs_no_program(tmp_path: Path) -> None:
+    git(tmp_path, "init")
+    (tmp_path / ".gitattributes").write_text("* diff=evil filter=evil\n")
+    witness = tmp_path / "witness"
+    for name in ("diff.evil.textconv", "diff.evil.command", "diff.external", "core.fsmonitor", "core.pager"):
+        git(tmp_path, "config", name, f"touch {witness};")
+    commit(tmp_path, "a", SECRET + b"\n")
+    witness.unlink(missing_ok=True)  # whoever commits runs what he configured
+    assert len(places(in_history(tmp_path, print))) == 1
+    assert not witness.exists()
+
+
+def test_what_is_no_repository_is_told(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="git cannot read"):
+        list(in_history(tmp_path, print))
