@@ -18,7 +18,7 @@ from functions._containment import lacking
 from functions._failures import Conflict, Reject, Retry
 from functions._leak_records import LATER, SCHEDULE, SOON, contained, happened, keep, reminded
 from functions._leaks import Indexed, IndexedVersion, Leak
-from functions._ports import Ports
+from functions._ports import Ports, StoredSecret
 from functions._revoked import with_revoked
 from functions._step import Step
 from functions._telling import telling
@@ -122,7 +122,7 @@ def _remember(path: PathRef, version: Version, ports: Ports) -> None:
 def _into_claim(path: PathRef, version: Version, ports: Ports) -> None:
     claim = ports.claims.read(path)
     stored = ports.authority.read(path, version)
-    newest = ports.authority.read(path)
+    newest = _given(path, ports)
     if claim is None or stored is None or stored.data is None or newest is None or newest.version == version:
         return
     now = dict(newest.data or {})
@@ -134,6 +134,12 @@ def _into_claim(path: PathRef, version: Version, ports: Ports) -> None:
     wanted = with_revoked(claim, ports.fingerprints.of("revoked", tuple(values.values())))
     if wanted != claim:
         ports.claims.update(wanted)
+
+
+def _given(path: PathRef, ports: Ports) -> StoredSecret | None:
+    """What consumers are given: what the origin confirmed, whatever somebody else wrote over it."""
+    confirmed = ports.publications.read(path)
+    return ports.authority.read(path, confirmed.version if confirmed is not None else None)
 
 
 def _into_index(path: PathRef, version: Version, ports: Ports) -> None:
@@ -154,6 +160,7 @@ STEP = Step(
         {
             Capability.AUTHORITY_READ,
             Capability.TARGET_METADATA,
+            Capability.PUBLICATION_READ,
             Capability.CLAIM_READ,
             Capability.CLAIM_WRITE,
             Capability.ROTATION_READ,

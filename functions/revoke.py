@@ -50,7 +50,7 @@ from functions._rotation_records import (
 from functions._rotation_rights import check_accounts, check_asked, check_settled, check_unsuspended, terms_now
 from functions._rotation_staged import found
 from functions._rotation_systems import accepted, opened, speaking
-from functions._rotation_values import named_credential, staged_credential, whole
+from functions._rotation_values import credential_in, named_credential, staged_credential, whole
 from functions._rotations import ENDED, Record
 from functions._step import Step
 from functions._systems import Credential, System, Usage
@@ -135,6 +135,8 @@ def _revoke(record: Record, ports: Ports) -> Events:
         evidence = shown.grade if shown.whole else "none"
         if not strict and (record := _graced(record, terms.grace, ports)).due is not None:
             return ()
+    if old is not None:
+        _refuse_given(record, old, system, ports)
     if old is not None and record.policy != "leak":
         _require_new(record, new, system, ports)
     until = _end_old(record, old, new, system, ports) if old is not None else None
@@ -145,6 +147,19 @@ def _revoke(record: Record, ports: Ports) -> Events:
         evidence=evidence, proof="refused" if provable else "replaced",
     )  # fmt: skip
     return (*end(done), *freed(done, ports))
+
+
+def _refuse_given(record: Record, old: Credential, system: System, ports: Ports) -> None:
+    """Raises Stuck where the record has us end what consumers are given.
+
+    Every step that rotates may write the record; which version consumers are given, only `promote` can confirm.
+    """
+    confirmed = ports.publications.read(record.path)
+    given = ports.authority.read(record.path, confirmed.version) if confirmed is not None else None
+    if given is None or given.data is None or record.old is None or record.revoked_first:
+        return
+    if system.secret_fields and credential_in(given.data, record.old, system, record.terms).fields == old.fields:
+        raise Stuck("not-allowed", "the record names as old what consumers are given now; find out who wrote it")
 
 
 def _require_new(record: Record, new: Credential | None, system: System, ports: Ports) -> None:

@@ -12,7 +12,7 @@ from events.references import PathRef, Version
 from events.rotation import Policy, RotationCompleted, RotationRequested, RotationRevoked
 from functions._leaks import Leak, Trust
 from functions._manifests.rotation import Rotation
-from functions._ports import Claim, Settings
+from functions._ports import Claim, Publication, Settings
 from functions._rotations import Holder, Phase, Record, Terms
 from tests.fakes.world import World, external_secret, path, push_secret, secret
 
@@ -126,8 +126,14 @@ def rotating(world: World, phase: Phase, base: Version, at: PathRef = ORDERS, at
     world.rotations.write(made)
 
 
-def rotated(world: World, at: PathRef = ORDERS, value: str = NEW) -> None:
-    """A whole rotation, as its steps leave the authority and tell it."""
+def rotated(
+    world: World, at: PathRef = ORDERS, value: str = NEW, *, beside: dict[str, str] | None = None,
+    over: dict[str, str] | None = None,
+) -> None:  # fmt: skip
+    """A whole rotation, as its steps leave the authority and tell it.
+
+    `beside`: what else the path holds; `over`: what somebody wrote over what was confirmed.
+    """
     base = version(world, at)
     claim = world.claims.read(at)
     if claim is None:
@@ -137,8 +143,12 @@ def rotated(world: World, at: PathRef = ORDERS, value: str = NEW) -> None:
                 state="active", properties=("password",),
             )
         )  # fmt: skip
-    world.authority.foreign_write(at, {"username": "orders-application", "password": value})
+    world.authority.foreign_write(at, {"username": "orders-application", "password": value, **(beside or {})})
     rotating(world, "completed", base, at)
+    if over is not None:
+        ref = rotation("orders", at).ref
+        world.publications.record(Publication(path=at, version=version(world, at), manifest=ref, sources={}))
+        world.authority.foreign_write(at, over)
     common = {
         "path": at, "rotation": "0" * 32, "manifest": rotation("orders", at).ref, "policy": "leak", "base": base,
     }  # fmt: skip

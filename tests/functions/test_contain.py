@@ -189,6 +189,16 @@ def test_a_planned_rotation_remembers_what_it_revoked_too() -> None:
     assert claim.revoked == (world.fingerprints.one("revoked", OLD.encode()),)  # and not the user name, which stayed
 
 
+def test_what_consumers_are_given_is_not_remembered_as_revoked_when_somebody_writes_over_it() -> None:
+    world = leaking()
+    key = {"signing-key": "a-key-that-stays-4711"}
+    world.authority.foreign_write(ORDERS, {"password": OLD, **key})
+    rotated(world, beside=key, over={"password": NEW, "signing-key": "a-foreign-key-0815"})
+    claim = world.claims.read(ORDERS)
+    assert claim is not None
+    assert claim.revoked == (world.fingerprints.one("revoked", OLD.encode()),)  # and not the key in use
+
+
 def test_a_leak_that_nobody_knows_is_no_defect() -> None:
     world = leaking()
     report(world, path=ORDERS)

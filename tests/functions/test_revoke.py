@@ -1,5 +1,6 @@
 """revoke: evidence, grace, deadlines, and the login that must be refused."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -238,6 +239,24 @@ def test_the_old_credential_is_kept_where_the_new_one_was_ended_meanwhile(strate
     system.accounts[account].accepted = held
     tick(world, 700)
     finished(world)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_record_that_somebody_forged_ends_no_credential_that_consumers_are_given(strategy: str) -> None:
+    """Whoever stole one rotating step's token may write the record; what is confirmed they may not."""
+    world = rotating(strategy, grace="1h")
+    ask(world)
+    world.settle()
+    true = record(world)
+    assert true.new is not None
+    assert true.promoted is not None
+    live = replace(true.new, version=true.promoted)
+    world.rotations.write(replace(true, old=live, policy="leak", orphans=()))
+    changes = list(system_of(world).changes)
+    tick(world, 3700)
+    assert system_of(world).changes == changes
+    assert record(world).phase == "promoted"
+    assert failures(world)[-1] == ("revoke", "not-allowed", False)
 
 
 def test_a_leaked_credential_dies_whatever_became_of_its_successor() -> None:
