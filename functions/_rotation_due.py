@@ -42,9 +42,14 @@ def rotations_due(event: ScheduleTicked, ports: Ports) -> Iterator[Event]:
             yield from _alone(_swept(rotation, path, ports))
     if event.shard == 0:
         for path in ports.rotations.paths():
-            record = ports.rotations.read(path) if path not in wired else None
-            if record is not None and (record.phase not in ENDED or not record.told):
-                yield from _settled(record, ports)
+            if path not in wired:
+                yield from _alone(_unwired(path, ports))
+
+
+def _unwired(path: PathRef, ports: Ports) -> Iterator[Event]:
+    record = ports.rotations.read(path)
+    if record is not None and (record.phase not in ENDED or not record.told):
+        yield from _settled(record, ports)
 
 
 def _alone(found: Iterator[Event]) -> Iterator[Event]:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Literal, Protocol
 
 from events.references import ManifestRef, PathRef, Version
-from events.rotation import Policy
+from events.rotation import Policy, RotationId
 from functions._manifests.rotation import Evidence, LeakPolicy, Strategy
 from functions._values import SecretData
 
@@ -81,7 +81,7 @@ class Record:
     """
 
     path: PathRef
-    id: str
+    id: RotationId
     manifest: ManifestRef
     attempt: int
     policy: Policy

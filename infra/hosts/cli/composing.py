@@ -13,6 +13,7 @@ from events.catalogue import BY_TYPE, EVENTS
 from events.consumer import WorkloadRef
 from events.errors import EventError
 from events.event import PREFIX, Category, Event
+from events.leak import LeakRef
 from events.operation import ScopeRef
 from events.problems import describe
 from events.references import ManifestRef, PathRef, Reference, SecretRef
@@ -26,6 +27,7 @@ _SUBJECTS: dict[str, tuple[type[Reference], str]] = {
     "manifests": (ManifestRef, "manifests/<kind>/<namespace>/<name>"),
     "schedules": (ShardRef, "schedules/<name>/<shard>"),
     "scopes": (ScopeRef, "scopes/<scope>"),
+    "leaks": (LeakRef, "leaks/<id>"),
 }
 _WORKLOAD = re.compile(r"[^/]*/(deployments|statefulsets|daemonsets)/")
 
@@ -78,6 +80,8 @@ def _about(model: type[Event], subject: str) -> dict[str, Any]:
         raise ComposeError(f"{model.TYPE} is about {' or '.join(subject_forms(model))}, not {subject[:200]}")
     if isinstance(reference, ShardRef):
         return {"schedule": {"name": reference.name}, "shard": reference.shard}
+    if isinstance(reference, LeakRef):
+        return {"leak": reference.id}
     for name, field in model.model_fields.items():
         if type(reference) in (get_args(field.annotation) or (field.annotation,)):
             return {name: reference.model_dump()}
@@ -119,4 +123,4 @@ def _members(reference: type[Reference], rest: str) -> dict[str, Any]:
     if reference is ShardRef:
         name, _, shard = rest.partition("/")
         return {"name": name, "shard": int(shard)}
-    return {"scope": rest}
+    return {"id": rest} if reference is LeakRef else {"scope": rest}

@@ -18,8 +18,11 @@ def instant(moment: datetime | None) -> str | None:
 
 
 def version(found: Version | None) -> Document | None:
-    """A version at the authority."""
-    return {"number": found.number, "created": instant(found.created)} if found else None
+    """A version at the authority, exactly: who sends it back as a base names this one and no other."""
+    if found is None:
+        return None
+    created = found.created.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return {"number": found.number, "created": created}
 
 
 def place(reference: PathRef | SecretRef | ManifestRef | None) -> str | None:

@@ -75,7 +75,7 @@ def test_seen_first_then_taken_over_and_distributed(existing: Existing) -> None:
     assert "owner:    nobody" in text
 
     code, found = existing.adopt()
-    assert code == 0
+    assert code == 0, found
     assert found["outcome"]["claimed"]["epoch"] == 1
     assert found["outcome"]["claimed"]["by"].startswith("operator:")
     assert found["outcome"]["published"]["number"] == 2

@@ -43,7 +43,7 @@ def test_a_forged_fact_is_refused_with_what_to_do(up: Running) -> None:
     result = lockstep("emit", "secret.published", "--data", json.dumps(data), root=up.root)
     assert result.exit_code == Exit.REFUSED
     assert "refused (403)" in result.stderr
-    assert "only publish may say it" in result.stderr
+    assert "only publish and promote and sweep may say it" in result.stderr
 
 
 @pytest.mark.e2e

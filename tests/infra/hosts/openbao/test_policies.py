@@ -15,7 +15,7 @@ from functions._ports import Claim, Tombstone
 from functions._step import Step
 from functions._values import SecretValue
 from functions._workloads import Reminder, Rollout
-from infra.deploy.vault_policies import WiredPaths, render
+from infra.deploy.vault_policies import ROTATING, WiredPaths, render
 from infra.hosts.openbao.embedded import EmbeddedOpenBao
 from infra.stores.vault.anchors import Anchor, VaultAnchors
 from infra.stores.vault.authority import VaultAuthority
@@ -150,6 +150,8 @@ def test_a_step_has_exactly_what_it_needs(served: OpenBao, step: Step) -> None:
         path: sorted(set[str]().union(*(verbs for need, verbs in grants.items() if need in step.needs))) or ["deny"]
         for path, grants in GRANTS.items()
     }
+    if step.needs & ROTATING:  # let at the values of rotations alone, and none of these is one
+        wanted |= {path: ["deny"] for path in GRANTS if path.startswith("secret/")}
     if C.AUTHORITY_METADATA in step.needs:  # "below the prefix" includes the prefix with its slash
         searched = wanted["secret/metadata/policies/searched/"]
         wanted["secret/metadata/policies/searched/"] = sorted({*searched, "read"} - {"deny"})
@@ -261,6 +263,8 @@ def outcome(act: Act, client: VaultClient) -> str:
 def test_real_calls_of_a_step(served: OpenBao, step: Step) -> None:
     client = served.client(step.name)
     wanted = {name: "allowed" if needs <= step.needs else "denied" for name, (needs, _) in ACTS.items()}
+    if step.needs & ROTATING:
+        wanted |= dict.fromkeys(("read produced", "read consumed", "read found"), "denied")
     assert {name: outcome(act, client) for name, (_, act) in ACTS.items()} == wanted
     assert {name: outcome(act, client) for name, act in REFUSED.items()} == dict.fromkeys(REFUSED, "denied")
 
