@@ -64,13 +64,23 @@ class Bench:
         return Proof(self.path(name), "0" * 32, VERSION, NOW)
 
 
+def _forget(openbao: OpenBao) -> None:
+    """The server is shared: another test's sweep would look after the records that are left."""
+    engine = openbao.engine()
+    for directory in ("rotations", "pending", "proofs"):
+        for name in engine.list("lockstep", directory):
+            engine.delete_metadata("lockstep", f"{directory}/{name}")
+
+
 @pytest.fixture(params=["fake", pytest.param("openbao", marks=pytest.mark.e2e)])
 def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
     run = uuid4().hex[:12]
     if request.param == "fake":
         yield Bench(FakeRotations(), FakePending(), FakeProofs(), run)
         return
-    yield kept(request.getfixturevalue("openbao"), run)
+    openbao = request.getfixturevalue("openbao")
+    yield kept(openbao, run)
+    _forget(openbao)
 
 
 def kept(openbao: OpenBao, run: str) -> Bench:
@@ -165,8 +175,9 @@ def test_a_proof_replaces_the_former(bench: Bench) -> None:
 
 
 @pytest.fixture
-def real(openbao: OpenBao) -> Bench:
-    return kept(openbao, uuid4().hex[:12])
+def real(openbao: OpenBao) -> Iterator[Bench]:
+    yield kept(openbao, uuid4().hex[:12])
+    _forget(openbao)
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ INGRESS = "/lockstep/default"
 NOW = datetime.now(UTC)
 HINT = SecretChanged(secret=SecretRef(namespace="team", name="any"), seen="s")
 PATH = PathRef(mount="secret", path="team/any")
-ORDER = PublishRequested(path=PATH, expires=NOW + timedelta(minutes=15), reason="test")
+ORDER = PublishRequested(path=PATH, expires=NOW + timedelta(days=1), reason="test")
 EXPIRED = PublishRequested(path=PATH, expires=NOW - timedelta(minutes=15), reason="test")
 FACT = SecretPublished(path=PATH, version=Version(number=1, created=NOW), keys=(), outcome="written")
 WIRING = WiringChanged(

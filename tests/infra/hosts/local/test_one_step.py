@@ -112,8 +112,9 @@ def test_publish_over_http(openbao: OpenBao, tmp_path: Path) -> None:
         elsewhere = STORE.replace("vault: {", "vault: {server: 'https://elsewhere.example', ")
         (root / ".new").write_text(together(elsewhere, push(path=path.path)))
         (root / ".new").replace(root / "wiring" / "all.yaml")
-        producers.swap(root, SOURCE, {"username": b"u", "password": b"two"})
         wait_for(lambda: process.post(_changed())[0] == 204, "the store to be refused")
+        producers.swap(root, SOURCE, {"username": b"u", "password": b"two"})
+        assert process.post(_changed())[0] == 204
         assert _stored(openbao, path) == {"username": b"u", "password": b"canary-4711"}
 
         # an access policy that cannot be read keeps the last one and is said
