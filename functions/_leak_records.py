@@ -9,6 +9,7 @@ from events.leak import Exposure, LeakConfirmed, LeakContained, LeakDismissed, L
 from functions._failures import Reject
 from functions._leaks import Happened, Happening, Leak
 from functions._ports import Ports
+from functions._reminding import whole_minute, written_with
 from functions._workloads import Reminder
 
 SCHEDULE = "rotations"  # its ticks look at what waits
@@ -88,22 +89,12 @@ def happened(leak: Leak, what: Happened, by: str, ports: Ports, detail: str = ""
 
 
 def keep(leak: Leak, known: Leak | None, at: datetime | None, ports: Ports) -> Leak:
-    """Write the record with a reminder to look at or after `at` (None: none is needed). Raises Conflict.
-
-    The reminder is set before and the former one removed after: dying between them leaves one too many, which goes
-    when it comes due.
-    """
-    leak = replace(leak, due=_minute(at) if at is not None else None)
+    """Write the record with a reminder to look at or after `at` (None: none is needed). Raises Conflict."""
+    leak = replace(leak, due=whole_minute(at) if at is not None else None)
     if leak == known:
         return leak
     former = reminder_of(known) if known is not None else None
-    wanted = reminder_of(leak)
-    if wanted is not None and wanted != former:
-        ports.reminders.set(wanted)
-    written = ports.leaks.write(leak)
-    if former is not None and former != wanted:
-        ports.reminders.remove(former)
-    return written
+    return written_with(reminder_of(leak), former, ports.reminders, lambda: ports.leaks.write(leak))
 
 
 def reminded(step: Step, ports: Ports) -> tuple[Leak, ...]:
@@ -182,9 +173,3 @@ def _dismissed(leak: Leak) -> LeakDismissed:
             "explanation": _DISMISSED[leak.dismissed],
         }
     )  # fmt: skip
-
-
-def _minute(moment: datetime) -> datetime:
-    """The next whole minute, never an earlier one."""
-    whole = moment.replace(second=0, microsecond=0)
-    return whole if whole == moment else whole + timedelta(minutes=1)

@@ -8,6 +8,7 @@ from events.consumer import ConsumerAdopted, ConsumerRestarted, ConsumerStuck, W
 from events.errors import EventError
 from functions._marks import RESTART_WINDOW, RESTARTED_FOR
 from functions._ports import Ports
+from functions._reminding import whole_minute, written_with
 from functions._workloads import Reminder, Rollout, Workload
 
 SCHEDULE = "rollouts"  # its ticks emit what is due
@@ -33,22 +34,13 @@ Stuck = Literal[
 
 
 def keep(record: Rollout, known: Rollout | None, at: datetime | None, ports: Ports) -> Rollout:
-    """Write the record with a reminder to look at or after `at` (None: none is needed). Raises Conflict.
-
-    The reminder is set before and the former one removed after: dying between them leaves one too many, which goes
-    when it comes due.
-    """
-    due = _minute(at) if at is not None else None
-    if known is not None and replace(record, due=due) == known:
+    """Write the record with a reminder to look at or after `at` (None: none is needed). Raises Conflict."""
+    due = whole_minute(at) if at is not None else None
+    wanted = replace(record, due=due)
+    if known is not None and wanted == known:
         return known
     former = _reminder(known) if known is not None else None
-    reminder = _reminder(replace(record, due=due))
-    if reminder is not None and reminder != former:
-        ports.reminders.set(reminder)
-    written = ports.rollouts.write(replace(record, due=due))
-    if former is not None and former != reminder:
-        ports.reminders.remove(former)
-    return written
+    return written_with(_reminder(wanted), former, ports.reminders, lambda: ports.rollouts.write(wanted))
 
 
 def forget(known: Rollout, ports: Ports) -> None:
@@ -122,9 +114,3 @@ def _record(reminder: Reminder, ports: Ports) -> Rollout | None:
     except EventError:
         return None
     return ports.rollouts.read(ref)
-
-
-def _minute(moment: datetime) -> datetime:
-    """The next whole minute, never an earlier one."""
-    whole = moment.replace(second=0, microsecond=0)
-    return whole if whole == moment else whole + timedelta(minutes=1)

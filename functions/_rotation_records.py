@@ -11,6 +11,7 @@ from events.schedule import ScheduleTicked
 from functions._failures import Conflict, Retry
 from functions._orders import expiry
 from functions._ports import Ports
+from functions._reminding import whole_minute, written_with
 from functions._rotation_facts import TOLD, failed, turn_of
 from functions._rotation_naming import path_of, text_of
 from functions._rotations import ENDED, Phase, Record, Trouble
@@ -81,22 +82,13 @@ def advance(record: Record, phase: Phase, ports: Ports, *, at: datetime | None =
 
 
 def keep(record: Record, known: Record | None, at: datetime | None, ports: Ports) -> Record:
-    """Write the record with a reminder to look at or after `at` (None: none is needed). Raises Conflict.
-
-    The reminder is set before and the former one removed after: dying between them leaves one too many, which goes
-    when it comes due.
-    """
-    due = _minute(at) if at is not None else None
-    if known is not None and replace(record, due=due) == known:
+    """Write the record with a reminder to look at or after `at` (None: none is needed). Raises Conflict."""
+    due = whole_minute(at) if at is not None else None
+    wanted = replace(record, due=due)
+    if known is not None and wanted == known:
         return known
     former = _reminder(known) if known is not None else None
-    reminder = _reminder(replace(record, due=due))
-    if reminder is not None and reminder != former:
-        ports.reminders.set(reminder)
-    written = ports.rotations.write(replace(record, due=due))
-    if former is not None and former != reminder:
-        ports.reminders.remove(former)
-    return written
+    return written_with(_reminder(wanted), former, ports.reminders, lambda: ports.rotations.write(wanted))
 
 
 def check_unmoved(record: Record, ports: Ports) -> None:
@@ -161,9 +153,3 @@ def _same(record: Record, ports: Ports) -> Record:
 
 def _reminder(record: Record) -> Reminder | None:
     return Reminder(record.due, turn_of(record), text_of(record.path)) if record.due is not None else None
-
-
-def _minute(moment: datetime) -> datetime:
-    """The next whole minute, never an earlier one."""
-    whole = moment.replace(second=0, microsecond=0)
-    return whole if whole == moment else whole + timedelta(minutes=1)
