@@ -1,5 +1,6 @@
 """`lockstep events`: what happened, in order, and as it happens."""
 
+import signal
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -60,6 +61,8 @@ def command(
         found = client.ask("events", **asked)
         say(document(found, output) if output in ("json", "yaml") else "\n".join(_lines(found["events"], output)))
         return
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # see `main`
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         _follow(client, asked, output)
     except KeyboardInterrupt:  # how following ends

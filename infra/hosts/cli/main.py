@@ -1,6 +1,7 @@
 """`lockstep`: the command line. Every command is a module beside this one, named as the command."""
 
 import importlib
+import signal
 import sys
 
 import click
@@ -64,7 +65,13 @@ def cli() -> None:
 
 
 def main() -> None:
-    """The program's entry point."""
+    """The program's entry point.
+
+    An interrupt ends a command at once, by its signal. As an exception it might be raised where Python ignores those
+    (a callback within an import), be printed, and the command would go on. One that has to be left in order says so.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not in the background, where it is ignored
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         cli(prog_name="lockstep")
     except OSError as error:  # whatever a command expects to fail, it says itself; this is its own output

@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -65,6 +66,15 @@ class Process:
     def post(self, event: CloudEvent, target: str = "/") -> Response:
         headers, body = encode_binary(event)
         return self.ask("POST", target, body, dict(headers))
+
+    def deliver(self, event: CloudEvent) -> Response:
+        """As a broker does: an event that is to be retried is sent again, for a while."""
+        answer = self.post(event)
+        end = time.monotonic() + 60
+        while answer.status == 503 and time.monotonic() < end:
+            time.sleep(0.1)
+            answer = self.post(event)
+        return answer
 
     def output(self) -> str:
         return self.printed.read_text(errors="replace")

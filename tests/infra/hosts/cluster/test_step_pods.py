@@ -55,7 +55,7 @@ def pods(own_cluster: Cluster, eso_definitions: tuple[dict[str, Any], ...], open
 def test_a_change_goes_from_pod_to_pod(pods: Pods) -> None:
     pods.secret("producer", "source", password=CANARY)
     with pods.running("Service", "publish") as publish, pods.running("Service", "materialize") as materialize:
-        answer = publish.post(wire(SecretChanged(secret=SOURCE, seen="1/1")))
+        answer = publish.deliver(wire(SecretChanged(secret=SOURCE, seen="1/1")))
         published = said(answer)
         assert isinstance(published, SecretPublished), publish.output()
         assert (published.path, published.outcome) == (pods.path, "written")
@@ -63,7 +63,7 @@ def test_a_change_goes_from_pod_to_pod(pods: Pods) -> None:
         pushed = pods.cluster.admin.get(f"{ESO}/v1alpha1/namespaces/producer/pushsecrets/pushed")
         assert pushed["status"]["conditions"][0]["status"] == "True"
 
-        written = said(materialize.post(reply(answer)))
+        written = said(materialize.deliver(reply(answer)))
         assert isinstance(written, SecretMaterialized), materialize.output()
         target = pods.cluster.admin.get("/api/v1/namespaces/consumer/secrets/target")
         assert base64.b64decode(target["data"]["password"]) == CANARY.encode()
@@ -72,7 +72,7 @@ def test_a_change_goes_from_pod_to_pod(pods: Pods) -> None:
         assert pulled(pods)["binding"] == {"name": "target"}
 
         # what is another step's is refused by the step, by the API server and by the authority
-        refused = publish.post(reply(answer))
+        refused = publish.deliver(reply(answer))
         assert (refused.status, b"does not consume" in refused.body) == (422, True)
         for account, namespace, name in (("publish", "consumer", "target"), ("materialize", "producer", "source")):
             other = pods.cluster.api(pods.cluster.service_account_token("lockstep", account))
@@ -104,7 +104,7 @@ def test_two_replicas_at_work_on_one_event_write_once(pods: Pods) -> None:
         published = [said(answer) for answer in answers if answer.status == 200]
         assert published
         assert all(isinstance(each, SecretPublished) for each in published)
-        settled = said(one.post(event))
+        settled = said(one.deliver(event))
         assert isinstance(settled, SecretPublished)
         assert (settled.outcome, settled.version.number) == ("unchanged", 1)
         assert stored(pods) == {"password": CANARY.encode()}
@@ -120,7 +120,7 @@ def test_a_path_that_is_not_wired_for_it_is_refused(pods: Pods) -> None:
     pods.secret("producer", "source", password=CANARY)
     pods.cluster.admin.patch(f"{ESO}/v1alpha1/namespaces/producer/pushsecrets/pushed", elsewhere)
     with pods.running("Service", "publish") as publish:
-        answer = publish.post(wire(SecretChanged(secret=SOURCE, seen="1/1")))
+        answer = publish.deliver(wire(SecretChanged(secret=SOURCE, seen="1/1")))
         assert answer.status in {422, 503}, answer
         assert b"pods/other" in answer.body
         assert VaultAuthority(pods.openbao.engine()).read(PathRef(mount="secret", path="pods/other")) is None
@@ -132,9 +132,9 @@ def test_a_manifest_that_its_watch_does_not_know_yet_is_waited_for(pods: Pods) -
     unknown = ManifestRef(kind="PushSecret", namespace="producer", name="later")
     known = ManifestRef(kind="PushSecret", namespace="producer", name="pushed")
     with pods.running("Service", "publish") as publish:
-        answer = publish.post(wire(WiringChanged(manifest=unknown, change="added", generation="u.1.1")))
+        answer = publish.deliver(wire(WiringChanged(manifest=unknown, change="added", generation="u.1.1")))
         assert (answer.status, b"not known here yet" in answer.body) == (503, True)
-        told = publish.post(wire(WiringChanged(manifest=known, change="changed", generation="another.2")))
+        told = publish.deliver(wire(WiringChanged(manifest=known, change="changed", generation="another.2")))
         assert isinstance(said(told), SecretPublished), publish.output()
 
 
@@ -147,12 +147,12 @@ def test_the_sweep_hears_of_the_time_from_a_ping_source(pods: Pods) -> None:
         data=json.dumps({"schedule": "sweep", "shard": 0, "shards": 1}).encode(),
     )  # fmt: skip
     with pods.running("Service", "sweep") as sweep, pods.running("Service", "publish") as publish:
-        answer = sweep.post(tick)
+        answer = sweep.deliver(tick)
         asked = said(answer)
         assert isinstance(asked, PublishRequested), sweep.output()
         assert asked.path == pods.path
-        assert isinstance(said(publish.post(reply(answer))), SecretPublished), publish.output()
-        assert publish.post(tick).status == 422
+        assert isinstance(said(publish.deliver(reply(answer))), SecretPublished), publish.output()
+        assert publish.deliver(tick).status == 422
         assert sweep.output().splitlines()[1:] == []
 
 
