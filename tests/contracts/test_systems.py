@@ -70,9 +70,10 @@ def test_apply_replaces_the_password_and_may_be_repeated(bench: Bench) -> None:
         assert not bench.lets_in(account, "first")
 
 
-def test_dual_keeps_the_old_password_until_it_is_revoked(bench: Bench) -> None:
-    if "dual" not in bench.system.strategies:
-        pytest.skip("an account of this system has one password")
+@pytest.mark.parametrize("kind", ["fake", pytest.param("redis", marks=pytest.mark.e2e)])
+def test_dual_keeps_the_old_password_until_it_is_revoked(kind: str, request: pytest.FixtureRequest) -> None:
+    bench = made(kind, request)
+    assert "dual" in bench.system.strategies
     account = bench.account("first")
     old, new = credential(account, "first"), credential(account, "second")
     for _ in range(2):
