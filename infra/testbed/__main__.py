@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from infra.testbed import binaries, building, packages
+from infra.testbed import binaries, building, generating, packages
 from infra.testbed.cluster import Cluster, launch
 from infra.testbed.failures import TestbedError
 
@@ -25,6 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _up(given.kubeconfig)
         _servers(packages.provide if given.command == "build" else packages.find)
         found = building.provide() if given.command == "build" else binaries.find()
+        if given.command == "build":
+            _say(f"definitions of External Secrets Operator: {generating.provide()}")
     except TestbedError as failure:
         sys.stderr.write(f"{failure}\n")
         return 1

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TextIO
 
@@ -33,11 +33,17 @@ def provide(out: TextIO | None = None) -> binaries.Binaries:
     return binaries.find()
 
 
-def install(recipe: Recipe, cache: Path, go: Go, out: TextIO | None = None) -> Path:
-    """Build one recipe's programs into the cache; the folder appears when all are there. Raises BuildError."""
+def install(
+    recipe: Recipe, cache: Path, go: Go, out: TextIO | None = None, finish: Callable[[Path], None] = lambda _: None
+) -> Path:
+    """Build one recipe's programs into the cache; the folder appears when all are there. Raises BuildError.
+
+    `finish` adds to the folder what the programs make.
+    """
     target = cache / recipe.folder_name
     with tempfile.TemporaryDirectory(prefix=".building-", dir=cache) as building:
         _build(recipe, Path(building), go, out)
+        finish(Path(building))
         shutil.rmtree(target, ignore_errors=True)
         os.rename(building, target)
         Path(building).mkdir()  # for its context to remove

@@ -1,8 +1,9 @@
 """Custom resource definitions as their projects publish them: found, installed unchanged, and waited for.
 
-None are kept here: whoever wants the kinds of a project points LOCKSTEP_TESTBED_CRDS at its files (directories or
-files, separated as in PATH), or puts them into `crds/` in the cache. Without them, definitions that take anything
-stand in for the kinds that we know (see open_definitions).
+None are kept here. External Secrets Operator's are generated from its own types by `make testbed` (see generating).
+Whoever wants the kinds of another project, or another release, points LOCKSTEP_TESTBED_CRDS at its files (directories
+or files, separated as in PATH), or puts them into `crds/` in the cache. Without them, definitions that take anything
+stand in for the other kinds that we know (see open_definitions).
 """
 
 import os
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import yaml
 
-from infra.testbed import binaries, open_definitions
+from infra.testbed import binaries, generating, open_definitions
 from infra.testbed.api import Api, Object
 from infra.testbed.failures import ApiError, ClusterError, TestbedError
 
@@ -39,11 +40,13 @@ def find(groups: Iterable[str], environ: Mapping[str, str] | None = None) -> tup
     found: list[Object] = []
     for group in groups:
         of_group = [definition for definition in known if definition["spec"]["group"] == group]
+        if not of_group and group == generating.GROUP:
+            of_group = list(load([generating.folder(environ)]))
         of_group = of_group or list(open_definitions.of_group(group))
         if not of_group:
             raise NoDefinitionsError(
-                f"no definitions of {group} on this machine: put the project's own files, unchanged, into a directory "
-                f"and name it in {VARIABLE}"
+                f"no definitions of {group} on this machine: run `make testbed`, or put the project's own files, "
+                f"unchanged, into a directory and name it in {VARIABLE}"
             )
         found.extend(of_group)
     return tuple(found)

@@ -21,13 +21,6 @@ class Kind:
 
 
 KINDS: dict[str, tuple[Kind, ...]] = {
-    "external-secrets.io": (
-        Kind("pushsecrets", "PushSecret", ("v1alpha1",)),
-        Kind("externalsecrets", "ExternalSecret", ("v1", "v1beta1")),
-        Kind("secretstores", "SecretStore", ("v1", "v1beta1")),
-        Kind("clustersecretstores", "ClusterSecretStore", ("v1", "v1beta1"), namespaced=False),
-        Kind("clusterexternalsecrets", "ClusterExternalSecret", ("v1", "v1beta1"), namespaced=False),
-    ),
     "eventing.knative.dev": (
         Kind("brokers", "Broker"),
         Kind("triggers", "Trigger"),
@@ -44,6 +37,7 @@ KINDS: dict[str, tuple[Kind, ...]] = {
         Kind("servicemonitors", "ServiceMonitor"),
         Kind("podmonitors", "PodMonitor"),
         Kind("prometheusrules", "PrometheusRule"),
+        Kind("alertmanagerconfigs", "AlertmanagerConfig", ("v1alpha1",)),
     ),
 }
 

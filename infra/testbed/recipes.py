@@ -68,4 +68,11 @@ KUBERNETES = Recipe(
     tells_version=True,
 )
 ETCD = Recipe("etcd", "go.etcd.io/etcd/server/v3", (("etcd", "go.etcd.io/etcd/server/v3"),), _MODULES / "etcd")
-RECIPES = (ETCD, KUBERNETES)
+# Not a program of the project, but its types and the generator with which it makes its definitions of them.
+EXTERNAL_SECRETS = Recipe(
+    "external-secrets",
+    "github.com/external-secrets/external-secrets",
+    (("controller-gen", "sigs.k8s.io/controller-tools/cmd/controller-gen"),),
+    _MODULES / "external-secrets",
+)
+RECIPES = (ETCD, KUBERNETES, EXTERNAL_SECRETS)

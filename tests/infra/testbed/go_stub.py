@@ -5,6 +5,17 @@ from pathlib import Path
 
 from infra.testbed.recipes import Recipe
 
+# What each program is: one that makes a definition where it is asked to, as a generator does.
+GENERATOR = """\
+#!/bin/sh
+for each; do
+  case $each in output:crd:dir=*)
+    /bin/mkdir -p "${each#output:crd:dir=}"
+    made='{"kind": "CustomResourceDefinition", "metadata": {"name": "widgets.external-secrets.io"},'
+    echo "$made \\"spec\\": {\\"group\\": \\"external-secrets.io\\"}}" > "${each#output:crd:dir=}/widgets.yaml"
+  esac
+done
+"""
 _SCRIPT = """\
 #!{python}
 import os, sys, time
@@ -21,7 +32,7 @@ elif sys.argv[1] == "build":
         time.sleep(0.01)
     for package in sys.argv[sys.argv.index("-o") + 2 :]:
         path = into + package.rpartition("/")[2] if into.endswith("/") else into
-        open(path, "w").write("#!/bin/sh\\n")
+        open(path, "w").write({makes!r})
         os.chmod(path, 0o755)
 """
 
@@ -30,8 +41,9 @@ class GoStub:
     """`path` is its directory, for PATH; `calls` are the arguments of every call so far."""
 
     def __init__(
-        self, path: Path, version: str = "go1.26.0", *, fails: str = "", fetches: bool = False, held: bool = False
-    ) -> None:
+        self, path: Path, version: str = "go1.26.0", *, fails: str = "", fetches: bool = False, held: bool = False,
+        makes: str = GENERATOR,
+    ) -> None:  # fmt: skip
         self.path = path
         self._calls = path / "calls"
         self._gate = path / "gate"
@@ -45,6 +57,7 @@ class GoStub:
             fails=fails,
             fetches=fetches,
             gate=str(self._gate),
+            makes=makes,
         )
         (path / "go").write_text(script)
         (path / "go").chmod(0o755)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.testbed import binaries, building
+from infra.testbed import binaries, building, crds, generating
 from infra.testbed.failures import BuildError
 from infra.testbed.toolchain import Go
 from tests.infra.testbed.go_stub import GoStub, recipe
@@ -58,5 +58,19 @@ def test_two_processes_at_once_build_once(tmp_path: Path) -> None:
         go.let_go()
         told = [process.communicate(timeout=PATIENCE)[1] for process in (first, second)]
     assert (first.returncode, second.returncode) == (0, 0), told
-    assert len([call for call in go.calls if call.startswith("build")]) == 2  # etcd, and the Kubernetes programs
+    # etcd, the Kubernetes programs, and what makes definitions
+    assert len([call for call in go.calls if call.startswith("build")]) == 3
     assert binaries.find(environ).etcd.is_file()
+    (made,) = crds.find([generating.GROUP], environ)
+    assert made["metadata"]["name"] == "widgets.external-secrets.io"
+
+
+def test_a_generator_that_makes_nothing_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    go = GoStub(tmp_path / "go", makes="#!/bin/sh\necho no types here >&2\n")
+    monkeypatch.setenv("PATH", f"{go.path}:/usr/bin:/bin")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with pytest.raises(BuildError, match=r"made no definitions of .*external-secrets v\S+: no types here"):
+        generating.provide(io.StringIO())
+    assert not generating.folder().exists()
+    with pytest.raises(crds.NoDefinitionsError, match="make testbed"):
+        crds.find([generating.GROUP])

@@ -39,6 +39,18 @@ def test_definitions_are_found_by_group_in_the_named_places(tmp_path: Path) -> N
 
 
 @pytest.mark.e2e
+def test_external_secrets_kinds_are_its_own(cluster: Cluster, eso_definitions: tuple[Object, ...]) -> None:
+    """Generated from its types, as its project does: nothing stands in for them, so a wrong document is refused."""
+    kinds = {one["spec"]["names"]["kind"] for one in eso_definitions}
+    assert kinds >= {"PushSecret", "ExternalSecret", "SecretStore", "ClusterSecretStore", "ClusterExternalSecret"}
+    cluster.install(eso_definitions)
+    path = "/apis/external-secrets.io/v1/namespaces/default/externalsecrets"
+    body = {"apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret", "metadata": {"name": "wrong"}}
+    with pytest.raises(ApiError, match="creationPolicy"):
+        cluster.admin.post(path, {**body, "spec": {"target": {"creationPolicy": "Nobody"}}})
+
+
+@pytest.mark.e2e
 def test_an_installed_kind_is_served_with_its_schema(cluster: Cluster, namespace: str) -> None:
     group = f"{uuid.uuid4().hex[:8]}.example.com"
     cluster.install([definition(group)])

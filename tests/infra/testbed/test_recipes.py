@@ -2,12 +2,13 @@
 
 import re
 
-from infra.testbed.recipes import ETCD, KUBERNETES
+from infra.testbed.recipes import ETCD, EXTERNAL_SECRETS, KUBERNETES
 
 
 def test_the_versions_are_those_of_the_go_mod_files() -> None:
     assert re.fullmatch(r"v1\.3[4-9]\.\d+", KUBERNETES.version)
     assert re.fullmatch(r"v3\.\d+\.\d+", ETCD.version)
+    assert re.fullmatch(r"v\d+\.\d+\.\d+", EXTERNAL_SECRETS.version)
 
 
 def test_every_replaced_module_is_of_the_same_release() -> None:
