@@ -5,12 +5,13 @@ comes twice, late or beside another finds out from the target itself that there 
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from typing import Literal
 
 from events.errors import EventError
 from events.event import Event
 from events.orders import MaterializeRequested
-from events.references import ManifestRef, PathRef, Version
+from events.references import ManifestRef, PathRef, SecretRef, Version
 from events.secret import SecretDrifted, SecretMaterialized, SecretPublished
 from events.wiring import WiringChanged
 from functions._ahead import TargetsAhead
@@ -39,14 +40,20 @@ def handle(
     consumers = _consumers(event, ports)
     bounds = _lower_bounds(event)
     reads = VouchedReads(ports, bounds)
-    with TargetsAhead((consumer.target for consumer in consumers if _writes(consumer, ports)), ports) as targets:
+    with ExitStack() as asked:
+        if isinstance(event, SecretPublished) and consumers:
+            asked.enter_context(reads.asking(event.path))
+        targets = asked.enter_context(TargetsAhead(_written(consumers, ports), ports))
         if isinstance(event, SecretPublished) and consumers:
             reads.newest(event.path)  # a failure to read what all of them share is nobody's alone
         yield from _each(consumers, event, reads, targets, ports)
 
 
-def _writes(consumer: ExternalSecret, ports: Ports) -> bool:
-    return consumer.spec.target.creation_policy != "None" and not ports.wiring.problem(consumer.ref)
+def _written(consumers: tuple[ExternalSecret, ...], ports: Ports) -> Iterator[SecretRef]:
+    """The targets that are worth reading ahead."""
+    for consumer in consumers:
+        if consumer.spec.target.creation_policy != "None" and not ports.wiring.problem(consumer.ref):
+            yield consumer.target
 
 
 def _each(

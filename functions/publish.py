@@ -11,9 +11,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Literal
 
+from events.claim import ClaimRequested, ClaimTaken
 from events.event import Event
-from events.operation import ClaimTaken
-from events.orders import ClaimRequested, PublishRequested
+from events.orders import PublishRequested
 from events.references import PathRef, SecretRef, Version
 from events.secret import SecretChanged, SecretConflicted, SecretPublished
 from events.wiring import WiringChanged
@@ -168,9 +168,9 @@ def _held(task: Task, known: Publication | None, ports: Ports) -> Held:
     beside = task.push.source if known is not None else None
     with ExitStack() as asked:
         claimed = asked.enter_context(ports.claims.reading(task.path))
+        storing = asked.enter_context(ports.authority.reading(task.path))
         sourcing = asked.enter_context(ports.sources.reading(beside)) if beside is not None else None
-        stored = ports.authority.read(task.path)
-        claim = claimed()
+        stored, claim = storing(), claimed()
         if known is not None and stored is not None and stored.version == known.version:
             read = {beside: sourcing()} if beside is not None and sourcing is not None else NOTHING_READ
             return Held(stored, claim, read)

@@ -114,8 +114,8 @@ class Broker:
 
     # --- Accepting ----------------------------------------------------------------------------------------------
 
-    def accept(self, event: CloudEvent, principal: Principal) -> Future[int]:
-        """Take an event; its sequence number, once it is durable.
+    def accept(self, event: CloudEvent, principal: Principal, *, here: bool = False) -> Future[int]:
+        """Take an event; its sequence number, once it is durable. `here`: who calls waits for that anyway.
 
         Raises RefusedError (may not be sent, is too large, or too much is pending) and BrokerClosedError at once;
         the future raises BrokerFullError, and then nothing was stored.
@@ -128,7 +128,7 @@ class Broker:
         early = HandingOut[int](lambda sequence: [(sequence, incoming[0])], self._hand_out, self._take_back)
         return self._writer.submit(
             work, lambda _: self._dispatcher.announce(early.deliveries),
-            partial(self._accounts.release, str(principal)), early,
+            partial(self._accounts.release, str(principal)), early, here=here,
         )  # fmt: skip
 
     def accept_many(self, events: Iterable[CloudEvent], principal: Principal) -> Future[tuple[int, ...]]:

@@ -20,6 +20,7 @@ _COMPARE: dict[str, Callable[[str, str], bool]] = {
 }
 _KNOWN = (*_COMPARE, "all", "any", "not")
 MAX_DEPTH = 16
+ANY_ATTRIBUTE = frozenset({"*"})  # what a predicate looks at that nobody told of; no attribute has this name
 
 
 def compile_filters(spec: Mapping[str, Any], where: str) -> Predicate:
@@ -36,6 +37,26 @@ def compile_filters(spec: Mapping[str, Any], where: str) -> Predicate:
     if not isinstance(legacy, Mapping) or set(legacy) - {"attributes"}:
         raise TriggerError(f"{where}: spec.filter holds only 'attributes'; other dialects belong in spec.filters")
     return _legacy(legacy.get("attributes") or {}, f"{where}: spec.filter.attributes")
+
+
+def attributes_asked(spec: Mapping[str, Any]) -> frozenset[str]:
+    """The names of the attributes that the predicate of this `spec`, which compiles, looks at."""
+    filters = spec.get("filters")
+    if filters:
+        return frozenset[str]().union(*map(_names, filters))
+    return frozenset((spec.get("filter") or {}).get("attributes") or {})
+
+
+def _names(one: Any) -> frozenset[str]:
+    found: frozenset[str] = frozenset()
+    for dialect, body in (one or {}).items():
+        if dialect in _COMPARE:
+            found |= frozenset(body or {})
+        elif dialect == "not":
+            found |= _names(body)
+        else:
+            found = found.union(*map(_names, body or []))
+    return found
 
 
 def _everything(attributes: Attributes) -> bool:

@@ -16,6 +16,7 @@ from events.http_binding import MAX_BODY_BYTES, decode
 from infra.broker.broker import Broker
 from infra.broker.errors import BrokerClosedError, BrokerFullError, RefusedError
 from infra.broker.principal import Principal
+from infra.broker.request_body import Limit, whole_body
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -31,6 +32,8 @@ _TITLES = {
     413: "Content Too Large", 503: "Service Unavailable",
 }  # fmt: skip
 _log = logging.getLogger("lockstep.ingress")
+_TOO_LARGE = f"the event is larger than {MAX_EVENT_BYTES // 1024} KiB; send a reference, not the data"
+_LIMIT = Limit(MAX_BODY_BYTES, _TOO_LARGE, "the connection closed before the event was complete")
 _MAX_DETAIL = 400  # error bodies stay short: they end up in dead letters of 768 bytes elsewhere
 
 
@@ -65,7 +68,7 @@ class Ingress:
             raise RefusedError(405, "events come by POST")
         address = _address(scope["path"])
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
-        event = _decode(headers, await _body(headers, receive))
+        event = _decode(headers, await whole_body(scope["headers"], receive, _LIMIT))
         broker = self._brokers.get(address)
         if broker is None:
             raise RefusedError(404, f"there is no broker {address[0][:80]}/{address[1][:80]}")
@@ -84,7 +87,7 @@ def _address(path: str) -> tuple[str, str]:
 def _decode(headers: Headers, body: bytes) -> CloudEvent:
     binary = not any(n.lower() == "content-type" and "application/cloudevents" in v.lower() for n, v in headers)
     if binary and len(body) > MAX_EVENT_BYTES:
-        raise _too_large()
+        raise RefusedError(413, _TOO_LARGE)
     try:
         return translate(decode(headers, body))  # before anything is stored, so that Triggers see our types alone
     except CarriedValuesError as error:
@@ -92,29 +95,6 @@ def _decode(headers: Headers, body: bytes) -> CloudEvent:
         raise RefusedError(400, str(error)) from None
     except EventError as error:
         raise RefusedError(400, str(error)) from None
-
-
-async def _body(headers: Headers, receive: Receive) -> bytes:
-    announced = next((v for n, v in headers if n.lower() == "content-length"), "0")
-    if announced.isdecimal() and int(announced[:12]) > MAX_BODY_BYTES:
-        raise _too_large()
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            raise RefusedError(400, "the connection closed before the event was complete")
-        part: bytes = message.get("body", b"")
-        size += len(part)
-        if size > MAX_BODY_BYTES:
-            raise _too_large()
-        parts.append(part)
-        if not message.get("more_body", False):
-            return parts[0] if len(parts) == 1 else b"".join(parts)
-
-
-def _too_large() -> RefusedError:
-    return RefusedError(413, f"the event is larger than {MAX_EVENT_BYTES // 1024} KiB; send a reference, not the data")
 
 
 async def _problem(send: Send, status: int, detail: str, retry_after: int | None) -> None:

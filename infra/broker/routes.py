@@ -11,6 +11,8 @@ from infra.broker.subscriber import Answer, Subscriber
 from infra.broker.trigger import DeliverySpec, Destination, Trigger
 
 _SINK = "/dead-letter"  # no Trigger's name holds a slash
+_TYPE_ALONE = frozenset({"type"})
+_MOST_TYPES = 1024  # whose routes are remembered: foreign types are without number
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +43,21 @@ class Routes:
         """Raises TriggerError for a subscriber or sink that is not among `subscribers` (by Service name or uri)."""
         self.by_name: dict[str, Route] = {}
         self._matching: list[tuple[str, Predicate]] = []
+        self._asked: frozenset[str] = frozenset()
+        self._of_type: dict[str, tuple[str, ...]] = {}
         for trigger in triggers:
             self._add(trigger, subscribers)
 
     def matching(self, event: CloudEvent) -> tuple[str, ...]:
         """Names of the routes that want this event."""
+        known = self._of_type.get(event.type)
+        if known is not None:
+            return known
         attributes = event.attributes()
-        return tuple(name for name, matches in self._matching if matches(attributes))
+        found = tuple(name for name, matches in self._matching if matches(attributes))
+        if self._asked <= _TYPE_ALONE and len(self._of_type) < _MOST_TYPES:
+            self._of_type[event.type] = found
+        return found
 
     def _add(self, trigger: Trigger, subscribers: Mapping[str, Subscriber]) -> None:
         if trigger.name in self.by_name:
@@ -74,6 +84,7 @@ class Routes:
             sink=sink,
         )  # fmt: skip
         self._matching.append((trigger.name, trigger.matches))
+        self._asked |= trigger.asks
 
 
 class _Gone:

@@ -30,7 +30,8 @@ Accepted = tuple[int, Reply]
 
 
 class Settler:
-    """Every method returns at once; `then` is called in the writer's thread when the outcome is durable.
+    """Every method returns at once, but for `completed`, which may write the outcome itself; `then` is called when the
+    outcome is durable, where it was written.
 
     Until that the delivery counts as under way, and after a crash it is made again.
     """
@@ -55,7 +56,7 @@ class Settler:
                 finish(transaction, delivery.sequence, delivery.route, outcome)
             return [(store_event(transaction, stamped, routes), (stamped, routes)) for stamped, routes in replies]
 
-        self._persist(work, then, broken, ahead)
+        self._persist(work, then, broken, ahead, here=True)
 
     def postponed(self, delivery: Delivery, outcome: Outcome, due: int | None, then: Callable[[], object]) -> None:
         """Record a failed attempt, or that the delivery is held."""
@@ -117,7 +118,7 @@ class Settler:
 
     def _persist(
         self, work: Callable[[Transaction], T], then: Callable[[T], object],
-        broken: Callable[[Exception], object] | None = None, ahead: Ahead[T] | None = None,
+        broken: Callable[[Exception], object] | None = None, ahead: Ahead[T] | None = None, *, here: bool = False,
     ) -> None:  # fmt: skip
         def failed(error: Exception) -> None:
             if isinstance(error, BrokerClosedError):
@@ -127,7 +128,7 @@ class Settler:
                 return
             self._timers.after(_FULL_PAUSE, lambda: self._writer.post(work, then, failed, ahead))
 
-        self._writer.post(work, then, failed, ahead)
+        self._writer.post(work, then, failed, ahead, here=here)
 
 
 def _supersede_dead_letters(transaction: Transaction, delivery: Delivery, route: str, at: int) -> None:

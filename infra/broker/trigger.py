@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from infra.broker.durations import parse_duration
 from infra.broker.errors import TriggerError
-from infra.broker.filters import Predicate, compile_filters
+from infra.broker.filters import ANY_ATTRIBUTE, Predicate, attributes_asked, compile_filters
 
 API_VERSION = "eventing.knative.dev/v1"
 ORDER_ANNOTATION = "kafka.eventing.knative.dev/delivery.order"
@@ -53,7 +53,7 @@ class DeliverySpec:
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """A subscription: which events of a broker go where, and how."""
+    """A subscription: which events of a broker go where, and how. `asks` are the attributes that `matches` looks at."""
 
     name: str
     namespace: str
@@ -63,6 +63,7 @@ class Trigger:
     delivery: DeliverySpec = DeliverySpec()
     dead_letter_sink: Destination | None = None
     ordered: bool = True
+    asks: frozenset[str] = ANY_ATTRIBUTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,7 @@ def parse_trigger(document: Mapping[str, Any], brokers: Mapping[tuple[str, str],
         delivery=delivery or defaults.delivery or DeliverySpec(),
         dead_letter_sink=sink or defaults.dead_letter_sink,
         ordered=_ordered(document, where),
+        asks=attributes_asked(spec),
     )  # fmt: skip
 
 

@@ -1,4 +1,7 @@
-"""The one writer: a thread that commits everything queued in one transaction (group commit).
+"""The one writer: commits everything queued in one transaction (group commit).
+
+It is a thread of its own; but who has nothing else to do, and finds nobody writing and nothing queued, commits its job
+itself (`here`): to wake a thread, and to be woken by it, takes longer than what it would do.
 
 A job is a closure over the open transaction. Its result is given only once it is durable. A job that fails rolls
 back alone; one that storage fails (disk full) gets BrokerFullError and did not happen.
@@ -15,7 +18,7 @@ import sqlite3
 from collections.abc import Callable
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any, Protocol, TypeVar
 
 from infra.broker.errors import BrokerClosedError, BrokerFullError
@@ -56,7 +59,7 @@ _Result = tuple[_Job, Any, Exception | None]
 
 
 class Writer:
-    """Runs jobs in the order they came. `then` and `failed` are called in the writer's thread, and must be short."""
+    """Runs jobs in the order they came. `then` and `failed` are called where they are written, and must be short."""
 
     def __init__(self, connection: sqlite3.Connection, committed: Callable[[int], object] = int) -> None:
         """`committed` is told the last sequence number after every commit."""
@@ -65,6 +68,9 @@ class Writer:
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._committed = committed
         self._closed = False
+        self._turn = Lock()  # held by whoever writes, until all are told
+        self._guard = Lock()
+        self._queued = 0  # jobs that came before: none may be written here until they are
         self.full = False  # whether the last commit failed for want of storage
         self.commits = 0
         self._thread = Thread(target=self._run, name="broker-writer", daemon=True)
@@ -86,10 +92,12 @@ class Writer:
         then: Callable[[T], object] | None = None,
         failed: Callable[[], object] | None = None,
         ahead: Ahead[T] | None = None,
+        *,
+        here: bool = False,
     ) -> Future[T]:
         """Queue a job; its future gives the result once it is durable, after `then` was called with it.
 
-        `failed` is called before the future raises.
+        `failed` is called before the future raises. `here`: as `post`.
         """
         future: Future[T] = Future()
         # Running from the start: a waiter that goes away must not take back what is being written.
@@ -105,26 +113,48 @@ class Writer:
                 failed()
             future.set_exception(error)
 
-        self.post(work, done, undone, ahead)
+        self.post(work, done, undone, ahead, here=here)
         return future
 
     def post(
         self, work: Callable[[Transaction], T], then: Callable[[T], object], failed: Callable[[Exception], object],
-        ahead: Ahead[T] | None = None,
+        ahead: Ahead[T] | None = None, *, here: bool = False,
     ) -> None:  # fmt: skip
-        """Queue a job without a future."""
-        if self._closed:
+        """Queue a job without a future. `here`: write it in the caller's thread if it is its turn; then it is durable,
+        or failed, when this returns."""
+        job = _Job(work, then, failed, ahead)
+        with self._guard:
+            closed = self._closed
+            own = here and not closed and not self._queued and self._turn.acquire(blocking=False)
+            if not closed and not own:
+                self._queued += 1
+                self._queue.put(job)
+        if own:
+            self._write_here(job)
+        elif closed:
             failed(BrokerClosedError("the broker is stopped; send the event again when it is back"))
-            return
-        self._queue.put(_Job(work, then, failed, ahead))
 
     def close(self) -> None:
         """Commit what is queued, refuse what comes later, and end the thread."""
-        if not self._closed:
-            self._closed = True
-            self._queue.put(None)
+        self._end()
         self._thread.join()
-        self._refuse_rest()
+        with self._turn:  # whoever writes in a thread of its own is through
+            self._refuse_rest()
+
+    def _end(self) -> None:
+        with self._guard:
+            if not self._closed:
+                self._closed = True
+                self._queue.put(None)
+
+    def _write_here(self, job: _Job) -> None:
+        try:
+            self._commit([job])
+        except BaseException:
+            self._end()  # a callback failed, which is a defect: as in the thread
+            raise
+        finally:
+            self._turn.release()
 
     def _run(self) -> None:
         try:
@@ -132,23 +162,27 @@ class Writer:
                 pass
         finally:
             # Also when a callback failed, which is a defect: whoever waits is told, and nothing new is taken.
-            self._closed = True
+            with self._guard:
+                self._closed = True
             self._refuse_rest()
 
     def _round(self) -> bool:
         """Commit one batch; False when the writer is to end."""
         batch: list[_Job] = []
         job = self._queue.get()
-        while job is not None:
-            batch.append(job)
-            if len(batch) >= MAX_BATCH:
-                break
-            try:
-                job = self._queue.get_nowait()
-            except Empty:
-                break
-        if batch:
-            self._commit(batch)
+        with self._turn:
+            while job is not None:
+                batch.append(job)
+                if len(batch) >= MAX_BATCH:
+                    break
+                try:
+                    job = self._queue.get_nowait()
+                except Empty:
+                    break
+            if batch:
+                self._commit(batch)
+        with self._guard:
+            self._queued -= len(batch)
         return job is not None
 
     def _commit(self, batch: list[_Job]) -> None:

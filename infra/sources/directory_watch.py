@@ -20,7 +20,6 @@ _DEPTH = 3  # namespaces / <namespace> / <secret> / ..<stamp>
 _FIRST_RECHECK = 0.02  # seconds
 _LONGEST_RECHECK = 1.0
 _OUR_WRITE = 0.02  # seconds that a Secret of ours is left alone: a write of ours wakes the watch many times
-_REST = 0.004  # seconds that nothing is heard after news of Secrets of ours alone: looks at them wait longer anyway
 _AT_ONCE = 64  # Secrets of a listing that are looked at before news is heard again
 
 
@@ -75,7 +74,7 @@ class DirectoryWatch:
         self._compared = threading.Event()
         self._unlisted: dict[str, tuple[float, str]] = {}  # namespaces to be listed again: when, and why they were not
         self._ours: set[SecretRef] = set()
-        self._only_ours = False  # whether all that was heard last was about them
+        self._our_names: set[str] = set()  # the same, as text
         self._told: dict[SecretRef, str] = {}  # what the last look found, once it was emitted (or was no news)
         self._emitted: dict[SecretRef, float] = {}
         self._error: str | None = None
@@ -85,6 +84,7 @@ class DirectoryWatch:
         self._tree = TreeWatch(
             [namespaces], self._changed, on_time=self._on_time, depth=_DEPTH, notice=notice,
             interval=interval, name="directory-watch",
+            unhurried=self._is_ours,  # looks at them wait longer anyway
         )  # fmt: skip
 
     def start(self) -> None:
@@ -118,15 +118,17 @@ class DirectoryWatch:
 
     def _changed(self, paths: frozenset[Path]) -> None:
         # One update is a dozen paths of one Secret: fewer names first.
-        self._only_ours = True
         for parts in {found for path in paths if (found := self._parts(path)) is not None}:
             if len(parts) == 2:
                 for ref in filter(self._interested, _reference(*parts)):
-                    self._only_ours &= ref in self._ours
                     self._look_soon(ref)
             else:
-                self._only_ours = False
                 self._listed.update(dict.fromkeys(self._concerned(parts)))
+
+    def _is_ours(self, directory: str) -> bool:
+        """Whether it is within a Secret that we write."""
+        parts = directory[len(self._prefix) :].split("/", 2)
+        return directory.startswith(self._prefix) and len(parts) > 1 and f"{parts[0]}/{parts[1]}" in self._our_names
 
     def _parts(self, path: Path) -> tuple[str, ...] | None:
         """Namespace and name, as far as the path tells them; None for one that is not below the namespaces."""
@@ -175,9 +177,6 @@ class DirectoryWatch:
         if self._listed:
             return 0.0
         self._compared.set()
-        if self._only_ours:
-            self._only_ours = False
-            time.sleep(_REST)
         dues = [look.due for look in self._looks.values()] + [due for due, _ in self._unlisted.values()]
         return max(0.0, min(dues) - time.monotonic()) if dues else None
 
@@ -197,6 +196,7 @@ class DirectoryWatch:
     def _compare(self, ref: SecretRef, look: _Look, head: SecretHead | None) -> None:
         ours = head is not None and bool(head.owner) and not head.drifted and not self._derived(ref)
         (self._ours.add if ours else self._ours.discard)(ref)
+        (self._our_names.add if ours else self._our_names.discard)(str(ref))
         if head is None:
             if ref in self._told or self._known(ref) is not None:
                 self._tell(ref, look, "absent", SecretRemoved(secret=ref))

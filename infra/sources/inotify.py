@@ -11,7 +11,7 @@ import select
 import struct
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _HEADER = struct.Struct("iIII")  # wd, mask, cookie, length of the name that follows
 _READ = 256 * 1024  # bytes; thousands of events at a time
@@ -44,8 +44,7 @@ WATCHED = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Raw:
+class Raw(NamedTuple):
     """One notification: `name` is the entry of the watched directory `wd`, "" for that directory itself."""
 
     wd: int

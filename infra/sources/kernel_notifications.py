@@ -2,7 +2,8 @@
 
 import errno
 import os
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from infra.sources.inotify import WATCHED, Inotify, Mask, Raw
@@ -10,7 +11,9 @@ from infra.sources.inotify import WATCHED, Inotify, Mask, Raw
 # Seconds. One update of a Secret is a dozen notifications within less than this; hearing each alone costs more time
 # than it saves, and costs it of those who propagate the update.
 _GATHER = 0.0005
+_LINGER = 0.004  # seconds that more is listened for where nobody is in a hurry to hear
 _LOOK_AGAIN = 1.0  # seconds; how often a root is looked for whose parent directory is missing too
+_SAID_ONCE = Mask.MODIFY | Mask.CLOSE_WRITE | Mask.ATTRIB  # of an entry: to be told again adds nothing
 _LIMITS = {errno.ENOSPC, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 
 
@@ -19,11 +22,15 @@ class KernelNotifications:
 
     A directory is watched before it is listed, so an entry is either listed or notified. Every root is watched from
     its parent too: it may be a file, be replaced, or come later. When the kernel's queue overflows, everything is
-    watched anew and the roots are reported. Raises OSError where the kernel's limits are reached.
+    watched anew and the roots are reported. Raises OSError where the kernel's limits are reached. `unhurried` tells
+    directories in which changes may be told of a moment later, as many as there are by then together.
     """
 
-    def __init__(self, roots: Sequence[Path], depth: int) -> None:
+    def __init__(
+        self, roots: Sequence[Path], depth: int, unhurried: Callable[[str], bool] = lambda directory: False
+    ) -> None:
         self._depth = depth
+        self._unhurried = unhurried
         self._roots = {str(root) for root in roots}
         self._anchors = {os.path.dirname(root) for root in self._roots}
         self._paths: dict[int, str] = {}
@@ -40,7 +47,7 @@ class KernelNotifications:
         missing = self._anchors - self._numbers.keys()
         if missing:
             timeout = _LOOK_AGAIN if timeout is None else min(timeout, _LOOK_AGAIN)
-        changed = {path for raw in self._inotify.wait(timeout, _GATHER) for path in self._changes(raw)}
+        changed = {path for raw in self._heard(timeout) for path in self._changes(raw)}
         for anchor in missing:
             changed.update(self._watch_anchor(anchor))
         return frozenset(Path(path) for path in changed)
@@ -50,6 +57,17 @@ class KernelNotifications:
 
     def close(self) -> None:
         self._inotify.close()
+
+    def _heard(self, timeout: float | None) -> Iterator[Raw]:
+        heard = self._inotify.wait(timeout, _GATHER)
+        if heard and all(map(self._unhurried, {self._paths.get(raw.wd, "") for raw in heard})):
+            time.sleep(_LINGER)
+            heard += self._inotify.wait(0)
+        told: set[tuple[int, str]] = set()
+        for raw in heard:
+            if raw.mask & ~_SAID_ONCE or (raw.wd, raw.name) not in told:
+                told.add((raw.wd, raw.name))
+                yield raw
 
     # --- what happened ---------------------------------------------------------------------------------------
 

@@ -22,13 +22,16 @@ class TreeWatch:
     A path means that it, or anything below it, may have changed; after anything uncertain (the start, an error, an
     overflow of the kernel's queue, a root that came back) the roots themselves are told. Roots may be files, and need
     not exist. `on_time` is called after each batch and when the seconds that it returned are over (None: not again).
-    `notice` receives what an operator should see. Directories are watched `depth` levels below each root.
+    `notice` receives what an operator should see. Directories are watched `depth` levels below each root. What changes
+    in directories that are `unhurried` alone may be told of a moment later.
     """
 
     def __init__(
         self, paths: Sequence[Path], on_change: OnChange, *, on_time: OnTime | None = None, depth: int = 8,
         notice: Notice | None = None, interval: float = 1.0, name: str = "tree-watch",
+        unhurried: Callable[[str], bool] = lambda directory: False,
     ) -> None:  # fmt: skip
+        self._unhurried = unhurried
         self.paths = tuple(path.absolute() for path in paths)
         self.mode = "stopped"  # then "inotify" or "polling"
         self.last_error: str | None = None
@@ -105,7 +108,7 @@ class TreeWatch:
     def _open(self) -> Notifications:
         if self.mode != "polling":
             try:
-                found = KernelNotifications(self.paths, self._depth)
+                found = KernelNotifications(self.paths, self._depth, self._unhurried)
             except OSError as error:
                 self._report(
                     f"the kernel cannot notify ({error.strerror}): looking every {self._interval:g} s instead; "

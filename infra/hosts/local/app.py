@@ -29,9 +29,7 @@ class App:
         self._gauges = Gauges(parts)
         self._senders = Senders(parts.configuration.principals)
         self._ingress = Ingress({("lockstep", "default"): parts.broker}, self._senders)
-        self._alertmanager = Alertmanager(
-            parts.broker.accept_many, Reporters(parts.configuration.reporters), partial(_around, parts)
-        )
+        self._alertmanager = webhook(parts)
         self._controlled = Controlled(partial(control, parts), self._senders)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -54,6 +52,11 @@ class App:
         health = await asyncio.to_thread(self._parts.authority.gate.health)
         body = b"OK" if health.serves else health.reason.encode()[:400]
         await _respond(send, 200 if health.serves else 503, body, "text/plain")
+
+
+def webhook(parts: Parts) -> Alertmanager:
+    """Alertmanager's webhook, whose alerts the instance's own broker stores."""
+    return Alertmanager(parts.broker.accept_many, Reporters(parts.configuration.reporters), partial(_around, parts))
 
 
 def _around(parts: Parts) -> Surroundings:

@@ -85,7 +85,7 @@ class LocalDatabase:
         """
         try:
             connection = self.connection()
-            connection.execute(f"PRAGMA synchronous={'FULL' if synced else 'NORMAL'}")
+            self._synchronise(connection, synced=synced)
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
@@ -95,6 +95,12 @@ class LocalDatabase:
                     connection.execute("ROLLBACK")
         except sqlite3.OperationalError as error:
             raise self._unavailable(error) from None
+
+    def _synchronise(self, connection: sqlite3.Connection, *, synced: bool) -> None:
+        if getattr(self._threads, "synced", None) is not synced:
+            self._threads.synced = None  # nothing is known of it until it is set
+            connection.execute(f"PRAGMA synchronous={'FULL' if synced else 'NORMAL'}")
+            self._threads.synced = synced
 
     def close(self) -> None:
         """Close every thread's connection; call when no thread uses it any more."""

@@ -37,7 +37,7 @@ class Teller:
     def __call__(self, event: Event) -> None:
         """Raises what the broker raises: the source keeps the news and tells it again."""
         wire = issue(event, source=self._source, now=self._now())
-        self._broker.accept(wire, self._principal).result(timeout=ACCEPT_TIMEOUT)
+        self._broker.accept(wire, self._principal, here=True).result(timeout=ACCEPT_TIMEOUT)
 
     def all(self, events: Iterable[Event]) -> None:
         """Hand over all of these or none. Raises as for one."""

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from events.envelope import Received
@@ -45,6 +46,7 @@ from infra.hosts.schedules import MANIFESTS_PER_SHARD, Schedule, Ticker
 from infra.hosts.stopping import stop_all
 from infra.hosts.views.pipeline import Lookups
 from infra.hosts.views.place import Place
+from infra.hosts.views.trouble import conflict
 from infra.hosts.wiring import Shared, counting, plain_beyond_loopback, step_ports, step_settings
 from infra.kubernetes.settings import ClusterSettings
 from infra.sources.vault_audit.source import AuditSource, Surroundings
@@ -189,6 +191,7 @@ class Instance:
             access=platform.access,
             newest=_newest(clients["sweep"]),
             refused=platform.refusal,
+            overwritten=partial(conflict, broker),
         )
         self.parts = Parts(
             root=self._root,

@@ -110,7 +110,7 @@ def configured(root: Path | None, environ: Mapping[str, str]) -> Configuration:
     """lockstep.yaml: the file that LOCKSTEP_SETTINGS names, or ROOT's. Raises ConfigurationError."""
     named = environ.get(SETTINGS, "")
     if not named:
-        return load(root / "lockstep.yaml") if root is not None else Configuration.model_construct()
+        return load(root / "lockstep.yaml") if root is not None else Configuration()
     if not Path(named).is_file():
         raise ConfigurationError(f"{SETTINGS} is {named}, and there is no such file; mount the ConfigMap there")
     configuration = load(Path(named))

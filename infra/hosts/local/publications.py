@@ -3,15 +3,17 @@
 import json
 from collections.abc import Iterator
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from events.references import ManifestRef, PathRef, Version
-from functions._manifests.rotation import Rotation
 from functions._ports import Publication
 from infra.hosts.local.database import LocalDatabase
 
 _COLUMNS = "path, mount, manifest, generation, number, created, id, sources"
+_NUMBER = _COLUMNS.split(", ").index("number")
 _SELECT_ONE = f"SELECT {_COLUMNS} FROM publication WHERE path = ?"  # noqa: S608  constant columns
+_REPLACE = f"INSERT OR REPLACE INTO publication ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608  as above
 
 
 class LocalPublications:
@@ -22,24 +24,16 @@ class LocalPublications:
 
     def read(self, path: PathRef) -> Publication | None:
         found = self._database.rows(_SELECT_ONE, str(path))
-        return _publication(found[0]) if found else None
+        return _publication(found[0], path) if found else None
 
     def record(self, publication: Publication) -> None:
         # Not synced: a power cut that undoes it leaves a version that nobody confirmed, which the next delivery or
         # sweep compares with its source and confirms again. A rotated path has no source to compare it with.
-        with self._database.writing(synced=publication.manifest.kind == Rotation.KIND) as connection:
-            found = connection.execute(_SELECT_ONE, (str(publication.path),)).fetchone()
-            known = _publication(found) if found else None
-            if known is None or (publication.version.number >= known.version.number and publication != known):
-                version = publication.version
-                connection.execute(
-                    f"INSERT OR REPLACE INTO publication ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608  as above
-                    (
-                        str(publication.path), publication.path.mount, str(publication.manifest),
-                        publication.generation, version.number, version.created.isoformat(), version.id,
-                        json.dumps(dict(publication.sources), sort_keys=True),
-                    ),
-                )  # fmt: skip
+        row, number = _row(publication), publication.version.number
+        with self._database.writing(synced=publication.manifest.kind == "Rotation") as connection:
+            known = connection.execute(_SELECT_ONE, row[:1]).fetchone()
+            if known is None or (number >= known[_NUMBER] and row != known):
+                connection.execute(_REPLACE, row)
 
     def forget(self, path: PathRef) -> None:
         with self._database.writing() as connection:
@@ -52,12 +46,26 @@ class LocalPublications:
             yield _publication(row)
 
 
-def _publication(row: tuple[Any, ...]) -> Publication:
-    path, mount, manifest, generation, number, created, identity, sources = row
+def _row(publication: Publication) -> tuple[Any, ...]:
+    version = publication.version
+    return (
+        str(publication.path), publication.path.mount, str(publication.manifest),
+        publication.generation, version.number, version.created.isoformat(), version.id,
+        json.dumps(dict(publication.sources), sort_keys=True),
+    )  # fmt: skip
+
+
+def _publication(row: tuple[Any, ...], path: PathRef | None = None) -> Publication:
+    name, mount, manifest, generation, number, created, identity, sources = row
     return Publication(
-        path=PathRef(mount=mount, path=path.removeprefix(f"{mount}/")),
+        path=path or PathRef(mount=mount, path=name.removeprefix(f"{mount}/")),
         version=Version(number=number, created=datetime.fromisoformat(created), id=identity),
-        manifest=ManifestRef.parse(manifest),
+        manifest=_manifest(manifest),
         sources=json.loads(sources),
         generation=generation,
     )
+
+
+@lru_cache(maxsize=4096)
+def _manifest(text: str) -> ManifestRef:
+    return ManifestRef.parse(text)

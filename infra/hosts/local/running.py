@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from infra.hosts.alertmanager import Beside
 from infra.hosts.control.routes import control
 from infra.hosts.foreground import Interrupted, handled_signals
 from infra.hosts.health import HealthApp
 from infra.hosts.health import listening as health_listener
-from infra.hosts.local.app import App
+from infra.hosts.local.app import App, webhook
+from infra.hosts.local.collecting import settle
 from infra.hosts.local.gauges import Gauges
 from infra.hosts.local.instance import Instance, Options
 from infra.hosts.serving import Servers, Tls, tcp_socket, unix_socket
@@ -23,7 +25,8 @@ SOCKET = "lockstep.sock"
 class Listening:
     """Where the ingress is reached: `HOST:PORT`, with TLS where it is not the loopback.
 
-    `health` is the environment whose LISTEN_ADDRESS tells where health and metrics, and nothing else, are told of too.
+    `health` is the environment whose LISTEN_ADDRESS tells where health and metrics are told of too, and Alertmanager's
+    webhook is taken; nothing else.
     """
 
     address: str
@@ -52,6 +55,7 @@ def run(
             instance.lock.describe(ingress=url)
             with _control_socket(root, servers), _health(instance, listening):
                 signals.then(servers.stop)
+                settle()
                 servers.run(lambda: ready(_line(instance, url)))
         finally:
             signals.ignore()
@@ -66,7 +70,8 @@ def _health(instance: Instance, at: Listening) -> contextlib.AbstractContextMana
     def unready() -> str:
         return "" if health().running and not health().full else "the broker cannot write: see its volume"
 
-    return health_listener(HealthApp(lambda: "", unready, Gauges(instance.parts).page), at.health)
+    health_app = HealthApp(lambda: "", unready, Gauges(instance.parts).page)
+    return health_listener(Beside(webhook(instance.parts), health_app), at.health)
 
 
 @contextlib.contextmanager

@@ -5,9 +5,8 @@ As openat2(RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS) would, for the one-component n
 
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from types import TracebackType
 from typing import NamedTuple
 
 from functions._failures import Reject
@@ -45,16 +44,9 @@ class Place:
     subject: object
     trusted: frozenset[int]
 
-    @contextmanager
-    def directory(self, name: str, subject: object = None) -> Iterator["Place"]:
+    def directory(self, name: str, subject: object = None) -> "Opening":
         """The directory `name` in it. Raises OSError (ENOENT where there is none) and Reject for a foreign owner."""
-        handle = os.open(name, _DIRECTORY, dir_fd=self.handle)
-        try:
-            place = Place(handle, subject or self.subject, self.trusted)
-            place.refuse_foreign("its directory", os.fstat(handle))
-            yield place
-        finally:
-            os.close(handle)
+        return Opening(name, self.handle, subject or self.subject, self.trusted)
 
     def names(self) -> list[str]:
         return os.listdir(self.handle)
@@ -117,6 +109,32 @@ class Place:
         if status.st_nlink > 1:
             raise Reject(f"{self.subject}: {shown} has several hard links, so others may change it: copy it instead")
         self.refuse_foreign(shown, status)
+
+
+class Opening:
+    """A directory that is open within a block: `name` beneath a handle, or a whole path beneath none.
+
+    A class, as four of these are opened for each look at a Secret.
+    """
+
+    __slots__ = ("_beneath", "_name", "_place")
+
+    def __init__(self, name: str, beneath: int | None, subject: object, trusted: frozenset[int]) -> None:
+        self._name, self._beneath = name, beneath
+        self._place = Place(-1, subject, trusted)
+
+    def __enter__(self) -> Place:
+        handle = os.open(self._name, _DIRECTORY, dir_fd=self._beneath)
+        self._place = place = Place(handle, self._place.subject, self._place.trusted)
+        try:
+            place.refuse_foreign("its directory", os.fstat(handle))
+        except BaseException:
+            os.close(handle)
+            raise
+        return place
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        os.close(self._place.handle)
 
 
 def _read(handle: int, size: int) -> bytes:

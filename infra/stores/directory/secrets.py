@@ -2,9 +2,10 @@
 
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 from pydantic import ValidationError
 
@@ -14,7 +15,7 @@ from functions._manifests.selector import LabelSelector
 from functions._ports import LookedAt, Secret, SecretContent, SecretHead
 from functions._values import SecretValue
 from infra.stores.directory.failures import translated
-from infra.stores.directory.handles import Place
+from infra.stores.directory.handles import Opening, Place
 from infra.stores.directory.layout import DATA, DELETED, is_deleted, is_leftover, refuse_names, refuse_size, unique
 from infra.stores.directory.locking import locked
 from infra.stores.directory.ownership import Owner
@@ -23,7 +24,6 @@ from infra.stores.directory.tidying import Tidier
 from infra.stores.directory.writing import remove, replace, sweep
 
 NAMESPACES = "namespaces"
-_READERS = 4  # threads that read ahead; one is started when none of them is idle
 
 
 class DirectorySecrets:
@@ -45,7 +45,6 @@ class DirectorySecrets:
         self._default = default or Owner()
         self._settle = settle
         self._lock_wait = lock_wait
-        self._ahead = ThreadPoolExecutor(_READERS, "directory-ahead")
         self._tidier = Tidier(self._clean_later, tidy_after) if tidy_after > 0 else None
 
     # --- reading ---------------------------------------------------------------------------------------------
@@ -64,12 +63,16 @@ class DirectorySecrets:
 
     @contextmanager
     def reading(self, ref: SecretRef) -> Iterator[Callable[[], Secret | None]]:
-        """Read in a thread of its own: meanwhile the authority, or the disk, is waited for."""
-        found = self._ahead.submit(self.read, ref)
+        """Read at once, while the authority's answer, which was asked for before, is on its way.
+
+        Not in a thread: handing over, and sharing the interpreter, costs more than these few system calls.
+        """
         try:
-            yield found.result
-        finally:
-            found.cancel()  # where nobody asked in the end
+            found = self.read(ref)
+        except StepFailure as error:
+            yield partial(_raise, error)
+        else:
+            yield lambda: found
 
     def head(self, ref: SecretRef) -> SecretHead | None:
         """As `read`, from names, stats and metadata alone: no value is opened."""
@@ -157,7 +160,6 @@ class DirectorySecrets:
 
     def close(self) -> None:
         """Wait for what is still to be tidied up."""
-        self._ahead.shutdown()
         if self._tidier is not None:
             self._tidier.finish()
 
@@ -208,16 +210,9 @@ class DirectorySecrets:
     def _owner(self, namespace: str) -> Owner:
         return self._owners.get(namespace, self._default)
 
-    @contextmanager
-    def _namespaces(self) -> Iterator[Place]:
-        # ROOT itself is the operator's and may be reached through symlinks; nothing below it is.
-        root = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            trusted = self._default.trusted()
-            with Place(root, "the root", trusted).directory(NAMESPACES, "the namespaces' directory") as place:
-                yield place
-        finally:
-            os.close(root)
+    def _namespaces(self) -> Opening:
+        # ROOT itself is the operator's and may be reached through symlinks; what is below it may not.
+        return Opening(f"{self._root}/{NAMESPACES}", None, "the namespaces' directory", self._default.trusted())
 
     @contextmanager
     def _namespace(self, name: str) -> Iterator[Place]:
@@ -248,6 +243,10 @@ class DirectorySecrets:
         with Place(place.handle, place.subject, owner.trusted()).directory(name) as made:
             owner.take(made.handle, owner.directories)
         return True
+
+
+def _raise(failure: StepFailure) -> NoReturn:
+    raise failure
 
 
 def _accept(ref: SecretRef, content: SecretContent) -> None:

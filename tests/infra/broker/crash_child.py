@@ -55,7 +55,7 @@ def main() -> None:
     broker.start()
     for number in count(first):
         # Subjects differ, or newer events would supersede those that retry.
-        future = broker.accept(event(number, subject=f"s/{number}"), SOURCE)
+        future = broker.accept(event(number, subject=f"s/{number}"), SOURCE, here=number % 3 == 0)
         if number % 5 == 0:
             future.result()
         future.add_done_callback(partial(acknowledge, number))

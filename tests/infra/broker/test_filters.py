@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.broker.errors import TriggerError
-from infra.broker.filters import compile_filters
+from infra.broker.filters import attributes_asked, compile_filters
 
 ATTRIBUTES = {
     "type": "dev.lockstep.secret.changed",
@@ -127,3 +127,30 @@ def test_not_inverts_and_de_morgan_holds(tree: dict[str, Any]) -> None:
     assert matches([{"not": {"all": [tree, {"exact": {"source": "/s"}}]}}]) is matches(
         [{"any": [{"not": tree}, {"not": {"exact": {"source": "/s"}}}]}]
     )
+
+
+@given(
+    st.lists(
+        st.recursive(
+            st.dictionaries(st.sampled_from(["exact", "prefix", "suffix"]),
+                            st.dictionaries(st.sampled_from(["type", "source", "subject"]), st.just("x"), max_size=2),
+                            min_size=1, max_size=1),
+            lambda inner: st.one_of(st.builds(lambda one: {"not": one}, inner),
+                                    st.builds(lambda many: {"any": many}, st.lists(inner, max_size=3)),
+                                    st.builds(lambda many: {"all": many}, st.lists(inner, max_size=3))),
+            max_leaves=4,
+        ),
+        max_size=3,
+    ),
+    st.dictionaries(st.sampled_from(["type", "source", "subject"]), st.sampled_from(["x", "xy", "y"])),
+)  # fmt: skip
+def test_nothing_but_what_a_filter_asks_for_counts(filters: list[Any], attributes: dict[str, str]) -> None:
+    spec = {"filters": filters}
+    asked = attributes_asked(spec)
+    matching = compile_filters(spec, "Trigger t")
+    assert matching(attributes) == matching({name: value for name, value in attributes.items() if name in asked})
+
+
+def test_what_a_legacy_filter_asks_for() -> None:
+    assert attributes_asked({"filter": {"attributes": {"type": "a", "source": ""}}}) == {"type", "source"}
+    assert attributes_asked({"filter": {}}) == attributes_asked({}) == frozenset()

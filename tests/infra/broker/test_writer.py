@@ -134,3 +134,106 @@ def test_sequence_numbers_go_on_after_a_restart(tmp_path: Path) -> None:
         ).result(DEADLINE)
         writer.close()
         store.close()
+
+
+# --- written by who waits for it ----------------------------------------------------------------------------------
+
+
+def test_who_waits_anyway_writes_it_where_nobody_else_does(writer: Writer, store: Store) -> None:
+    threads: list[str] = []
+
+    def job(transaction: Transaction) -> int:
+        threads.append(threading.current_thread().name)
+        return insert("a")(transaction)
+
+    future = writer.submit(job, here=True)
+    assert future.done(), "it is durable when the call returns"
+    assert future.result(0) == 1
+    assert threads == [threading.current_thread().name]
+    assert (names(store), writer.commits) == (["a"], 1)
+
+
+def test_what_is_written_here_passes_nothing_that_came_before(writer: Writer, store: Store) -> None:
+    gate = Gate(writer)
+    first = writer.submit(insert("a"))
+    second = writer.submit(insert("b"), here=True)
+    assert not second.done()
+    gate.opened.set()
+    assert first.result(DEADLINE) < second.result(DEADLINE)
+    assert names(store) == ["a", "b"]
+    # and who came while somebody wrote here is next
+    entered, opened, threads = threading.Event(), threading.Event(), []
+
+    def slow(transaction: Transaction) -> int:
+        entered.set()
+        assert opened.wait(DEADLINE)
+        threads.append(threading.current_thread().name)
+        return insert("c")(transaction)
+
+    writing = threading.Thread(target=lambda: writer.submit(slow, here=True), name="own")
+    writing.start()
+    assert entered.wait(DEADLINE)
+    later = [writer.submit(insert(name), here=True) for name in ("d", "e")]
+    opened.set()
+    assert [future.result(DEADLINE) for future in later] == sorted(future.result(DEADLINE) for future in later)
+    writing.join(DEADLINE)
+    assert threads == ["own"]
+    assert names(store) == ["a", "b", "c", "d", "e"]
+
+
+def test_numbers_are_given_in_order_whoever_writes(writer: Writer) -> None:
+    given: dict[int, list[int]] = {}
+
+    def send(sender: int) -> None:
+        futures = [writer.submit(insert(f"{sender}-{n}"), here=n % 2 == 0) for n in range(40)]
+        given[sender] = [future.result(DEADLINE) for future in futures]
+
+    threads = [threading.Thread(target=send, args=(sender,)) for sender in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(DEADLINE)
+    assert all(numbers == sorted(numbers) for numbers in given.values())
+    assert sorted(number for numbers in given.values() for number in numbers) == list(range(1, 161))
+
+
+def test_a_job_that_fails_here_fails_alone(writer: Writer, store: Store) -> None:
+    with pytest.raises(LookupError):
+        writer.submit(bad, here=True).result(0)
+    assert writer.submit(insert("after"), here=True).result(0) == 1
+    assert names(store) == ["after"]
+
+
+def test_closing_waits_for_who_writes_here_and_refuses_the_rest(writer: Writer, store: Store) -> None:
+    entered, opened = threading.Event(), threading.Event()
+
+    def slow(transaction: Transaction) -> int:
+        entered.set()
+        assert opened.wait(DEADLINE)
+        return insert("a")(transaction)
+
+    writing = threading.Thread(target=lambda: writer.submit(slow, here=True))
+    writing.start()
+    assert entered.wait(DEADLINE)
+    closing = threading.Thread(target=writer.close)
+    closing.start()
+    while not writer.closed:
+        closing.join(0.001)
+    assert closing.is_alive()
+    with pytest.raises(BrokerClosedError):
+        writer.submit(insert("late"), here=True).result(0)
+    opened.set()
+    closing.join(DEADLINE)
+    writing.join(DEADLINE)
+    assert not closing.is_alive()
+    assert names(store) == ["a"]
+
+
+def test_a_callback_that_fails_here_ends_the_writer(writer: Writer) -> None:
+    def defect(_: int) -> None:
+        raise LookupError("a defect")
+
+    with pytest.raises(LookupError):
+        writer.post(insert("a"), defect, lambda _: None, here=True)
+    with pytest.raises(BrokerClosedError):
+        writer.submit(insert("b")).result(DEADLINE)

@@ -141,3 +141,22 @@ def test_a_callback_that_fails_is_shown_and_everything_is_told_again(root: Path)
 
 def test_stopping_what_never_started_is_nothing(root: Path) -> None:
     TreeWatch([root / "wiring"], lambda _: None).stop()
+
+
+def test_what_nobody_is_in_a_hurry_to_hear_is_told_too(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    for name in ("calm", "other"):
+        (root / name).mkdir(parents=True)
+    told = Told()
+    watch = TreeWatch([root], told, interval=0.01, unhurried=lambda directory: directory.endswith("/calm"))
+    watch.start()
+    try:
+        assert watch.wait_ready(DEADLINE)
+        told.until(root)
+        (root / "calm" / "a").write_text("1")
+        told.until(root / "calm" / "a")
+        (root / "calm" / "b").write_text("1")
+        (root / "other" / "c").write_text("1")
+        told.until(root / "calm" / "b", root / "other" / "c")
+    finally:
+        watch.stop()

@@ -14,7 +14,7 @@ from tests.infra.wiring.samples import STORE, external, push, together
 
 
 def authority(root: Path, **sections: object) -> LocalAuthority:
-    configuration = Configuration.model_validate(sections)
+    configuration = Configuration.parse(sections)
     return LocalAuthority(root, configuration, seal_key=None, notice=print, on_call=lambda method, kind: None)
 
 

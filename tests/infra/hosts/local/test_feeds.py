@@ -378,7 +378,7 @@ def test_a_teller_raises_what_the_broker_raises(broker: Broker, monkeypatch: pyt
     full.set_exception(BrokerFullError("the disk is full"))
     seen: list[CloudEvent] = []
 
-    def accept(event: CloudEvent, principal: Principal) -> Future[int]:
+    def accept(event: CloudEvent, principal: Principal, *, here: bool) -> Future[int]:
         seen.append(event)
         return full
 
