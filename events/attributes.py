@@ -69,7 +69,7 @@ def _check_names_and_characters(attributes: Mapping[str, str]) -> None:
             raise EventError("attribute names are lowercase letters and digits")
         if name == "data":
             raise EventError("no attribute may be named data")
-        if _FORBIDDEN.search(value):
+        if not (value.isascii() and value.isprintable()) and _FORBIDDEN.search(value):
             raise EventError(f"attribute {name[:40]} holds a control character or another that no text may hold")
 
 

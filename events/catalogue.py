@@ -1,6 +1,14 @@
 """Every event type of the contract. Adding one: its model, and its line here."""
 
-from events.consumer import ConsumerAdopted, ConsumerRestarted, ConsumerStuck, WorkloadChanged
+from events.claim import ClaimRequested, ClaimTaken
+from events.consumer import (
+    AdoptionRequested,
+    ConsumerAdopted,
+    ConsumerRestarted,
+    ConsumerStuck,
+    RestartRequested,
+    WorkloadChanged,
+)
 from events.event import Event
 from events.leak import (
     FingerprintsMade,
@@ -13,27 +21,18 @@ from events.leak import (
     TriageRequested,
 )
 from events.lease import LeaseExpired, LeaseExpiring, LeaseRenewed, LeaseRevoked
-from events.operation import ClaimTaken, SuspensionChanged
-from events.orders import (
-    AdoptionRequested,
-    ClaimRequested,
-    MaterializeRequested,
-    PublishRequested,
-    RestartRequested,
-    RetractRequested,
-)
-from events.rotation import (
-    AbortRequested,
-    PhaseRequested,
+from events.operation import SuspensionChanged
+from events.orders import MaterializeRequested, PublishRequested, RetractRequested
+from events.rotated import (
     RotationApplied,
     RotationCompleted,
     RotationFailed,
     RotationPromoted,
-    RotationRequested,
     RotationRevoked,
     RotationStaged,
     RotationVerified,
 )
+from events.rotation import AbortRequested, PhaseRequested, RotationRequested
 from events.schedule import ScheduleTicked
 from events.secret import (
     SecretChanged,

@@ -1,4 +1,4 @@
-"""Hints and facts about consumers: workloads that use Secrets, restarted and followed until they run a version."""
+"""Events about consumers: workloads that use Secrets, restarted and followed until they run a version."""
 
 import re
 from typing import Annotated, ClassVar, Literal, Self
@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError
 from events.errors import EventError
 from events.event import Category, Event
 from events.identity import fact_id
+from events.orders import Order
 from events.references import NamespaceName, ObjectName, PathText, Reference, Version
 from events.secret import Explanation, StateIdentity
 
@@ -137,3 +138,27 @@ class ConsumerStuck(_Consumer):
     @property
     def result(self) -> str:
         return self.reason
+
+
+class RestartRequested(Order):
+    """Look whether this workload's pods lack what its Secrets carry, and restart it if it asked for that."""
+
+    TYPE: ClassVar[str] = "dev.lockstep.restart.requested"
+
+    workload: WorkloadRef
+
+    @property
+    def about(self) -> WorkloadRef:
+        return self.workload
+
+
+class AdoptionRequested(Order):
+    """Follow this workload until it runs what its Secrets carry."""
+
+    TYPE: ClassVar[str] = "dev.lockstep.adoption.requested"
+
+    workload: WorkloadRef
+
+    @property
+    def about(self) -> WorkloadRef:
+        return self.workload

@@ -2,7 +2,16 @@
 
 from datetime import UTC, datetime, timedelta
 
-from events.consumer import ConsumerAdopted, ConsumerRestarted, ConsumerStuck, WorkloadChanged, WorkloadRef
+from events.claim import ClaimRequested, ClaimTaken
+from events.consumer import (
+    AdoptionRequested,
+    ConsumerAdopted,
+    ConsumerRestarted,
+    ConsumerStuck,
+    RestartRequested,
+    WorkloadChanged,
+    WorkloadRef,
+)
 from events.event import Event
 from events.leak import (
     Exposure,
@@ -16,28 +25,19 @@ from events.leak import (
     TriageRequested,
 )
 from events.lease import LeaseExpired, LeaseExpiring, LeaseRenewed, LeaseRevoked
-from events.operation import ClaimTaken, ScopeRef, SuspensionChanged
-from events.orders import (
-    AdoptionRequested,
-    ClaimRequested,
-    MaterializeRequested,
-    PublishRequested,
-    RestartRequested,
-    RetractRequested,
-)
+from events.operation import ScopeRef, SuspensionChanged
+from events.orders import MaterializeRequested, PublishRequested, RetractRequested
 from events.references import ManifestRef, PathRef, SecretRef, Version
-from events.rotation import (
-    AbortRequested,
-    PhaseRequested,
+from events.rotated import (
     RotationApplied,
     RotationCompleted,
     RotationFailed,
     RotationPromoted,
-    RotationRequested,
     RotationRevoked,
     RotationStaged,
     RotationVerified,
 )
+from events.rotation import AbortRequested, PhaseRequested, RotationRequested
 from events.schedule import ScheduleRef, ScheduleTicked
 from events.secret import (
     SecretChanged,

@@ -1,32 +1,12 @@
-"""Facts about operators' interventions and about the pipeline itself."""
+"""What an operator stopped or released."""
 
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from events.event import Category, Event
-from events.references import ManifestRef, PathRef, Reference
+from events.references import Reference
 from events.secret import Explanation
-
-
-class ClaimTaken(Event):
-    """A path has a new owner, by an operator's order."""
-
-    TYPE: ClassVar[str] = "dev.lockstep.claim.taken"
-    CATEGORY: ClassVar[Category] = Category.FACT
-
-    path: PathRef
-    owner: ManifestRef
-    epoch: Annotated[int, Field(ge=1)]
-    by: Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[\x21-\x7e]+$")]
-
-    @property
-    def about(self) -> PathRef:
-        return self.path
-
-    @property
-    def state(self) -> str:
-        return str(self.epoch)
 
 
 class ScopeRef(Reference):

@@ -4,7 +4,6 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from events.consumer import WorkloadRef
 from events.event import Category, Event
 from events.references import Instant, ManifestRef, PathRef, PathText, SecretRef, Version
 from events.secret import Explanation
@@ -58,43 +57,3 @@ class RetractRequested(Order):
     @property
     def about(self) -> SecretRef | PathRef:
         return self.target
-
-
-class ClaimRequested(Order):
-    """Let this PushSecret take over the path from whoever holds it (`lockstep adopt`)."""
-
-    TYPE: ClassVar[str] = "dev.lockstep.claim.requested"
-
-    path: PathRef
-    claimant: ManifestRef
-    epoch: Annotated[int, Field(ge=0)]
-    base: Version | None = None
-    by: Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[\x21-\x7e]+$")]
-
-    @property
-    def about(self) -> PathRef:
-        return self.path
-
-
-class RestartRequested(Order):
-    """Look whether this workload's pods lack what its Secrets carry, and restart it if it asked for that."""
-
-    TYPE: ClassVar[str] = "dev.lockstep.restart.requested"
-
-    workload: WorkloadRef
-
-    @property
-    def about(self) -> WorkloadRef:
-        return self.workload
-
-
-class AdoptionRequested(Order):
-    """Follow this workload until it runs what its Secrets carry."""
-
-    TYPE: ClassVar[str] = "dev.lockstep.adoption.requested"
-
-    workload: WorkloadRef
-
-    @property
-    def about(self) -> WorkloadRef:
-        return self.workload

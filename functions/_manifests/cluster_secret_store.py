@@ -37,7 +37,7 @@ class VaultProvider(Shape):
     auth: dict[str, Any] | None = Field(default=None, repr=False)
     ca_bundle: str | None = Field(default=None, repr=False)
     ca_provider: dict[str, Any] | None = None
-    check_and_set: CheckAndSet = Field(default_factory=CheckAndSet)  # an instance would build its model at import
+    check_and_set: CheckAndSet = Field(default_factory=CheckAndSet.model_construct)  # as an ExternalSecret's target
     read_your_writes: bool = False
     forward_inconsistent: bool = False
     headers: dict[str, str] | None = Field(default=None, repr=False)

@@ -1,6 +1,7 @@
 """ExternalSecret `external-secrets.io/v1`: a consumer's Secret, made from paths of the authority."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, StrictBool, model_validator
@@ -136,7 +137,7 @@ class ExternalSecretSpec(Shape):
     secret_store_ref: StoreRef | None = None
     refresh_policy: Literal["Periodic", "OnChange", "CreatedOnce"] = "Periodic"
     refresh_interval: Duration = 3600.0
-    target: Target = Field(default_factory=Target)  # an instance would be made, and its model built, at import
+    target: Target = Field(default_factory=Target.model_construct)  # what is all defaults needs no validator
     data: tuple[ExternalData, ...] = ()
     data_from: tuple[DataFrom, ...] = ()
 
@@ -166,7 +167,7 @@ class ExternalSecret(Manifest):
     kind: Literal["ExternalSecret"]
     spec: ExternalSecretSpec
 
-    @property
+    @cached_property
     def target(self) -> SecretRef:
         return SecretRef(namespace=self.namespace, name=self.spec.target.name or self.name)
 

@@ -1,6 +1,7 @@
 """From a manifest's store and remote key to the canonical path at the authority."""
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from pydantic import ValidationError
 
@@ -23,6 +24,7 @@ def mount(store: str, kind: str, mount_of: MountOf) -> str:
     return found
 
 
+@lru_cache(maxsize=16_384)  # each manifest's paths are asked for with every event that concerns it
 def remote_path(mount_name: str, key: str) -> PathRef:
     """The path of a remote key, which is written without the mount. Raises Reject with what to mend."""
     try:

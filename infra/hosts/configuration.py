@@ -1,12 +1,13 @@
 """`ROOT/lockstep.yaml`: the few choices of an operator, all optional, each with its default here."""
 
 import hashlib
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
 
 from events.event import Category
@@ -39,17 +40,37 @@ def _window(text: str) -> str:
     return text
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        alias_generator=to_camel,
-        populate_by_name=True,
-        allow_inf_nan=False,
-        defer_build=True,  # without a file none of it is needed
+def _sayable(types: tuple[str, ...]) -> tuple[str, ...]:
+    for pattern in types:
+        for fact in sorted(unsayable()):
+            if pattern == fact or ("*" in pattern and fnmatchcase(fact, pattern)):
+                raise ValueError(f"{pattern!r} covers {fact}, which only Lockstep itself says; name other types")
+    return types
+
+
+def _of_something(digest: str) -> str:
+    if digest == _EMPTY:
+        raise ValueError("is the digest of nothing; hash the token or password itself, without a newline")
+    return digest
+
+
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$"), AfterValidator(_of_something)]
+
+
+class _Section:
+    """Plain data with its defaults; pydantic makes a validator of it only where a file says something."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(
+        extra="forbid", alias_generator=to_camel, populate_by_name=True, allow_inf_nan=False
     )
 
+    @classmethod
+    def parse(cls, document: object) -> Self:
+        """What a file says, checked. Raises ValidationError."""
+        return TypeAdapter(cls).validate_python(document)
 
+
+@dataclass(frozen=True, kw_only=True)
 class Retraction(_Section):
     """How deletions are held back (DESIGN, "Deletion")."""
 
@@ -57,6 +78,7 @@ class Retraction(_Section):
     limit: Annotated[int, Field(ge=0)] = 10
 
 
+@dataclass(frozen=True, kw_only=True)
 class Restart(_Section):
     """How workloads that asked for it are restarted: how many of a namespace at once, how long a rollout may take."""
 
@@ -66,6 +88,7 @@ class Restart(_Section):
     reloader_annotations: bool = True  # whether Stakater Reloader's annotations opt in as well
 
 
+@dataclass(frozen=True, kw_only=True)
 class Rotation(_Section):
     """How credentials are rotated: how many at once, how long consumers may take until somebody is told."""
 
@@ -75,6 +98,7 @@ class Rotation(_Section):
     interval_seconds: Annotated[float, Field(gt=0, le=_DAY)] = 60.0  # between looks at what is due
 
 
+@dataclass(frozen=True, kw_only=True)
 class Sweep(_Section):
     """How often everything wired is compared by metadata: each shard once per interval."""
 
@@ -82,12 +106,14 @@ class Sweep(_Section):
     shards: Annotated[int | None, Field(ge=1, le=4096)] = None  # None: one per 200 wired manifests
 
 
+@dataclass(frozen=True, kw_only=True)
 class Anchor(_Section):
     """How often the ledger's head is signed and anchored at the authority."""
 
     interval_seconds: Annotated[float, Field(gt=0, le=31 * _DAY)] = 60.0
 
 
+@dataclass(frozen=True, kw_only=True)
 class Audit(_Section):
     """Which audit stream tells of what others write at the authority: its file here, or a socket that it writes to."""
 
@@ -96,6 +122,7 @@ class Audit(_Section):
     embedded: bool = True  # whether the embedded authority's own file is followed
 
 
+@dataclass(frozen=True, kw_only=True)
 class Delivery(_Section):
     """The broker's default delivery (Knative's `spec.delivery`) and its limits."""
 
@@ -108,6 +135,7 @@ class Delivery(_Section):
     retention_hours: Annotated[float, Field(gt=0, le=24 * 3660)] = 24 * 7
 
 
+@dataclass(frozen=True, kw_only=True)
 class Ownership(_Section):
     """Whom a namespace's files belong to: numeric ids, as a kubelet's fsGroup does."""
 
@@ -115,6 +143,7 @@ class Ownership(_Section):
     gid: Annotated[int | None, Field(ge=0, lt=2**32 - 1)] = None
 
 
+@dataclass(frozen=True, kw_only=True)
 class Principal(_Section):
     """A named sender: a bearer token (its SHA-256, never itself) and what it may say about what.
 
@@ -122,28 +151,13 @@ class Principal(_Section):
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z][-a-z0-9]{0,62}$")]
-    token_sha256: Annotated[str, Field(alias="tokenSHA256", pattern=r"^[0-9a-f]{64}$")]
-    types: tuple[str, ...]
+    token_sha256: Annotated[Digest, Field(alias="tokenSHA256")]
+    types: Annotated[tuple[str, ...], AfterValidator(_sayable)]
     subject_prefixes: tuple[str, ...] = ("",)
     events_per_second: Annotated[float, Field(gt=0, le=1_000_000)] = 50.0
 
-    @field_validator("token_sha256")
-    @classmethod
-    def _of_something(cls, digest: str) -> str:
-        if digest == _EMPTY:
-            raise ValueError("is the digest of nothing; hash the token itself, without a newline")
-        return digest
 
-    @field_validator("types")
-    @classmethod
-    def _sayable(cls, types: tuple[str, ...]) -> tuple[str, ...]:
-        for pattern in types:
-            for fact in sorted(unsayable()):
-                if pattern == fact or ("*" in pattern and fnmatchcase(fact, pattern)):
-                    raise ValueError(f"{pattern!r} covers {fact}, which only Lockstep itself says; name other types")
-        return types
-
-
+@dataclass(frozen=True, kw_only=True)
 class Reporter(_Section):
     """Who may report leaks over HTTP (`POST /alertmanager`), how it shows who it is, and what that may set going.
 
@@ -153,24 +167,21 @@ class Reporter(_Section):
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z][-a-z0-9]{0,62}$")]
-    token_sha256: Annotated[str | None, Field(alias="tokenSHA256", pattern=r"^[0-9a-f]{64}$")] = None
+    token_sha256: Annotated[Digest | None, Field(alias="tokenSHA256")] = None
     username: Annotated[str | None, Field(min_length=1, max_length=128, pattern=r"^[^:\x00-\x1f\x7f]+$")] = None
-    password_sha256: Annotated[str | None, Field(alias="passwordSHA256", pattern=r"^[0-9a-f]{64}$")] = None
-    certificate_sha256: Annotated[str | None, Field(alias="certificateSHA256", pattern=r"^[0-9a-f]{64}$")] = None
+    password_sha256: Annotated[Digest | None, Field(alias="passwordSHA256")] = None
+    certificate_sha256: Annotated[Digest | None, Field(alias="certificateSHA256")] = None
     may: Literal["report", "rotate", "revoke-first"] = "rotate"
 
-    @model_validator(mode="after")
-    def _shown(self) -> Self:
+    def __post_init__(self) -> None:
         if (self.username is None) != (self.password_sha256 is None):
             raise ValueError("username and passwordSHA256 go together")
         ways = (self.token_sha256, self.password_sha256, self.certificate_sha256)
         if sum(1 for one in ways if one is not None) != 1:
             raise ValueError("give one of tokenSHA256, username with passwordSHA256, and certificateSHA256")
-        if _EMPTY in ways:
-            raise ValueError("is the digest of nothing; hash the token or password itself, without a newline")
-        return self
 
 
+@dataclass(frozen=True, kw_only=True)
 class Leaks(_Section):
     """How reports of leaks are answered: how many secrets they may have rotated in an hour without an operator."""
 
@@ -180,13 +191,15 @@ class Leaks(_Section):
     fingerprinters: tuple[Annotated[int, Field(ge=0)], ...] = ()  # user ids; none: who runs Lockstep, and root
 
 
+@dataclass(frozen=True, kw_only=True)
 class Conventions(_Section):
     """How seed 001's path conventions (5a.5) are applied: everywhere, and where a namespace differs."""
 
     mode: Literal["warn", "enforce"] = "warn"
-    namespaces: dict[str, Literal["warn", "enforce"]] = Field(default_factory=dict)
+    namespaces: dict[str, Literal["warn", "enforce"]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, kw_only=True)
 class Authority(_Section):
     """Where claims, tombstones and anchors are kept, and which servers a store manifest may name."""
 
@@ -195,28 +208,28 @@ class Authority(_Section):
     allowed_servers: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True)
 class Configuration(_Section):
     """The whole file."""
 
     api_version: Literal["lockstep.dev/v1alpha1"] = "lockstep.dev/v1alpha1"
     kind: Literal["Configuration"] = "Configuration"
     cluster: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$")] = "local"
-    retraction: Retraction = Field(default_factory=Retraction.model_construct)
-    restart: Restart = Field(default_factory=Restart.model_construct)
-    rotation: Rotation = Field(default_factory=Rotation.model_construct)
-    sweep: Sweep = Field(default_factory=Sweep.model_construct)
-    anchor: Anchor = Field(default_factory=Anchor.model_construct)
-    audit: Audit = Field(default_factory=Audit.model_construct)
-    delivery: Delivery = Field(default_factory=Delivery.model_construct)
-    conventions: Conventions = Field(default_factory=Conventions.model_construct)
-    authority: Authority = Field(default_factory=Authority.model_construct)
-    ownership: dict[str, Ownership] = Field(default_factory=dict)
+    retraction: Retraction = field(default_factory=Retraction)
+    restart: Restart = field(default_factory=Restart)
+    rotation: Rotation = field(default_factory=Rotation)
+    sweep: Sweep = field(default_factory=Sweep)
+    anchor: Anchor = field(default_factory=Anchor)
+    audit: Audit = field(default_factory=Audit)
+    delivery: Delivery = field(default_factory=Delivery)
+    conventions: Conventions = field(default_factory=Conventions)
+    authority: Authority = field(default_factory=Authority)
+    ownership: dict[str, Ownership] = field(default_factory=dict)
     principals: tuple[Principal, ...] = ()
-    leaks: Leaks = Field(default_factory=Leaks.model_construct)
+    leaks: Leaks = field(default_factory=Leaks)
     reporters: tuple[Reporter, ...] = ()
 
-    @model_validator(mode="after")
-    def _distinct(self) -> Self:
+    def __post_init__(self) -> None:
         for what, found in (
             ("names", [one.name for one in self.principals]),
             ("tokens", [one.token_sha256 for one in self.principals]),
@@ -224,7 +237,6 @@ class Configuration(_Section):
         ):
             if len(set(found)) < len(found):
                 raise ValueError(f"principals: two of them have the same {what}; each has its own name and token")
-        return self
 
 
 def load(path: Path) -> Configuration:
@@ -232,7 +244,7 @@ def load(path: Path) -> Configuration:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        return Configuration.model_construct()  # defaults need no validation, nor the validators to be built
+        return Configuration()
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"{path}: cannot be read ({type(error).__name__}); mend or remove it") from None
     import yaml  # here: without a file, and in a cluster, nothing else needs it
@@ -244,11 +256,12 @@ def load(path: Path) -> Configuration:
         where = f" line {mark.line + 1}" if mark else ""
         raise ConfigurationError(f"{path}{where}: not YAML; mend or remove it") from None
     if document is None:
-        return Configuration.model_construct()  # defaults need no validation, nor the validators to be built
+        return Configuration()
     try:
-        return Configuration.model_validate(document)
+        return Configuration.parse(document)
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]
         setting = ".".join(str(part) for part in problem["loc"]) or "the document"
-        message = problem["msg"].removeprefix("Value error, ")
+        known = problem["type"] != "unexpected_keyword_argument"
+        message = problem["msg"].removeprefix("Value error, ") if known else "is no setting that is known here"
         raise ConfigurationError(f"{path}: {setting}: {message}") from None

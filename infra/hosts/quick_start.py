@@ -4,11 +4,13 @@ This module imports as little as it can: everything that it spares comes after i
 """
 
 import dataclasses
+import functools
 import gc
 import importlib
+import inspect
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from types import ModuleType
 from typing import Any
@@ -19,6 +21,7 @@ _PLUGINS = "pydantic.plugin._loader"
 # A release of a library that is made otherwise than is assumed here is imported later, as it is.
 _OTHERWISE = (TypeError, AttributeError)
 _COMPILES = "_create_fn"  # of dataclasses: makes one method of a class from its text
+_OFTEN = 8  # objects of a class: from here on compiling takes less than doing without
 
 
 @contextmanager
@@ -68,43 +71,60 @@ def without_described_schemas() -> None:
         vars(typing_extensions)["TypedDict"] = described
 
 
-class _Undescribed(dict[str, Any]):
-    def __init_subclass__(cls, **_: Any) -> None:
-        """As TypedDict takes `total`."""
+class _Alike(type):
+    def __new__(cls, name: str, bases: tuple[type, ...], members: dict[str, Any], **_: Any) -> Any:
+        """No class of its own for what is derived from one of these. `_`: TypedDict takes `total`."""
+        return bases[0] if isinstance(bases[0], _Alike) else super().__new__(cls, name, bases, members)
+
+    def __init__(cls, name: str, bases: tuple[type, ...], members: dict[str, Any], **_: Any) -> None:
+        """Nothing more: it is made by now."""
 
 
-def yaml_without_expressions() -> None:
-    """PyYAML, whose regular expressions are compiled when one is first used.
+class _Undescribed(dict[str, Any], metaclass=_Alike):
+    """Stands for TypedDict, and for each of them."""
 
-    They are for what it does in Python; libyaml does that for us, and one of them goes over all of Unicode. That is
-    another twentieth of a cold start.
+
+def expressions_when_used() -> None:
+    """Regular expressions that a module or class makes when it is imported are compiled when one is first used.
+
+    A process of one step imports eighty, its libraries' and its own, and uses a quarter of them: a twentieth of a cold
+    start. What a function compiles is compiled at once: it may want to know whether that is an expression.
     """
     compiles = re.compile
-    vars(re)["compile"] = _Expression
-    try:
-        with suppress(*_OTHERWISE):
-            importlib.import_module("yaml")
-    finally:
-        vars(re)["compile"] = compiles
+    if compiles.__module__ == re.__name__:
+
+        def compiled(*arguments: Any, **named: Any) -> Any:
+            of_function = sys._getframe(1).f_code.co_flags & inspect.CO_OPTIMIZED
+            return compiles(*arguments, **named) if of_function else _Expression(compiles, arguments, named)
+
+        vars(re)["compile"] = compiled
 
 
 class _Expression:
     """What `re.compile` would have made of the same arguments, as soon as anything of it is asked for."""
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        self._arguments, self._named = arguments, named
+    def __init__(self, compiles: Callable[..., Any], arguments: tuple[Any, ...], named: Mapping[str, Any]) -> None:
+        self._compiled = functools.partial(compiles, *arguments, **named)  # which remembers what it made
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(re.compile(*self._arguments, **self._named), name)  # which remembers what it made
+        found = getattr(self._compiled(), name)
+        vars(self)[name] = found
+        return found
+
+    @property  # type: ignore[misc]  # typed as what never changes; it is how an object passes for another class's
+    def __class__(self) -> type:
+        """For `re`'s functions, and whoever else asks by `isinstance`."""
+        return re.Pattern
 
 
 def methods_when_called() -> None:
-    """Dataclasses compile their methods when one is first called, no longer when the class is defined.
+    """Dataclasses compile their methods when they are called, no longer when the class is defined.
 
     A frozen class takes half a millisecond, nearly all of it for compiling six methods of which most are never called.
     A process of one step defines more than a hundred, two in five of them its libraries': a quarter of a cold start.
-    What compiles is still the standard library, told the same, only later. From Python 3.13 on it compiles a class's
-    methods at once and has no such function: then nothing changes.
+    Half of them make one or two objects, so that `__init__` is compiled only when it was called a few times, and
+    until then sets the fields one by one. What compiles is still the standard library, told the same, only later. From
+    Python 3.13 on it compiles a class's methods at once and has no such function: then nothing changes.
     """
     compiles: Callable[..., Any] | None = vars(dataclasses).get(_COMPILES)
     if compiles is not None and compiles.__module__ == dataclasses.__name__:
@@ -114,19 +134,54 @@ def methods_when_called() -> None:
 def _when_called(compiles: Callable[..., Any]) -> Callable[..., Any]:
     def described(name: str, *told: Any, **also: Any) -> Callable[..., Any]:
         compiled: Callable[..., Any] | None = None
+        calls = 0
 
         def first(*arguments: Any, **named: Any) -> Any:
-            """Stands in the class until it is called, and from then on the compiled method does."""
-            nonlocal compiled
+            """Stands in the class until it is called, or called often, and from then on the compiled method does."""
+            nonlocal compiled, calls
+            owners = [each for each in type(arguments[0]).__mro__ if vars(each).get(name) is first] if arguments else ()
+            if name == "__init__" and owners and calls < _OFTEN:
+                calls += 1
+                if _initialized(owners[0], arguments[0], arguments[1:], named):
+                    return None
             if compiled is None:
                 compiled = compiles(name, *told, **also)
                 compiled.__qualname__ = first.__qualname__
-            for owner in type(arguments[0]).__mro__ if arguments else ():
-                if vars(owner).get(name) is first:
-                    setattr(owner, name, compiled)
+            for owner in owners:
+                setattr(owner, name, compiled)
             return compiled(*arguments, **named)
 
         first.__name__ = name
         return first
 
     return described
+
+
+def _initialized(owner: type[Any], made: Any, given: tuple[Any, ...], named: Mapping[str, Any]) -> bool:
+    """Set the fields as the compiled method would; False, with nothing done, for what only that one knows to do."""
+    fields = dataclasses.fields(owner)
+    if len(fields) < len(owner.__dataclass_fields__) or not all(each.init for each in fields):
+        return False
+    places = [each.name for each in fields if not each.kw_only]
+    values = dict(zip(places, given, strict=False))
+    if len(given) > len(places) or not values.keys().isdisjoint(named):
+        return False
+    values |= named
+    told = [each for each in fields if each.name in values]
+    if len(told) < len(values) or any(_required(each) for each in fields if each.name not in values):
+        return False
+    put = object.__setattr__ if owner.__dataclass_params__.frozen else setattr
+    for each in fields:
+        name = each.name
+        put(made, name, values[name] if name in values else _default(each))
+    if hasattr(owner, "__post_init__"):
+        made.__post_init__()
+    return True
+
+
+def _required(field: "dataclasses.Field[Any]") -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+
+
+def _default(field: "dataclasses.Field[Any]") -> Any:
+    return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()

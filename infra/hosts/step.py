@@ -5,32 +5,34 @@ LOCKSTEP_SETTINGS, LISTEN_ADDRESS (as func's middlewares name it) with LOCKSTEP_
 and K_CA_CERTS, and the usual variables of Vault or OpenBao. The step `record` is the ledger, fed by a broker elsewhere.
 """
 
-import logging
 import os
 import sys
 from collections.abc import Callable
 
 from infra.hosts.quick_start import (
+    expressions_when_used,
     methods_when_called,
     unhurried_collection,
     without_described_schemas,
     without_pydantic_plugins,
-    yaml_without_expressions,
 )
 
 
 def main() -> None:
     """Serve until SIGTERM. Raises SystemExit with the command line's statuses."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s", stream=sys.stderr)
-    without_pydantic_plugins()
+    expressions_when_used()
     methods_when_called()
+    without_pydantic_plugins()
     with unhurried_collection() as settle:
         without_described_schemas()
-        yaml_without_expressions()
         # Here, as all of the above is for the sake of these.
+        import logging
+
         from infra.hosts.local.one_step import serve
         from infra.hosts.local.prepared_step import ending_on_refusal, root_from, say
         from infra.hosts.serving import ListenError
+
+        logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s", stream=sys.stderr)
 
         def ready(line: str) -> None:
             settle()

@@ -1,6 +1,7 @@
 """Ports that a step did not ask for: using one is a defect, found by the first test that does."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, NoReturn
 
 from functions._capability import Capability
@@ -40,7 +41,7 @@ NEEDED_BY: dict[str, frozenset[Capability]] = {
         {Capability.SYSTEM_READ, Capability.SYSTEM_LOGIN, Capability.SYSTEM_APPLY, Capability.SYSTEM_REVOKE}
     ),
     "leases": frozenset({Capability.LEASE_READ, Capability.LEASE_RENEW, Capability.LEASE_REVOKE}),
-    "leaks": frozenset({Capability.LEAK_READ, Capability.LEAK_WRITE}),
+    "leaks": frozenset({Capability.LEAK_READ, Capability.LEAK_WRITE, Capability.LEAK_REMOVE}),
     "fingerprints": frozenset({Capability.FINGERPRINT_LEAK, Capability.FINGERPRINT_REVOKED}),
     "index": frozenset({Capability.INDEX_READ, Capability.INDEX_WRITE}),
     "ledger": frozenset({Capability.LEDGER_WRITE}),
@@ -63,6 +64,19 @@ def granted(step: Step, port: str, adapter: Any) -> Any:
     return adapter if step.needs & NEEDED_BY[port] else Withheld(step.name, port)
 
 
+class _Late:
+    """Stands where an adapter will be as soon as anything is asked of it."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._made = cache(make)
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._made(), name)
+        if callable(found):
+            vars(self)[name] = found  # a method, which stays the same
+        return found
+
+
 def granted_late(step: Step, port: str, make: Callable[[], Any]) -> Any:
-    """As `granted`, for an adapter that is made, and loaded, only for the steps that ask for it."""
-    return make() if step.needs & NEEDED_BY[port] else Withheld(step.name, port)
+    """As `granted`, for an adapter that is made, and loaded, only for a step that asks for it, when it first does."""
+    return _Late(make) if step.needs & NEEDED_BY[port] else Withheld(step.name, port)

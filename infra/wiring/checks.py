@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from functions._failures import Reject
 from functions._manifests.cluster_secret_store import ClusterSecretStore
@@ -11,11 +12,13 @@ from functions._manifests.external_secret import DataFrom, ExternalSecret, Remot
 from functions._manifests.paths import CLUSTER_STORE, remote_path
 from functions._manifests.push_secret import PushData, PushSecret, PushStoreRef
 from functions._manifests.reserved import REFUSED_TYPES, reserved_metadata
-from functions._manifests.rotation import Rotation
-from functions._manifests.rotation import StoreReference as RotationStore
 from functions._manifests.template import SecretTemplate
 from infra.wiring import rules
 from infra.wiring.finding import Fault, Rule
+
+if TYPE_CHECKING:  # loaded where one is wired: a step that rotates nothing starts without it
+    from functions._manifests.rotation import Rotation
+    from functions._manifests.rotation import StoreReference as RotationStore
 
 Stores = Mapping[str, ClusterSecretStore]
 Place = tuple[Hashable, ...]
@@ -89,7 +92,7 @@ def external_faults(
     yield from _interval_fault(external)
 
 
-def rotation_faults(rotation: Rotation, stores: Stores, labels: Labels = None) -> Iterator[Fault]:
+def rotation_faults(rotation: "Rotation", stores: Stores, labels: Labels = None) -> Iterator[Fault]:
     """What a Rotation must keep by itself: its store and path. `labels` are its namespace's."""
     spec = rotation.spec
     place: Place = ("spec", "secretStoreRef")
@@ -156,7 +159,7 @@ def _breaches(breaches: tuple[Breach, ...], place: Place) -> Iterator[Fault]:
 
 
 def _store_faults(
-    ref: StoreRef | PushStoreRef | RotationStore, space: _Space, stores: Stores, place: Place
+    ref: "StoreRef | PushStoreRef | RotationStore", space: _Space, stores: Stores, place: Place
 ) -> Iterator[Fault]:
     name = ref.name
     store = stores.get(name)

@@ -55,6 +55,10 @@ class ClusterTargets:
             self._all = tuple(target for _, one in held if (target := _declaration(one)) is not None)
         return self._all
 
+    def held(self) -> dict[str, Held]:
+        """What is known of each object, by name, with its status; of those that cannot be read too."""
+        return {name: one for (_, name), one in sorted(copied(self._informer).items())}
+
     def start(self) -> None:
         self._informer.start()
 

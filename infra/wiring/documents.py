@@ -3,23 +3,19 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from functions._manifests.cluster_secret_store import ClusterSecretStore
-from functions._manifests.external_secret import ExternalSecret
-from functions._manifests.push_secret import PushSecret
-from functions._manifests.rotation import Rotation
-from functions._manifests.rotation_target import RotationTarget
 from infra.wiring import rules
 from infra.wiring.finding import Finding, Rule
-from infra.wiring.kinds import kind_problem, platform_model, wired_model
+from infra.wiring.kinds import WiredManifest, kind_problem, platform_model, wired_model
 from infra.wiring.tree import Mapping, TreeError, line_of, parse_tree
 
-LARGEST = 16 * 1024 * 1024  # bytes of one file
+if TYPE_CHECKING:  # loaded where one is wired: a step that rotates nothing starts without them
+    from functions._manifests.rotation_target import RotationTarget
 
-WiredManifest = PushSecret | ExternalSecret | ClusterSecretStore | Rotation
+LARGEST = 16 * 1024 * 1024  # bytes of one file
 
 # A line that begins with '---' ends a document wherever it stands: not even a block scalar may hold one.
 _SEPARATOR = re.compile(r"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
@@ -33,8 +29,8 @@ class Document:
     file: str
     line: int
     body: Mapping = field(repr=False)  # may hold a Secret's values
-    manifest: WiredManifest | None = None
-    target: RotationTarget | None = None
+    manifest: "WiredManifest | None" = None
+    target: "RotationTarget | None" = None
 
     @property
     def kind(self) -> str:

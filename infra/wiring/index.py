@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from events.references import ManifestRef, PathRef, SecretRef
 from functions._failures import Reject
@@ -10,10 +11,9 @@ from functions._manifests.conventions import ConventionPolicy
 from functions._manifests.external_secret import ExternalSecret, PathSearch, StoreRef
 from functions._manifests.paths import CLUSTER_STORE
 from functions._manifests.push_secret import PushSecret, PushStoreRef
-from functions._manifests.rotation import Rotation, StoreReference
 from infra.wiring.conflicts import conflicts, rotation_conflicts
-from infra.wiring.documents import WiredManifest
 from infra.wiring.finding import Finding
+from infra.wiring.kinds import WiredManifest
 from infra.wiring.resolved import (
     Placed,
     ResolvedExternal,
@@ -25,12 +25,15 @@ from infra.wiring.resolved import (
 )
 from infra.wiring.rules import CLAIMED_TWICE
 
+if TYPE_CHECKING:  # loaded where one is wired: a step that rotates nothing starts without it
+    from functions._manifests.rotation import Rotation, StoreReference
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """One manifest of a file, as an index takes it."""
 
-    manifest: WiredManifest
+    manifest: "WiredManifest"
     file: str
     line: int
 
@@ -135,15 +138,15 @@ class Index:
     def external_secrets(self) -> Iterator[ExternalSecret]:
         return (each.external for each in self._externals.values())
 
-    def rotation(self, ref: ManifestRef) -> Rotation | None:
+    def rotation(self, ref: ManifestRef) -> "Rotation | None":
         found = self._rotations.get(ref)
         return found.rotation if found else None
 
-    def rotation_of_path(self, path: PathRef) -> Rotation | None:
+    def rotation_of_path(self, path: PathRef) -> "Rotation | None":
         found = self._by_rotated.get(path, ())
         return found[0].rotation if len(found) == 1 else None
 
-    def rotations(self) -> Iterator[Rotation]:
+    def rotations(self) -> "Iterator[Rotation]":
         return (each.rotation for each in self._rotations.values())
 
     def mount(self, store: str) -> str | None:
@@ -220,7 +223,7 @@ class Index:
     def externals(self) -> Iterator[ResolvedExternal]:
         return iter(self._externals.values())
 
-    def rotations_of_path(self, path: PathRef) -> tuple[Rotation, ...]:
+    def rotations_of_path(self, path: PathRef) -> "tuple[Rotation, ...]":
         """All that want to rotate the path, at odds or not."""
         return tuple(each.rotation for each in self._by_rotated.get(path, ()))
 
@@ -245,7 +248,7 @@ class Index:
             elif isinstance(manifest, ExternalSecret):
                 self._note_duplicate(source, manifest.ref in self._externals)
                 self._externals.setdefault(manifest.ref, self._resolved_external(source, manifest, kept))
-            elif isinstance(manifest, Rotation):
+            elif manifest.kind == "Rotation":
                 self._note_duplicate(source, manifest.ref in self._rotations)
                 self._rotations.setdefault(manifest.ref, self._resolved_rotation(source, manifest, kept))
 
@@ -267,7 +270,7 @@ class Index:
         placed = Placed(external, source.file, source.line)
         return resolve_external(placed, external, self._stores, self._labels(external.namespace))
 
-    def _resolved_rotation(self, source: Source, rotation: Rotation, kept: "Index | None") -> ResolvedRotation:
+    def _resolved_rotation(self, source: Source, rotation: "Rotation", kept: "Index | None") -> ResolvedRotation:
         before = kept._rotations.get(rotation.ref) if kept else None
         if before is not None and before.rotation is rotation and self._same_labels(rotation.namespace, kept):
             return before

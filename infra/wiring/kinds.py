@@ -1,27 +1,33 @@
 """Which kinds are the wiring, which are known to be something else, and what is said about the others."""
 
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from functions._manifests.cluster_secret_store import ClusterSecretStore
-from functions._manifests.external_secret import ExternalSecret
-from functions._manifests.push_secret import PushSecret
-from functions._manifests.rotation import Rotation
-from functions._manifests.rotation_target import RotationTarget
 from infra.wiring import rules
 from infra.wiring.finding import Rule
+
+if TYPE_CHECKING:  # each is loaded where one is wired, as `_MODULES` says: a step starts without the others
+    from functions._manifests.cluster_secret_store import ClusterSecretStore
+    from functions._manifests.external_secret import ExternalSecret
+    from functions._manifests.push_secret import PushSecret
+    from functions._manifests.rotation import Rotation
+    from functions._manifests.rotation_target import RotationTarget
 
 ESO = "external-secrets.io"
 OURS = "lockstep.dev"
 
-WiredModel = type[PushSecret] | type[ExternalSecret] | type[ClusterSecretStore] | type[Rotation]
+WiredManifest: TypeAlias = "PushSecret | ExternalSecret | ClusterSecretStore | Rotation"
+WiredModel: TypeAlias = "type[PushSecret] | type[ExternalSecret] | type[ClusterSecretStore] | type[Rotation]"
 
-_MODELS: dict[str, WiredModel] = {
-    "PushSecret": PushSecret,
-    "ExternalSecret": ExternalSecret,
-    "ClusterSecretStore": ClusterSecretStore,
-    "Rotation": Rotation,
+_TARGET = "RotationTarget"
+_MODULES = {  # of functions._manifests
+    "PushSecret": "push_secret",
+    "ExternalSecret": "external_secret",
+    "ClusterSecretStore": "cluster_secret_store",
+    "Rotation": "rotation",
+    _TARGET: "rotation_target",
 }
-_GROUPS = dict.fromkeys(_MODELS, ESO) | {"Rotation": OURS}
+_GROUPS = {"PushSecret": ESO, "ExternalSecret": ESO, "ClusterSecretStore": ESO, "Rotation": OURS}
 
 # Groups that a GitOps checkout also holds. Anything else may be a wiring manifest with a slip in its name, and a
 # slip must not look like a removal.
@@ -44,18 +50,26 @@ _CORE_KINDS = frozenset(
 )  # fmt: skip
 
 
-def wired_model(body: dict[str, Any]) -> WiredModel | None:
+def wired_model(body: dict[str, Any]) -> "WiredModel | None":
     """The model of a manifest that is part of the wiring."""
     kind = str(body.get("kind", ""))
     if str(body.get("apiVersion", "")).partition("/")[0] != _GROUPS.get(kind):
         return None
-    return _MODELS[kind]
+    model: WiredModel = _model(kind)
+    return model
 
 
-def platform_model(body: dict[str, Any]) -> type[RotationTarget] | None:
+def platform_model(body: dict[str, Any]) -> "type[RotationTarget] | None":
     """The model of a manifest that only the platform writes, beside the wiring."""
     ours = str(body.get("apiVersion", "")).partition("/")[0] == OURS
-    return RotationTarget if ours and body.get("kind") == RotationTarget.KIND else None
+    if not ours or body.get("kind") != _TARGET:
+        return None
+    model: type[RotationTarget] = _model(_TARGET)
+    return model
+
+
+def _model(kind: str) -> Any:
+    return getattr(import_module(f"functions._manifests.{_MODULES[kind]}"), kind)
 
 
 def kind_problem(body: dict[str, Any]) -> tuple[Rule, str] | None:
@@ -68,11 +82,11 @@ def kind_problem(body: dict[str, Any]) -> tuple[Rule, str] | None:
     group = api.partition("/")[0] if "/" in api else ""
     if group == ESO or group.endswith("." + ESO):
         return _eso_problem(kind, group)
-    if kind in _MODELS:
+    if kind in _GROUPS:
         return rules.UNKNOWN_KIND, f"{kind} has apiVersion {api[:80]!r}; it belongs to {_GROUPS[kind]}"
     if kind == "AccessPolicy":
         return rules.UNKNOWN_KIND, "AccessPolicy is no part of the wiring; it stands in access.yaml beside it"
-    if kind == RotationTarget.KIND:
+    if kind == _TARGET:
         return rules.UNKNOWN_KIND, f"{kind} is no part of the wiring; it stands in the folder targets beside it"
     known = kind in _CORE_KINDS if api == "v1" else group in _FOREIGN_GROUPS
     return None if known else (rules.FOREIGN_KIND, f"{api[:80]} {kind[:63]} is no kind that is known here")

@@ -1,13 +1,16 @@
 """The port `Wiring` over the newest snapshot, wherever its manifests come from."""
 
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from events.references import ManifestRef, PathRef, SecretRef
 from functions._manifests.cluster_secret_store import Mode
 from functions._manifests.external_secret import ExternalSecret
 from functions._manifests.push_secret import PushSecret
-from functions._manifests.rotation import Rotation
 from infra.wiring.index import Index
+
+if TYPE_CHECKING:  # loaded where one is wired: a step that rotates nothing starts without it
+    from functions._manifests.rotation import Rotation
 
 
 class NewestWiring:
@@ -46,13 +49,13 @@ class NewestWiring:
     def external_secrets(self) -> Iterator[ExternalSecret]:
         return self._index.external_secrets()
 
-    def rotation(self, ref: ManifestRef) -> Rotation | None:
+    def rotation(self, ref: ManifestRef) -> "Rotation | None":
         return self._index.rotation(ref)
 
-    def rotation_of_path(self, path: PathRef) -> Rotation | None:
+    def rotation_of_path(self, path: PathRef) -> "Rotation | None":
         return self._index.rotation_of_path(path)
 
-    def rotations(self) -> Iterator[Rotation]:
+    def rotations(self) -> "Iterator[Rotation]":
         return self._index.rotations()
 
     def mount(self, store: str) -> str | None:

@@ -1,6 +1,7 @@
 """A manifest with everything that follows from it and the stores alone; kept as long as neither changes."""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from events.references import ManifestRef, PathRef, SecretRef
 from functions import _templates
@@ -8,8 +9,10 @@ from functions._failures import Reject
 from functions._manifests.conventions import ConventionPolicy
 from functions._manifests.external_secret import ExternalSecret, PathSearch
 from functions._manifests.push_secret import PushEntry, PushSecret
-from functions._manifests.rotation import Rotation
 from infra.wiring.checks import Labels, Stores, convention_faults, external_faults, push_faults, rotation_faults
+
+if TYPE_CHECKING:  # loaded where one is wired: a step that rotates nothing starts without it
+    from functions._manifests.rotation import Rotation
 
 DERIVED = "lockstep.dev/derived"  # annotation of a PushSecret whose source an ExternalSecret makes
 
@@ -18,7 +21,7 @@ DERIVED = "lockstep.dev/derived"  # annotation of a PushSecret whose source an E
 class Placed:
     """A manifest and where it stands."""
 
-    manifest: PushSecret | ExternalSecret | Rotation
+    manifest: "PushSecret | ExternalSecret | Rotation"
     file: str
     line: int
 
@@ -59,7 +62,7 @@ class ResolvedRotation:
     """What a Rotation rotates. `problem` is why it may not act on its own account, None if it may."""
 
     placed: Placed
-    rotation: Rotation
+    rotation: "Rotation"
     path: PathRef | None = None
     problem: str | None = None
 
@@ -97,7 +100,7 @@ def resolve_external(
     return ResolvedExternal(placed, external, external.target, paths, finds, _joined(problems))
 
 
-def resolve_rotation(placed: Placed, rotation: Rotation, stores: Stores, labels: Labels = None) -> ResolvedRotation:
+def resolve_rotation(placed: Placed, rotation: "Rotation", stores: Stores, labels: Labels = None) -> ResolvedRotation:
     """Never raises: what cannot be resolved rotates nothing and has a problem."""
     problems = [fault.message for fault in rotation_faults(rotation, stores, labels) if fault.rule.refuses]
     try:

@@ -213,6 +213,11 @@ NEVER_DUE = _rule(
     109, "never-due", "DESIGN, rotation", "A Rotation has neither a schedule nor a maximum age.",
     "Nothing to do if it is rotated on demand and after leaks only; otherwise give it spec.schedule.", "notice",
 )  # fmt: skip
+EVIDENCE_UNSEEN = _rule(
+    110, "evidence-unseen", "DESIGN, rotation",
+    "A Rotation asks for evidence that its target cannot give, so nothing old would ever be revoked.",
+    "Use evidence: rolled-out, or a strategy under which the target tells who logs in (docs/targets.md).",
+)  # fmt: skip
 
 # --- Paths and properties (5a.5) ----------------------------------------------------------------------------------
 

@@ -3,12 +3,15 @@
 import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from functions._manifests.rotation_target import RotationTarget
 from infra.wiring import rules
 from infra.wiring.documents import Document, load_documents
 from infra.wiring.files import Unusable, read_content, walk
 from infra.wiring.finding import Finding
+
+if TYPE_CHECKING:  # loaded where one is declared: a step that rotates nothing starts without it
+    from functions._manifests.rotation_target import RotationTarget
 
 
 class TargetFolder:
@@ -22,11 +25,11 @@ class TargetFolder:
         self._all: tuple[RotationTarget, ...] = ()
         self.findings: tuple[Finding, ...] = ()
 
-    def named(self, name: str) -> RotationTarget | None:
+    def named(self, name: str) -> "RotationTarget | None":
         """The one of this name, None where none is declared, or two are."""
         return self._declared.get(name)
 
-    def all(self) -> tuple[RotationTarget, ...]:
+    def all(self) -> "tuple[RotationTarget, ...]":
         """All of them, ordered by name; the same object until something changes."""
         return self._all
 
@@ -66,7 +69,7 @@ class TargetFolder:
         return {name: file for name, file in self._files.items() if name == lost or name.startswith(lost + "/")}
 
 
-def declarations(documents: Iterable[Document]) -> tuple[dict[str, RotationTarget], tuple[Finding, ...]]:
+def declarations(documents: Iterable[Document]) -> "tuple[dict[str, RotationTarget], tuple[Finding, ...]]":
     """Targets by name, without those that are declared twice: which one counts must not be a matter of file names."""
     declared: dict[str, list[Document]] = {}
     for document in documents:

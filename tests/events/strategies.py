@@ -7,8 +7,17 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from events.claim import ClaimRequested, ClaimTaken
 from events.cloudevent import CloudEvent
-from events.consumer import ConsumerAdopted, ConsumerRestarted, ConsumerStuck, WorkloadChanged, WorkloadRef
+from events.consumer import (
+    AdoptionRequested,
+    ConsumerAdopted,
+    ConsumerRestarted,
+    ConsumerStuck,
+    RestartRequested,
+    WorkloadChanged,
+    WorkloadRef,
+)
 from events.event import Event
 from events.leak import (
     Exposure,
@@ -22,28 +31,19 @@ from events.leak import (
     TriageRequested,
 )
 from events.lease import LeaseExpired, LeaseExpiring, LeaseRenewed, LeaseRevoked
-from events.operation import ClaimTaken, ScopeRef, SuspensionChanged
-from events.orders import (
-    AdoptionRequested,
-    ClaimRequested,
-    MaterializeRequested,
-    PublishRequested,
-    RestartRequested,
-    RetractRequested,
-)
+from events.operation import ScopeRef, SuspensionChanged
+from events.orders import MaterializeRequested, PublishRequested, RetractRequested
 from events.references import ManifestRef, PathRef, SecretRef, Version
-from events.rotation import (
-    AbortRequested,
-    PhaseRequested,
+from events.rotated import (
     RotationApplied,
     RotationCompleted,
     RotationFailed,
     RotationPromoted,
-    RotationRequested,
     RotationRevoked,
     RotationStaged,
     RotationVerified,
 )
+from events.rotation import AbortRequested, PhaseRequested, RotationRequested
 from events.schedule import ScheduleRef, ScheduleTicked
 from events.secret import (
     SecretChanged,

@@ -1,9 +1,10 @@
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from events.errors import EventError
 from events.references import ManifestRef, PathRef, Reference, SecretRef, Version
@@ -139,3 +140,26 @@ class TestVersion:
         assert version.at_least(version)
         assert version.newer_than(None)
         assert not version.newer_than(version)
+
+
+@pytest.mark.parametrize("made", [
+    lambda: SecretRef(namespace="a", name="b"),
+    lambda: PathRef(mount="a", path="b"),
+    lambda: ManifestRef(kind="A", namespace="a", name="b"),
+    lambda: Version(number=1, created=datetime(2026, 1, 1, tzinfo=UTC)),
+])  # fmt: skip
+def test_references_are_equal_by_type_and_value(made: Callable[[], BaseModel]) -> None:
+    one, same = made(), made()
+    assert one == same == one.model_copy() == type(one).model_validate_json(one.model_dump_json())
+    assert hash(one) == hash(same) == hash(one.model_copy())
+    first = next(iter(type(one).model_fields))
+    other = one.model_copy(update={first: 2 if first == "number" else "Z"})
+    assert one != other
+    assert len({one, same, other}) == 2
+
+
+def test_things_of_two_kinds_are_never_the_same() -> None:
+    class Named(SecretRef):
+        """Of another type, with the same fields."""
+
+    assert SecretRef(namespace="a", name="b") != Named(namespace="a", name="b")

@@ -17,10 +17,11 @@ from infra.wiring.targets import declarations
 
 @dataclass(frozen=True, slots=True)
 class TargetFacts:
-    """What a type of target can carry out, and the fields that its credentials have."""
+    """What a type of target can carry out and tell, and the fields that its credentials have."""
 
     strategies: tuple[Strategy, ...]
     fields: frozenset[str]
+    unseen: tuple[Strategy, ...] = ()  # those under which it cannot tell who uses which credential
 
 
 FactsOf = Callable[[RotationTarget], TargetFacts]
@@ -92,6 +93,9 @@ def _carried_out(document: Document, rotation: Rotation, facts: TargetFacts) -> 
         able = ", ".join(facts.strategies)
         message = f"its target carries out {able}, not {rotation.spec.strategy}"
         yield _finding(rules.STRATEGY_UNABLE, document, message, "spec", "strategy")
+    elif rotation.spec.evidence == "seen" and rotation.spec.strategy in facts.unseen:
+        message = f"evidence `seen` cannot be had of its target with strategy {rotation.spec.strategy}"
+        yield _finding(rules.EVIDENCE_UNSEEN, document, message, "spec", "evidence")
 
 
 def _unrotated(document: Document, rotation: Rotation, facts: TargetFacts, index: Index) -> Iterator[Finding]:

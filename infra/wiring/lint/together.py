@@ -28,6 +28,8 @@ def together_findings(documents: list[Document], index: Index) -> Iterator[Findi
     yield from _conflicts(index)
     read: set[str] = set()
     for document in documents:
+        if document.target is not None and document.target.spec.admin is not None:
+            read.add(document.target.spec.admin.remote_key)  # by the steps that rotate
         if isinstance(document.manifest, ExternalSecret):
             yield from _consumer(document, document.manifest, published, index, read)
     yield from _unread(documents, read, index)

@@ -14,6 +14,17 @@ import pytest
 from infra.hosts.quick_start import methods_when_called
 
 _REPOSITORY = Path(__file__).parents[3]
+_SECRET = '{"secret":{"namespace":"none","name":"nobody-wired-this"}}'
+_TICK = '{"schedule":{"name":"of-nobody"},"at":"2026-01-01T00:00:00Z"}'
+# Every step that is served alone, with an event that is none of its business.
+_STEPS = {
+    "publish": ("secret.changed", _SECRET),
+    "materialize": ("secret.drifted", _SECRET),
+    "retract": ("secret.removed", _SECRET),
+    "restart": ("schedule.ticked", _TICK),
+    "adopted": ("schedule.ticked", _TICK),
+    "sweep": ("schedule.ticked", _TICK),
+}
 # Each was imported once, for nothing that a step does.
 _DENIED = (
     "bz2",
@@ -22,23 +33,32 @@ _DENIED = (
     "concurrent.futures.process",
     "dateutil",
     "email",
+    "encodings.idna",
     "events.catalogue",
     "events.foreign",
     "events.leak",
-    "events.rotation",
+    "events.operation",
+    "events.rotated",
+    "functions._leaks",
+    "functions._leases",
+    "functions._manifests.rotation",
+    "functions._manifests.rotation_target",
     "functions._rotations",
     "functions._systems",
-    "functions._workloads",
     "http.client",
     "importlib.metadata",
     "infra.kubernetes",
     "infra.stores.vault.budgets",
+    "infra.stores.vault.fingerprints",
+    "infra.stores.vault.leases",
     "infra.stores.vault.pending",
     "infra.stores.vault.proofs",
     "infra.stores.vault.reminders",
     "infra.stores.vault.rollouts",
     "infra.stores.vault.rotations",
     "infra.stores.vault.tombstones",
+    "infra.targets",
+    "infra.wiring.access_policy",
     "logging.config",
     "lzma",
     "multiprocessing",
@@ -49,25 +69,59 @@ _DENIED = (
     "uvicorn",
     "zipfile",
 )
+# What only the steps about workloads, rotations, or a path's owner know.
+_OTHERS = {
+    "events.claim": {"publish"},
+    "events.consumer": {"restart", "adopted"},
+    "events.lease": {"sweep"},
+    "events.rotation": {"sweep"},
+    "functions._workloads": {"restart", "adopted"},
+}
+_MODELS = 75  # of ours, that a step defines at the most, with a PushSecret, an ExternalSecret and a store wired
+_WIRED = """
+apiVersion: external-secrets.io/v1
+kind: ClusterSecretStore
+metadata: {name: vault-backend}
+spec: {provider: {vault: {server: "http://127.0.0.1:1", path: secret, version: v2}}}
+---
+apiVersion: external-secrets.io/v1alpha1
+kind: PushSecret
+metadata: {name: wired, namespace: platform-data}
+spec:
+  secretStoreRefs: [{name: vault-backend, kind: ClusterSecretStore}]
+  selector: {secret: {name: wired}}
+  data: [{match: {secretKey: password, remoteRef: {remoteKey: platform-data/postgres/wired, property: password}}}]
+---
+apiVersion: external-secrets.io/v1
+kind: ExternalSecret
+metadata: {name: wired, namespace: temporal}
+spec:
+  secretStoreRef: {name: vault-backend, kind: ClusterSecretStore}
+  dataFrom: [{extract: {key: platform-data/postgres/wired}}]
+"""
 _PROBE = """
 import gc, json, os, signal, socket, sys, threading
 
 from infra.hosts import step  # nothing else of ours: what `main` does first is tested, too
 
-EVENT = b'{"secret":{"namespace":"none","name":"nobody-wired-this"}}'
+KIND, EVENT = (text.encode() for text in sys.argv[1:])
 HEADERS = (
     b"POST / HTTP/1.1\\r\\nhost: step\\r\\nconnection: close\\r\\ncontent-type: application/json\\r\\n"
-    b"ce-specversion: 1.0\\r\\nce-id: 1\\r\\nce-source: /test\\r\\nce-type: dev.lockstep.secret.changed\\r\\n"
+    b"ce-specversion: 1.0\\r\\nce-id: 1\\r\\nce-source: /test\\r\\nce-type: dev.lockstep." + KIND + b"\\r\\n"
 )
 
 def ask(port):
-    with socket.create_connection(("127.0.0.1", port), 20) as client:
+    with socket.socket() as client:
+        client.settimeout(20)
+        client.connect(("127.0.0.1", port))
         client.sendall(HEADERS + b"content-length: %d\\r\\n\\r\\n" % len(EVENT) + EVENT)
         status = int(client.recv(65536).split()[1])
     models = sys.modules["pydantic"].BaseModel
+    ours = [one.__name__ for one in every(models) if one.__module__.startswith(("events.", "functions.", "infra."))]
     found = {
         "status": status, "modules": sorted(sys.modules), "collecting": gc.isenabled(), "frozen": gc.get_freeze_count(),
         "built": sorted(one.__name__ for one in every(models) if one.__pydantic_complete__),
+        "defined": sorted(ours),
     }
     sys.__stdout__.write(json.dumps(found))
     os.kill(os.getpid(), signal.SIGTERM)
@@ -91,40 +145,44 @@ step.main()
 """
 
 
-def _started(root: Path) -> dict[str, object]:
+def _started(root: Path, step: str = "publish") -> dict[str, Any]:
     environ = {
-        **os.environ, "LOCKSTEP_STEP": "publish", "LOCKSTEP_ROOT": str(root), "LISTEN_ADDRESS": "127.0.0.1:0",
+        **os.environ, "LOCKSTEP_STEP": step, "LOCKSTEP_ROOT": str(root), "LISTEN_ADDRESS": "127.0.0.1:0",
         "VAULT_ADDR": "http://127.0.0.1:1", "VAULT_TOKEN": "unused",
     }  # fmt: skip
     done = subprocess.run(
-        [sys.executable, "-c", _PROBE], env=environ, cwd=_REPOSITORY, capture_output=True, text=True, check=False,
-        timeout=120,
+        [sys.executable, "-c", _PROBE, *_STEPS[step]], env=environ, cwd=_REPOSITORY, capture_output=True, text=True,
+        check=False, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    found: dict[str, object] = json.loads(done.stdout)
+    found: dict[str, Any] = json.loads(done.stdout)
     return found
 
 
-def test_a_step_that_serves_its_first_event_has_imported_and_built_little(tmp_path: Path) -> None:
+@pytest.mark.parametrize("step", _STEPS)
+def test_a_step_that_serves_its_first_event_has_imported_and_defined_little(tmp_path: Path, step: str) -> None:
     (tmp_path / "wiring").mkdir()
-    found = _started(tmp_path)
+    (tmp_path / "wiring" / "wired.yaml").write_text(_WIRED)
+    found = _started(tmp_path, step)
     assert found["status"] == 204
-    modules = found["modules"]
-    assert isinstance(modules, list)
-    unwanted = [name for name in modules for denied in _DENIED if name == denied or name.startswith(f"{denied}.")]
-    assert unwanted == []
-    assert [name for name in modules if name.startswith("infra.hosts.control")] == []
-    built = found["built"]
-    assert isinstance(built, list)
+    others = [name for name, steps in _OTHERS.items() if step not in steps]
+    denied = (*_DENIED, *others, "infra.hosts.control")
+    assert [name for name in found["modules"] for one in denied if name == one or name.startswith(f"{one}.")] == []
+    assert {"ExternalSecret", "PushSecret", "ClusterSecretStore"} <= {*found["defined"]}, "all three are wired"
+    assert len(found["defined"]) <= _MODELS, (len(found["defined"]), found["defined"])
+
+
+def test_without_manifests_a_step_builds_what_its_event_is_made_of(tmp_path: Path) -> None:
+    (tmp_path / "wiring").mkdir()
+    built = _started(tmp_path)["built"]
     assert "SecretChanged" in built
-    assert len(built) <= 4, "without manifests, a step builds what its event is made of"
+    assert len(built) <= 4, built
 
 
 def test_garbage_is_collected_again_once_it_serves(tmp_path: Path) -> None:
     (tmp_path / "wiring").mkdir()
     found = _started(tmp_path)
     assert found["collecting"] is True
-    assert isinstance(found["frozen"], int)
     assert found["frozen"] > 0
 
 
@@ -176,7 +234,9 @@ def test_methods_of_dataclasses_are_compiled_when_they_are_called(monkeypatch: p
 
     assert compiled == []
     one, same, other = Base("a"), Base(name="a", tags=(), seen=[1]), Base("b")
-    assert compiled == ["__init__"]
+    assert compiled == [], "few objects are made without a compiled method"
+    assert [Base(str(number), seen=[number]).seen for number in range(9)] == [[number] for number in range(9)]
+    assert compiled == ["__init__"], "and many with one"
     assert (one == same, one == other, one < other, hash(one) == hash(same)) == (True, False, True, True)
     assert repr(one).endswith("Base(name='a', tags=())")
     assert one.seen is not other.seen
@@ -204,12 +264,42 @@ compiles = re.compile
 quick_start.without_pydantic_plugins()
 quick_start.methods_when_called()
 quick_start.without_described_schemas()
-quick_start.yaml_without_expressions()
-assert re.compile is compiles
 
-import typing_extensions, yaml
-from pydantic import TypeAdapter, ValidationError
+import typing_extensions
 from pydantic_core import core_schema
+
+assert isinstance(core_schema.IntSchema(type="int"), dict)
+assert typing_extensions.TypedDict.__module__ != quick_start.__name__
+quick_start.expressions_when_used()
+once = re.compile
+quick_start.expressions_when_used()
+assert once is re.compile is not compiles
+
+LATE = re.compile("(a+)(?P<rest>b*)", re.IGNORECASE)
+WRONG = re.compile("(")
+
+class Holder:
+    LATE = re.compile("c")
+
+def at_once(text):
+    return re.compile(text)
+
+assert not isinstance(vars(LATE), re.Pattern) and isinstance(LATE, re.Pattern)
+assert "fullmatch" not in vars(LATE)
+assert (LATE.fullmatch("AABB")["rest"], LATE.pattern, LATE.groups) == ("BB", "(a+)(?P<rest>b*)", 2)
+assert vars(LATE)["fullmatch"] == LATE.fullmatch
+assert re.sub(LATE, "x", "ab ab") == "x x" and re.split(Holder.LATE, "1c2") == ["1", "2"]
+assert type(at_once("d")) is re.Pattern
+for compiling in (at_once, lambda text: WRONG.match(text)):
+    try:
+        compiling("(")
+    except re.error:
+        pass
+    else:
+        raise AssertionError("what is no expression was taken for one")
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
 
 assert not typing_extensions.is_typeddict(core_schema.IntSchema)
 

@@ -7,7 +7,7 @@ import pytest
 from functions import BY_NAME, STEPS
 from functions._capability import Capability
 from functions._step import Step
-from infra.hosts.withheld import NEEDED_BY, granted
+from infra.hosts.withheld import NEEDED_BY, granted, granted_late
 from tests.infra.hosts.steps import saying
 
 ADAPTER = object()
@@ -23,6 +23,20 @@ def test_any_of_a_ports_capabilities_grants_it(port: str) -> None:
 def test_every_capability_is_of_one_port() -> None:
     counted = [capability for capabilities in NEEDED_BY.values() for capability in capabilities]
     assert sorted(counted, key=str) == sorted(Capability, key=str)
+
+
+def test_an_adapter_is_made_once_and_when_it_is_first_asked() -> None:
+    made: list[list[int]] = []
+
+    def make() -> list[int]:
+        made.append([])
+        return made[0]
+
+    adapter = granted_late(replace(saying(), needs=NEEDED_BY["leaks"]), "leaks", make)
+    assert made == []
+    adapter.append(1)
+    adapter.append(2)
+    assert made == [[1, 2]]
 
 
 def test_using_what_is_withheld_names_step_and_call() -> None:

@@ -7,11 +7,11 @@ import pytest
 from infra.wiring.lint import fails, lint, lint_contents
 from infra.wiring.rules import RULES
 from tests.infra.wiring.lint.cases import CASES, GOOD
-from tests.infra.wiring.samples import STORE, external, push, secret, together, workload
+from tests.infra.wiring.samples import STORE, external, push, rotation_target, secret, together, workload
 
 FILES_RULE = "LS004"  # is about files, not texts
 # What the wiring does not know: types of targets, the access policy (tests/infra/hosts/test_target_facts.py).
-BESIDE = {"LS104", "LS105", "LS106", "LS108"}
+BESIDE = {"LS104", "LS105", "LS106", "LS108", "LS110"}
 
 
 def _ids(text: str) -> set[str]:
@@ -34,6 +34,12 @@ def test_a_rule_finds_what_breaks_it(rule: str) -> None:
 @pytest.mark.parametrize("rule", sorted(CASES))
 def test_a_rule_leaves_alone_what_keeps_it(rule: str) -> None:
     assert rule not in _ids(CASES[rule][1])
+
+
+def test_the_steps_that_rotate_read_what_a_target_names_as_its_admin() -> None:
+    admin = push("admin", path="platform-data/postgres/admin")
+    assert "LS035" in _ids(together(GOOD, admin))
+    assert "LS035" not in _ids(together(GOOD, admin, rotation_target()))
 
 
 def test_a_correct_wiring_has_no_findings() -> None:
