@@ -40,6 +40,12 @@ def _refused(exposure: Exposure, leak: Leak, ports: Ports) -> Iterator[str]:
             return
         if not leak.attested_by or record.phase not in ("failed", "aborted"):
             yield f"{path}: the rotation of version {version} is {record.phase}, so the old credential may work still"
+            if record.phase == "aborted":
+                yield (
+                    f"{path}: an operator gave its rotation up, and no alert begins it again: `lockstep leak confirm` "
+                    "does; `leak attest` says that the old credential is refused all the same, `leak dismiss` that "
+                    "it is no leak"
+                )
             return
     elif not leak.attested_by:
         yield (f"{path}: nothing shows that version {version} is refused; have it refused, then `lockstep leak attest`")

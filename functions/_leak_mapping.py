@@ -43,6 +43,7 @@ class Mapped:
     found: tuple[Found, ...] = ()
     dismissed: Literal["", "unknown", "configuration"] = ""
     unindexed: bool = False
+    pinned: Version | None = None  # the version that a path means, where it could be told
 
 
 def mapped(leak: Leak, ports: Ports, *, wait: bool = True) -> Mapped:
@@ -57,15 +58,20 @@ def mapped(leak: Leak, ports: Ports, *, wait: bool = True) -> Mapped:
     sightings = _wired(ports.index.find(leak.fingerprint), ports) if leak.fingerprint else ()
     if sightings:
         return Mapped("fingerprint", _all_found(sightings, ports))
-    if leak.fingerprint and not looked:
-        return Mapped(unindexed=True)
-    if leak.path is None or not wired(leak.path, ports):
-        return Mapped(dismissed="unknown")
+    unindexed = leak.fingerprint is not None and not looked
+    head = ports.authority.head(leak.path) if leak.path is not None and wired(leak.path, ports) else None
+    if leak.path is None or (head is None and not _remembered(leak.path, ports)):
+        return Mapped(unindexed=True) if unindexed else Mapped(dismissed="unknown")
     if configuration(leak.path, leak.key or ""):
-        return Mapped(dismissed="configuration")
-    if newest is None and not late:  # other secrets of the same value are known by the index alone
-        return Mapped(unindexed=True)
-    return _by_path(leak, leak.path, looked=looked, ports=ports)
+        return Mapped(unindexed=True) if unindexed else Mapped(dismissed="configuration")
+    # Before anything is waited for: whoever looks again finds newer versions that nobody reported.
+    pinned = leak.pinned or _leaked_version(leak, leak.path, head, looked=looked, ports=ports)
+    # Other secrets of the same value are known by the index alone.
+    if unindexed or (newest is None and not late) or (pinned is None and not looked):
+        return Mapped(unindexed=True, pinned=pinned)
+    if pinned is None:
+        return Mapped(dismissed="unknown")
+    return _by_path(leak, leak.path, pinned, head, ports)
 
 
 def wired(path: PathRef, ports: Ports) -> bool:
@@ -74,33 +80,40 @@ def wired(path: PathRef, ports: Ports) -> bool:
     return bool(wiring.rotation_of_path(path) or wiring.producers_of_path(path) or wiring.consumers_of_path(path))
 
 
+def _remembered(path: PathRef, ports: Ports) -> bool:
+    """Whether a path that is gone at the authority, with all that it held, is known still: what leaked works on."""
+    return wired(path, ports) and ports.index.read(path) is not None
+
+
 def _wired(sightings: Iterable[Sighting], ports: Ports) -> tuple[Sighting, ...]:
     return tuple(one for one in sightings if wired(one.path, ports))
 
 
-def _by_path(leak: Leak, path: PathRef, *, looked: bool, ports: Ports) -> Mapped:
-    head = ports.authority.head(path)
-    if head is None:
-        return Mapped(dismissed="unknown")
-    version = _leaked_version(leak, path, head, ports)
-    if version is None:
-        return Mapped(dismissed="unknown") if looked else Mapped(unindexed=True)
+def _by_path(leak: Leak, path: PathRef, version: Version, head: PathHead | None, ports: Ports) -> Mapped:
     match: Match = "operator" if leak.match == "operator" else "path"
     first = Found(path, leak.key, version, _standing(path, version, head, ports))
-    return Mapped(match, _merged((first, *_all_found(_same_values(path, leak.key, version, ports), ports))))
+    found = _merged((first, *_all_found(_same_values(path, leak.key, version, ports), ports)))
+    return Mapped(match, found, pinned=version)
 
 
-def _leaked_version(leak: Leak, path: PathRef, head: PathHead, ports: Ports) -> Version | None:
+def _leaked_version(
+    leak: Leak, path: PathRef, head: PathHead | None, *, looked: bool, ports: Ports
+) -> Version | None:  # fmt: skip
     """The version that was named, or that was the newest when the reporter saw it; None where it is not known (yet)."""
     indexed = ports.index.read(path)
     known = [one.version for _, one in sorted(indexed.versions.items())] if indexed else []
+    newest = head.version if head is not None else known[-1] if known else None
+    if newest is None:
+        return None
     if leak.version is not None:
-        candidates = [version for version in (*known, head.version) if version.number == leak.version]
+        candidates = [version for version in (*known, newest) if version.number == leak.version]
         return candidates[-1] if candidates else None
-    if head.version.created <= leak.noticed + CLOCKS_APART:
-        return head.version
+    if newest.created <= leak.noticed + CLOCKS_APART:
+        return newest
+    if not looked:
+        return None  # it is about one before, which the index may not hold yet
     older = [version for version in known if version.created <= leak.noticed]
-    return older[-1] if older else head.version
+    return older[-1] if older else newest
 
 
 def _same_values(path: PathRef, key: str | None, version: Version, ports: Ports) -> tuple[Sighting, ...]:
@@ -115,9 +128,8 @@ def _same_values(path: PathRef, key: str | None, version: Version, ports: Ports)
 def _all_found(sightings: Iterable[Sighting], ports: Ports) -> tuple[Found, ...]:
     found = []
     for path, mine in _newest_of_each(sightings).items():
-        head = ports.authority.head(path)
-        if head is not None:
-            found.append(Found(path, mine.key, mine.version, _standing(path, mine.version, head, ports)))
+        standing = _standing(path, mine.version, ports.authority.head(path), ports)
+        found.append(Found(path, mine.key, mine.version, standing))
     return _merged(found)
 
 
@@ -140,7 +152,7 @@ def _merged(found: Iterable[Found]) -> tuple[Found, ...]:
     return tuple(sorted(by_path.values(), key=lambda one: str(one.path)))[:MOST]
 
 
-def _standing(path: PathRef, version: Version, head: PathHead, ports: Ports) -> Standing:
+def _standing(path: PathRef, version: Version, head: PathHead | None, ports: Ports) -> Standing:
     indexed = ports.index.read(path)
     held = indexed.held(version) if indexed else None
     if held is not None and held.revoked:
@@ -148,7 +160,7 @@ def _standing(path: PathRef, version: Version, head: PathHead, ports: Ports) -> 
     record = ports.rotations.read(path)
     if record is not None and record.base == version and record.phase == "completed":
         return "revoked"
-    if head.version == version:
+    if head is not None and head.version == version:
         return "current"
     if record is not None and record.base == version and record.phase in ("promoting", "promoted"):
         return "retiring"

@@ -7,6 +7,7 @@ from typing import Literal
 from events.event import Event
 from events.leak import Exposure, LeakConfirmed, LeakContained, LeakDismissed, LeakHeld, LeakReported
 from functions._failures import Reject
+from functions._leak_standing import stopped
 from functions._leaks import Happened, Happening, Leak
 from functions._ports import Ports
 from functions._reminding import whole_minute, written_with
@@ -15,6 +16,8 @@ from functions._workloads import Reminder
 SCHEDULE = "rotations"  # its ticks look at what waits
 SOON = timedelta(minutes=1)
 LATER = timedelta(minutes=10)
+DISMISSED = "dismissed"  # whose reminders say until when what triage dismissed is kept
+KEPT, KEPT_BY_ORDER = timedelta(days=7), timedelta(days=90)  # of what triage dismissed, and of what an operator did
 LINES = 200  # of a timeline; what is told again and again is not written again and again
 REPORTERS = 32
 _EXPLANATION = 512
@@ -71,7 +74,31 @@ def heard(leak: Leak, event: LeakReported, ports: Ports) -> Leak:
         leak = happened(leak, "reported", event.reporter, ports, event.detector)
     if event.status == "resolved" and leak.resolved is None:
         leak = happened(replace(leak, resolved=now), "resolved", event.reporter, ports)
+    elif event.status == "firing" and leak.state == "confirmed":
+        leak = _repeated(leak, event.reporter, ports)
     return leak
+
+
+def _repeated(leak: Leak, reporter: str, ports: Ports) -> Leak:
+    """Somebody gave its rotation up, and it is told again: that is recorded, and does not begin it anew."""
+    for one, record in stopped(leak, ports):
+        if record.phase == "aborted":
+            leak = noted(leak, "stopped", "triage", ports, f"{one.path}: rotation {record.attempt} was given up")
+            leak = noted(leak, "reported", reporter, ports, f"again, after rotation {record.attempt} was given up")
+    return leak
+
+
+def noted(leak: Leak, what: Happened, by: str, ports: Ports, detail: str) -> Leak:
+    """As `happened`, once for all that is told of it."""
+    known = any((line.what, line.detail) == (what, detail) for line in leak.timeline)
+    return leak if known else happened(leak, what, by, ports, detail)
+
+
+def dismissed_until(leak: Leak, ports: Ports) -> datetime:
+    """Until when it is kept; a whole day, so that who looks for the oldest looks at few."""
+    kept = KEPT_BY_ORDER if leak.dismissed == "operator" else KEPT
+    day = (ports.clock.now() + kept).replace(hour=0, minute=0, second=0, microsecond=0)
+    return day + timedelta(days=1)
 
 
 def _about(said: Leak | LeakReported) -> tuple[object, ...]:
@@ -83,7 +110,7 @@ def happened(leak: Leak, what: Happened, by: str, ports: Ports, detail: str = ""
     last = leak.timeline[-1] if leak.timeline else None
     if last is not None and (last.what, last.by, last.detail) == (what, by, detail):
         return leak
-    if len(leak.timeline) >= LINES:
+    if len(leak.timeline) >= LINES and what != "contained":
         return leak
     return replace(leak, timeline=(*leak.timeline, Happening(ports.clock.now(), what, by, detail[:_EXPLANATION])))
 
@@ -112,6 +139,8 @@ def reminded(step: Step, ports: Ports) -> tuple[Leak, ...]:
 def reminder_of(leak: Leak) -> Reminder | None:
     if leak.due is None:
         return None
+    if leak.state == "dismissed" and leak.dismissed != "operator":
+        return Reminder(leak.due, DISMISSED, leak.subject)
     # Whoever has still to decide, or is not known to have been heard, looks first.
     followed = leak.state == "contained" or (leak.state == "confirmed" and leak.told and not leak.held)
     step: Step = "contain" if followed else "triage"

@@ -17,12 +17,14 @@ if TYPE_CHECKING:  # fingerprints alone do without the events of leaks
     from events.leak import Exposure
 
 SCHEDULE = "index"  # rounds of the index of fingerprints
+SETTLED = 32  # contained findings of a path that are found by it; more than versions of it are indexed
 
 State = Literal["reported", "confirmed", "dismissed", "contained"]
 Match = Literal["", "path", "fingerprint", "operator"]
 Happened = Literal[
-    "reported", "resolved", "mapped", "held", "confirmed", "dismissed", "requested", "attested", "revoked", "contained"
-]
+    "reported", "resolved", "mapped", "held", "confirmed", "dismissed", "requested", "attested", "revoked", "contained",
+    "joined", "stopped",
+]  # fmt: skip
 Purpose = Literal["leak", "revoked"]
 # What somebody's reports may lead to by themselves; what is more waits for an operator.
 Trust = Literal["report", "rotate", "revoke-first"]
@@ -45,6 +47,10 @@ class Leak:
     `noticed` is when the reporter first saw it, `received` when it came here. `held` says why nothing is done about
     some of its exposures yet; `missing` what containment still waits for. A resolved report is recorded, and closes
     nothing: that a secret is seen no more makes it no less known.
+
+    `pinned` is the version that was current when only a path was told: whoever looks again goes by that one.
+    `attempts` says for each path (as `str`) which attempt of its rotation was asked for: told again, it is the same.
+    `joined` are other findings of the same secrets, the first so many of them; they have no record of their own.
     """
 
     id: str
@@ -58,6 +64,7 @@ class Leak:
     key: str | None = None
     version: int | None = None
     fingerprint: str | None = None
+    pinned: Version | None = None
     state: State = "reported"
     match: Match = ""
     exposures: "tuple[Exposure, ...]" = ()
@@ -69,6 +76,8 @@ class Leak:
     resolved: datetime | None = None
     contained: datetime | None = None
     missing: tuple[str, ...] = ()
+    attempts: Mapping[str, int] = field(default_factory=dict)
+    joined: tuple[str, ...] = ()
     told: bool = False  # whether its confirmation is known to have been accepted: it came to who follows it
     timeline: tuple[Happening, ...] = ()
     due: datetime | None = None  # its reminder
@@ -84,7 +93,7 @@ class Leak:
 
 
 class Leaks(Protocol):
-    """Records of findings (LEAK_READ, LEAK_WRITE)."""
+    """Records of findings (LEAK_READ, LEAK_WRITE, LEAK_REMOVE)."""
 
     def ids(self) -> tuple[str, ...]:
         """All findings that there is a record of, ordered."""
@@ -94,14 +103,23 @@ class Leaks(Protocol):
     def write(self, leak: Leak) -> Leak:
         """Set it if the record still has this revision (0: there is none); with its new one. Raises Conflict."""
 
+    def remove(self, leak: Leak) -> None:
+        """Forget the record if it is still this one. Absent: nothing to do. Raises Conflict."""
+
     def of_path(self, path: PathRef) -> tuple[str, ...]:
         """The findings that are open about a path, ordered."""
+
+    def settled(self, path: PathRef) -> tuple[str, ...]:
+        """The newest SETTLED findings about a path that were contained, in that order."""
 
     def link(self, path: PathRef, leak: str) -> None:
         """Say that the finding is open about the path. Said already: nothing to do. Raises Conflict."""
 
     def unlink(self, path: PathRef, leak: str) -> None:
         """Take that back. Not said: nothing to do. Raises Conflict."""
+
+    def settle(self, path: PathRef, leak: str) -> None:
+        """Say that the finding is open no more, as it is contained. Said already: nothing to do. Raises Conflict."""
 
 
 class Fingerprints(Protocol):
@@ -123,12 +141,16 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class IndexedVersion:
-    """A version whose values were looked at; `keys` maps those worth telling apart to their fingerprints."""
+    """A version whose values were looked at; `keys` maps those worth telling apart to their fingerprints.
+
+    `remembered` are those that they would be known by if they were revoked: the version may be gone by then.
+    """
 
     version: Version
     keys: Mapping[str, str] = field(default_factory=dict)
     revoked: bool = False  # what it held is refused, wherever it was accepted
     looked: bool = True  # False: it was marked before anybody looked at its values
+    remembered: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,22 +4,23 @@ A leak is contained when the old credential is refused (a rotation tried it and 
 no lease of it lives. Nothing less closes it: an alert that is resolved says only that nobody sees it any more.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from events.event import Event
 from events.leak import LeakConfirmed, LeakContained
 from events.references import PathRef, Version
-from events.rotation import RotationCompleted, RotationRevoked
+from events.rotated import RotationCompleted, RotationRevoked
 from events.schedule import ScheduleTicked
 from functions._capability import Capability
 from functions._containment import lacking
 from functions._failures import Conflict, Reject, Retry
-from functions._leak_records import LATER, SCHEDULE, SOON, contained, happened, keep, reminded
+from functions._leak_records import LATER, SCHEDULE, SOON, contained, happened, keep, noted, reminded
+from functions._leak_standing import stopped
 from functions._leaks import Indexed, IndexedVersion, Leak
 from functions._ports import Ports, StoredSecret
-from functions._revoked import with_revoked
+from functions._revoked import key_version, with_revoked
 from functions._step import Step
 from functions._telling import telling
 
@@ -38,10 +39,13 @@ def handle(
     elif isinstance(event, LeakContained):
         _accepted(event, ports)
     else:
+        unknown = ""
         if isinstance(event, RotationRevoked) and event.base is not None:
-            _remember(event.path, event.base, ports)
+            unknown = _remember(event.path, event.base, ports, once=True)
         for leak in ports.leaks.of_path(event.path):
             yield from _look(leak, ports)
+        if unknown:  # last: it holds up nothing, and somebody has to know
+            raise Reject(unknown)
 
 
 def _ticked(event: ScheduleTicked, ports: Ports) -> Iterator[Event]:
@@ -72,12 +76,21 @@ def _attempt(leak_id: str, ports: Ports, *, told: bool) -> tuple[Event, ...]:
         return (contained(known),)  # told until it is known to have been accepted
     missing = lacking(known, ports)
     if missing:
-        keep(replace(known, missing=missing, told=known.told or told), known, _next(known, ports), ports)
+        leak = replace(known, missing=missing, told=known.told or told)
+        for one, record in stopped(leak, ports):
+            done = "was given up" if record.phase == "aborted" else "failed"
+            leak = noted(leak, "stopped", "contain", ports, f"{one.path}: rotation {record.attempt} {done}")
+        keep(leak, known, _next(known, ports), ports)
         return ()
-    for one in known.exposures:
-        _remember(one.path, one.version, ports)
+    unknown = [
+        # Who vouched for one property did not for what stands beside it.
+        _remember(one.path, one.version, ports, whole=one.standing != "owner" or one.key is None)
+        for one in known.exposures
+        if one.standing != "ignored"
+    ]
     leak = replace(known, state="contained", missing=(), contained=ports.clock.now())
-    leak = keep(happened(leak, "contained", "contain", ports), known, ports.clock.now() + SOON, ports)
+    detail = "; ".join(dict.fromkeys(one for one in unknown if one))
+    leak = keep(happened(leak, "contained", "contain", ports, detail), known, ports.clock.now() + SOON, ports)
     return (contained(leak),)
 
 
@@ -88,7 +101,7 @@ def _accepted(event: LeakContained, ports: Ports) -> None:
         if known is None or known.state != "contained":
             return
         for path in known.paths:
-            ports.leaks.unlink(path, known.id)
+            ports.leaks.settle(path, known.id)
         try:
             keep(known, known, None, ports)
         except Conflict:
@@ -107,33 +120,65 @@ def _next(leak: Leak, ports: Ports) -> datetime:
 # --- what was revoked is known as such -------------------------------------------------------------------------------
 
 
-def _remember(path: PathRef, version: Version, ports: Ports) -> None:
-    """Have the values of this version refused whenever somebody would publish them here again."""
+def _remember(path: PathRef, version: Version, ports: Ports, *, whole: bool = True, once: bool = False) -> str:
+    """Have the values of this version refused whenever somebody would publish them here again.
+
+    `whole`: all of it is known to be revoked, so that no other finding of it asks for anything. What of it can never be
+    recognised, as a sentence for people; "" where everything can; with `once`, also where it was asked before.
+    """
     for _ in range(ATTEMPTS):
         try:
-            _into_claim(path, version, ports)
-            _into_index(path, version, ports)
+            indexed = ports.index.read(path) or Indexed(path)
+            held = indexed.held(version) or IndexedVersion(version, looked=False)
+            prints = _into_claim(path, held, ports)
+            remembered = {**held.remembered, **(prints or {})}
+            _into_index(replace(held, remembered=remembered, revoked=whole or held.revoked), indexed, ports)
         except Conflict:
             continue
-        return
+        if prints is not None or (once and held.revoked):
+            return ""
+        return (
+            f"version {version} of {path} is deleted, and was before its values were fingerprinted: "
+            "nobody can tell if they are published there again"
+        )
     raise Retry(f"the claim of {path} changes faster than it can be compared and set")
 
 
-def _into_claim(path: PathRef, version: Version, ports: Ports) -> None:
-    claim = ports.claims.read(path)
-    stored = ports.authority.read(path, version)
-    newest = _given(path, ports)
-    if claim is None or stored is None or stored.data is None or newest is None or newest.version == version:
-        return
-    now = dict(newest.data or {})
-    # What stayed the same was not revoked: a user name beside the password, a certificate of the same authority.
-    changed = {key: value for key, value in stored.data.items() if now.get(key) != value}
-    values = telling(path, changed)
-    if not values:
-        return
-    wanted = with_revoked(claim, ports.fingerprints.of("revoked", tuple(values.values())))
-    if wanted != claim:
-        ports.claims.update(wanted)
+def _into_claim(path: PathRef, held: IndexedVersion, ports: Ports) -> Mapping[str, str] | None:
+    """What is known of the version from now on, by key; None where it can be known no more."""
+    claim, newest = ports.claims.read(path), _given(path, ports)
+    if claim is None or (newest is not None and newest.version == held.version):
+        return {}  # nobody publishes there, or it is what consumers are given: it is asked again when it is replaced
+    prints = _prints(path, held, newest, ports)
+    if prints:
+        wanted = with_revoked(claim, prints.values(), ports)
+        if wanted != claim:
+            ports.claims.update(wanted)
+    return prints
+
+
+def _prints(
+    path: PathRef, held: IndexedVersion, newest: StoredSecret | None, ports: Ports
+) -> Mapping[str, str] | None:  # fmt: skip
+    """What its values are recognised by, but those that stay in use; None where nobody knows them any more.
+
+    What stayed the same was not revoked: a user name beside the password, a certificate of the same authority.
+    """
+    now = dict(newest.data or {}) if newest is not None else {}
+    stored = ports.authority.read(path, held.version)
+    if stored is not None and stored.data is not None:
+        values = telling(path, {key: value for key, value in stored.data.items() if now.get(key) != value})
+        made = ports.fingerprints.of("revoked", tuple(values.values())) if values else ()
+        return dict(zip(values, made, strict=True))
+    if not held.remembered and (not held.looked or held.keys):
+        return None
+    found, used = dict(held.remembered), telling(path, now)
+    for made_by in sorted({key_version(one) for one in found.values()}) if used else ():
+        current = zip(used, ports.fingerprints.of("revoked", tuple(used.values()), made_by), strict=True)
+        for key, fingerprint in current:
+            if found.get(key) == fingerprint:
+                del found[key]
+    return found
 
 
 def _given(path: PathRef, ports: Ports) -> StoredSecret | None:
@@ -142,13 +187,13 @@ def _given(path: PathRef, ports: Ports) -> StoredSecret | None:
     return ports.authority.read(path, confirmed.version if confirmed is not None else None)
 
 
-def _into_index(path: PathRef, version: Version, ports: Ports) -> None:
-    indexed = ports.index.read(path) or Indexed(path)
-    other = indexed.versions.get(version.number)
-    held = indexed.held(version) or IndexedVersion(version, looked=False)
-    if held.revoked or (other is not None and other.version != version):  # the path began anew since
+def _into_index(held: IndexedVersion, indexed: Indexed, ports: Ports) -> None:
+    number = held.version.number
+    known = indexed.versions.get(number)
+    if known is not None and known.version != held.version:  # the path began anew since
         return
-    ports.index.write(replace(indexed, versions={**indexed.versions, version.number: replace(held, revoked=True)}))
+    if known != held and (held.revoked or known is not None):
+        ports.index.write(replace(indexed, versions={**indexed.versions, number: held}))
 
 
 STEP = Step(

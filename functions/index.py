@@ -107,16 +107,20 @@ def _attempt(path: PathRef, key: str, ports: Ports) -> None:
 
 
 def _outdated(version: IndexedVersion, key: str) -> bool:
-    return not version.looked or any(not fingerprint.startswith(f"{key}.") for fingerprint in version.keys.values())
+    if not version.looked or set(version.remembered) != set(version.keys):
+        return True
+    return any(not fingerprint.startswith(f"{key}.") for fingerprint in version.keys.values())
 
 
 def _looked_at(stored: StoredSecret, revoked: bool, ports: Ports) -> IndexedVersion:
     values = telling(stored.path, stored.data or {})
     prints = ports.fingerprints.of("leak", tuple(values.values())) if values else ()
     keys = dict(zip(values, prints, strict=True))
+    # Should it be revoked: whoever remembers that may come when the version is deleted.
+    known_by = ports.fingerprints.of("revoked", tuple(values.values())) if values else ()
     for name, fingerprint in keys.items():
         ports.index.add(fingerprint, Sighting(stored.path, name, stored.version))
-    return IndexedVersion(stored.version, keys, revoked)
+    return IndexedVersion(stored.version, keys, revoked, remembered=dict(zip(values, known_by, strict=True)))
 
 
 def _drop(former: dict[int, IndexedVersion], kept: dict[int, IndexedVersion], path: PathRef, ports: Ports) -> None:
@@ -139,6 +143,7 @@ STEP = Step(
             Capability.AUTHORITY_METADATA,
             Capability.AUTHORITY_LIST,
             Capability.FINGERPRINT_LEAK,
+            Capability.FINGERPRINT_REVOKED,
             Capability.INDEX_READ,
             Capability.INDEX_WRITE,
         }

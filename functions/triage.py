@@ -24,9 +24,23 @@ from events.rotation import RotationRequested
 from events.schedule import ScheduleTicked
 from functions._capability import Capability
 from functions._failures import Conflict, Reject, Retry
-from functions._leak_limits import take, trust_of
+from functions._leak_joining import answered, forget, taken_in, waiting
+from functions._leak_limits import charged, take, trust_of
 from functions._leak_mapping import Found, Mapped, mapped, wired
-from functions._leak_records import LATER, SCHEDULE, SOON, begun, happened, heard, keep, reminded, said
+from functions._leak_pruning import prune
+from functions._leak_records import (
+    LATER,
+    SCHEDULE,
+    SOON,
+    begun,
+    dismissed_until,
+    happened,
+    heard,
+    keep,
+    reminded,
+    said,
+)
+from functions._leak_standing import about, decided, stopped
 from functions._leaks import Leak
 from functions._orders import expiry, refuse_expired
 from functions._ports import Ports
@@ -46,6 +60,7 @@ def handle(event: LeakReported | TriageRequested | ScheduleTicked, ports: Ports)
                 yield from _again(leak, ports)
             except (Retry, Reject):
                 continue  # its reminder stays: the next tick looks again, and it holds up no other
+        prune(ports)
 
 
 def _again(event: LeakReported | TriageRequested | Leak, ports: Ports) -> tuple[Event, ...]:
@@ -67,12 +82,15 @@ def _attempt(event: LeakReported | TriageRequested | Leak, ports: Ports) -> tupl
     if leak.state in ("confirmed", "contained") and not leak.held:
         return _told(keep(leak, known, leak.due, ports), ports)
     if leak.state == "dismissed" and leak.dismissed == "operator":
-        return _told(keep(leak, known, None, ports), ports)
+        return _told(keep(leak, known, dismissed_until(leak, ports), ports), ports)
     return _look(leak, known, ports, ask=True)
 
 
 def _reminded(leak: Leak, ports: Ports) -> tuple[Event, ...]:
     """Decide what waits; what was decided and is not known to have been heard is told again."""
+    if leak.state == "dismissed":
+        forget(leak, ports)
+        return ()
     if leak.state == "confirmed" and not leak.held:
         return _told(keep(leak, leak, ports.clock.now() + SOON, ports), ports)
     return _look(leak, leak, ports, ask=True)
@@ -82,6 +100,8 @@ def _reminded(leak: Leak, ports: Ports) -> tuple[Event, ...]:
 
 
 def _decided(order: TriageRequested, leak: Leak | None, ports: Ports) -> tuple[Event, ...]:
+    if leak is None and order.decision == "look":
+        return ()  # it joined another since, or was forgotten
     if leak is None:
         raise Reject(f"there is no leak {order.leak}; `lockstep leak list` shows them")
     if order.decision == "look":
@@ -97,23 +117,34 @@ def _decided(order: TriageRequested, leak: Leak | None, ports: Ports) -> tuple[E
         dismissed = happened(dismissed, "dismissed", order.by, ports, order.reason)
         for path in leak.paths:
             ports.leaks.unlink(path, leak.id)
-        return _told(keep(dismissed, leak, None, ports), ports)
+        return _told(keep(dismissed, leak, dismissed_until(dismissed, ports), ports), ports)
     return _confirmed(order, leak, ports)
 
 
 def _confirmed(order: TriageRequested, leak: Leak, ports: Ports) -> tuple[Event, ...]:
     if leak.state == "confirmed" and not leak.held:
-        return _told(leak, ports)
+        return _resumed(order, leak, ports)
     named = leak
     if order.path is not None:
         if not wired(order.path, ports):
             raise Reject(f"{order.path} is not wired; `lockstep status` shows what is")
-        named = replace(leak, path=order.path, key=order.key, match="operator")
+        version = leak.version if order.path == leak.path else None
+        named = replace(leak, path=order.path, key=order.key, version=version, pinned=None, match="operator")
     found = mapped(named, ports, wait=False)
     if not found.found:
         raise Reject(f"leak {leak.id} leads to no secret; name it with --path MOUNT/PATH, or dismiss the leak")
     named = happened(replace(named, dismissed="", decided_by=order.by), "confirmed", order.by, ports, order.reason)
     return _respond(named, leak, found, ports, confirmed=True)
+
+
+def _resumed(order: TriageRequested, leak: Leak, ports: Ports) -> tuple[Event, ...]:
+    """It is confirmed already; what failed or was given up since is rotated again: this asks for it, no alert does."""
+    again = {str(one.path): record.attempt + 1 for one, record in stopped(leak, ports)}
+    if not again:
+        return _told(leak, ports)
+    resumed = replace(leak, attempts={**leak.attempts, **again}, decided_by=order.by, told=False)
+    resumed = happened(resumed, "confirmed", order.by, ports, order.reason)
+    return _told(keep(resumed, leak, ports.clock.now() + SOON, ports), ports)
 
 
 def _attested(order: TriageRequested, leak: Leak, ports: Ports) -> tuple[Event, ...]:
@@ -128,6 +159,7 @@ def _attested(order: TriageRequested, leak: Leak, ports: Ports) -> tuple[Event, 
 
 def _look(leak: Leak, known: Leak | None, ports: Ports, *, ask: bool) -> tuple[Event, ...]:
     found = mapped(leak, ports)
+    leak = replace(leak, pinned=found.pinned or leak.pinned)
     if found.unindexed:
         waiting = keep(replace(leak, state="reported", dismissed=""), known, _soon(known, ports), ports)
         return (_index(waiting, ports),) if ask else ()
@@ -135,8 +167,25 @@ def _look(leak: Leak, known: Leak | None, ports: Ports, *, ask: bool) -> tuple[E
         reason = "the index is up to date" if found.dismissed == "unknown" else "by its path or key"
         dismissed = replace(leak, state="dismissed", dismissed=found.dismissed, decided_by="triage", held="")
         dismissed = happened(dismissed, "dismissed", "triage", ports, f"{found.dismissed}: {reason}")
-        return _told(keep(dismissed, known, None, ports), ports)
+        return _dismissed(dismissed, known, ports)
+    host = answered(leak, known, found.found, ports)
+    if host is not None:
+        return _joined(host, leak, known, found, ports)
     return _respond(leak, known, found, ports, confirmed=False)
+
+
+def _dismissed(leak: Leak, known: Leak | None, ports: Ports) -> tuple[Event, ...]:
+    for path in leak.paths:
+        ports.leaks.unlink(path, leak.id)
+    return _told(keep(leak, known, dismissed_until(leak, ports), ports), ports)
+
+
+def _joined(host: Leak, leak: Leak, known: Leak | None, found: Mapped, ports: Ports) -> tuple[Event, ...]:
+    """What is out is known to be, and answered: the older finding speaks for this one, whatever its reporter may."""
+    grown = taken_in(host, leak, found.found, ports)
+    if known is not None:
+        forget(known, ports)
+    return said(grown) if grown.exposures != host.exposures else ()
 
 
 def _respond(leak: Leak, known: Leak | None, found: Mapped, ports: Ports, *, confirmed: bool) -> tuple[Event, ...]:
@@ -144,26 +193,28 @@ def _respond(leak: Leak, known: Leak | None, found: Mapped, ports: Ports, *, con
     held: set[str] = set()
     exposures = tuple(_exposure(one, leak, found, held, ports, confirmed=confirmed) for one in found.found)
     leak = replace(leak, match=leak.match or found.match, exposures=exposures, consumers=_consumers(found, ports))
-    leak = replace(leak, held=_worst(held))
+    leak = replace(leak, held=_worst(held), attempts=_attempts(leak, known, ports))
     if all(one.standing == "ignored" for one in exposures):
         leak = replace(leak, state="dismissed", dismissed="policy", decided_by="triage")
-        return _told(keep(happened(leak, "dismissed", "triage", ports, "policy"), known, None, ports), ports)
-    if all(one.standing in ("held", "ignored") for one in exposures):
+        return _dismissed(happened(leak, "dismissed", "triage", ports, "policy"), known, ports)
+    waits = all(one.standing in ("held", "ignored") for one in exposures)
+    if waits and not confirmed and (host := waiting(leak, known, found.found, ports)) is not None:
+        return _joined(host, leak, known, found, ports)
+    for path in leak.paths:
+        ports.leaks.link(path, leak.id)  # before the record says so: whoever looks them up by path must find it
+    if waits:
         leak = happened(replace(leak, state="reported", dismissed=""), "held", "triage", ports, leak.held)
         return _told(keep(leak, known, _next(leak, known, ports), ports), ports)
-    for path in sorted({one.path for one in exposures}, key=str):
-        ports.leaks.link(path, leak.id)  # before the record says so: containment looks them up by path
     leak = replace(leak, state="confirmed", dismissed="", decided_by=leak.decided_by if confirmed else "triage")
     leak = happened(leak, "confirmed", leak.decided_by, ports, f"by {leak.match}") if not confirmed else leak
     return _told(keep(leak, known, _next(leak, known, ports), ports), ports)
 
 
 def _exposure(found: Found, leak: Leak, whole: Mapped, held: set[str], ports: Ports, *, confirmed: bool) -> Exposure:
-    if found.standing == "revoked":
-        return found.exposed("revoked")
+    known = decided(found, ports)
     rotation = ports.wiring.rotation_of_path(found.path)
-    if rotation is None or ports.wiring.problem(rotation.ref) or found.standing == "former":
-        return found.exposed("owner")
+    if known is not None or rotation is None:
+        return found.exposed(known or "owner")
     policy = rotation.spec.leak
     if policy.response == "ignore" and not confirmed:
         return found.exposed("ignored")
@@ -177,10 +228,30 @@ def _exposure(found: Found, leak: Leak, whole: Mapped, held: set[str], ports: Po
     if trust == "report" or (revokes_first and (trust != "revoke-first" or whole.match != "fingerprint")):
         held.add("needs-confirmation")
         return found.exposed("held")
-    if not take(found, leak.reporters[0], ports):
+    if not take(found, charged(leak.reporters, ports.settings), ports):
         held.add("budget")
         return found.exposed("held")
     return found.exposed("rotating")
+
+
+def _attempts(leak: Leak, known: Leak | None, ports: Ports) -> dict[str, int]:
+    """Which attempt of each rotation is asked for. Looked at again it is the same: what was given up stays so."""
+    before = known if known is not None and known.state == "confirmed" else None
+    exposed = before.exposures if before is not None else ()
+    known_attempts = before.attempts if before is not None else {}
+    asked = {(one.path, one.version): known_attempts.get(str(one.path)) for one in exposed}
+    return {
+        str(one.path): asked.get((one.path, one.version)) or _attempt_of(one, ports)
+        for one in leak.exposures
+        if one.standing == "rotating"
+    }
+
+
+def _attempt_of(exposure: Exposure, ports: Ports) -> int:
+    record = ports.rotations.read(exposure.path)
+    if record is None or not about(record, exposure.version):
+        return 1
+    return record.attempt + 1 if record.phase in _ENDED else record.attempt
 
 
 def _worst(held: set[str]) -> str:
@@ -211,18 +282,19 @@ def _next(leak: Leak, known: Leak | None, ports: Ports) -> datetime | None:
 
 
 def _told(leak: Leak, ports: Ports) -> tuple[Event, ...]:
-    orders = tuple(_rotation(one, ports) for one in leak.exposures if one.standing == "rotating")
-    return (*said(leak), *(orders if leak.state == "confirmed" else ()))
+    if leak.state != "confirmed":
+        return said(leak)
+    # What failed is the sweep's to try again, after pauses that grow; what was given up is an operator's.
+    over = [one for one, _ in stopped(leak, ports)]
+    asked = (one for one in leak.exposures if one.standing == "rotating" and one not in over)
+    return (*said(leak), *(_rotation(one, leak, ports) for one in asked))
 
 
-def _rotation(exposure: Exposure, ports: Ports) -> RotationRequested:
-    record = ports.rotations.read(exposure.path)
-    attempt = 1
-    if record is not None and record.base == exposure.version:
-        attempt = record.attempt + 1 if record.phase in _ENDED else record.attempt
+def _rotation(exposure: Exposure, leak: Leak, ports: Ports) -> RotationRequested:
     return RotationRequested(
-        path=exposure.path, policy="leak", base=exposure.version, attempt=attempt, by="triage",
-        expires=expiry(ports), reason="its value is known to be out",
+        path=exposure.path, policy="leak", base=exposure.version, by="triage", expires=expiry(ports),
+        attempt=leak.attempts.get(str(exposure.path)) or _attempt_of(exposure, ports),
+        reason="its value is known to be out",
     )  # fmt: skip
 
 
@@ -242,6 +314,7 @@ STEP = Step(
             Capability.AUTHORITY_METADATA,
             Capability.LEAK_READ,
             Capability.LEAK_WRITE,
+            Capability.LEAK_REMOVE,
             Capability.INDEX_READ,
             Capability.ROTATION_READ,
             Capability.BUDGET_WRITE,

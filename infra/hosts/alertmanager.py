@@ -14,14 +14,20 @@ from concurrent.futures import Future
 from events.cloudevent import CloudEvent
 from infra.broker.errors import BrokerClosedError, BrokerFullError, RefusedError
 from infra.broker.principal import Principal
+from infra.broker.request_body import Limit, whole_body
 from infra.hosts.alerts import LARGEST, Surroundings, reports
-from infra.hosts.asgi import Receive, Scope, Send
+from infra.hosts.asgi import Application, Receive, Scope, Send
 from infra.hosts.reporters import Reporters
 
 PATH = "/alertmanager"
 # Webhooks that are held in memory at a time, and of one reporter's: who sends slowly must not silence the others.
 _AT_ONCE, _OF_ONE = 4, 2
 _LATER = 5  # seconds
+_LIMIT = Limit(
+    LARGEST,
+    f"the webhook is larger than {LARGEST // 2**20} MiB; set max_alerts in the receiver's webhook_configs",
+    "the connection closed before the webhook was complete",
+)
 _log = logging.getLogger("lockstep.alertmanager")
 
 AcceptMany = Callable[[Iterable[CloudEvent], Principal], Future[tuple[int, ...]]]
@@ -57,7 +63,7 @@ class Alertmanager:
             raise RefusedError(503, "other webhooks are being read", _LATER)
         self._held[reporter] += 1
         try:
-            body = await _body(scope, receive)
+            body = await whole_body(scope["headers"], receive, _LIMIT)
             events = await asyncio.to_thread(reports, body, reporter, self._around())
             if events:
                 stored = await asyncio.to_thread(self._accept, events, reporter)
@@ -66,29 +72,16 @@ class Alertmanager:
             self._held[reporter] -= 1
 
 
-async def _body(scope: Scope, receive: Receive) -> bytes:
-    announced = next((bytes(value) for name, value in scope["headers"] if name.lower() == b"content-length"), b"0")
-    if announced.isdigit() and int(announced[:12]) > LARGEST:
-        raise _too_large()
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            raise RefusedError(400, "the connection closed before the webhook was complete")
-        part: bytes = message.get("body", b"")
-        size += len(part)
-        if size > LARGEST:
-            raise _too_large()
-        parts.append(part)
-        if not message.get("more_body", False):
-            return b"".join(parts)
+class Beside:
+    """The webhook at its path, and another application at all others."""
 
+    def __init__(self, webhook: Alertmanager, others: Application) -> None:
+        self._webhook = webhook
+        self._others = others
 
-def _too_large() -> RefusedError:
-    return RefusedError(
-        413, f"the webhook is larger than {LARGEST // 2**20} MiB; set max_alerts in the receiver's webhook_configs"
-    )
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self._webhook if scope["path"] == PATH else self._others
+        await app(scope, receive, send)
 
 
 async def _answer(send: Send, status: int, detail: str, retry_after: int | None) -> None:

@@ -2,16 +2,18 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from threading import RLock
+from typing import TypeVar, cast
 
 from events.references import PathRef, Version
-from functions._failures import Conflict, Reject, Unavailable
+from functions._failures import Conflict, Reject, StepFailure, Unavailable
 from functions._ports import PathHead, StoredSecret
 from functions._values import SecretData, SecretValue
 
+T = TypeVar("T")
 Hook = Callable[[str, str], None]
 
 KEPT_VERSIONS = 10  # KV v2's default max_versions
@@ -56,6 +58,25 @@ class Instrumented:
         self.after(operation, subject)
 
 
+@contextmanager
+def asked(read: Callable[[], T]) -> Iterator[Callable[[], T]]:
+    """What `reading` of a port gives: read when it is asked for, so as early as a real one can; a failure waits until
+    it is called for."""
+    failure: StepFailure | None = None
+    found: T | None = None
+    try:
+        found = read()
+    except StepFailure as error:
+        failure = error
+
+    def answer() -> T:
+        if failure is not None:
+            raise failure
+        return cast("T", found)
+
+    yield answer
+
+
 @dataclass(frozen=True, slots=True)
 class _Version:
     created: datetime
@@ -98,6 +119,11 @@ class FakeAuthority(Instrumented):
             if found is None or (version is not None and found.created != version.created):
                 return None
             return StoredSecret(path, entry.version(number), dict(found.data or {}) if found.live else None)
+
+    def reading(
+        self, path: PathRef, version: Version | None = None
+    ) -> AbstractContextManager[Callable[[], StoredSecret | None]]:
+        return asked(lambda: self.read(path, version))
 
     def read_pinned(self, path: PathRef, pin: str) -> StoredSecret | None:
         with self._operation("read", str(path)):

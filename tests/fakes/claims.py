@@ -16,6 +16,7 @@ class FakeClaims(Instrumented):
     def __init__(self, *claims: Claim) -> None:
         super().__init__()
         self._claims: dict[PathRef, Claim] = {}
+        self._pages: dict[tuple[PathRef, int], tuple[str, ...]] = {}
         for claim in claims:
             self.seed(claim)
 
@@ -52,6 +53,14 @@ class FakeClaims(Instrumented):
             if known is None or known.revision != claim.revision:
                 raise Conflict(f"the claim of {claim.path} changed since it was read; read it again")
             return self._store(claim, claim.revision + 1)
+
+    def revoked(self, path: PathRef, page: int) -> tuple[str, ...]:
+        with self._operation("revoked", str(path)):
+            return self._pages.get((path, page), ())
+
+    def remember(self, path: PathRef, page: int, fingerprints: tuple[str, ...]) -> None:
+        with self._operation("remember", str(path)):
+            self._pages[path, page] = tuple(dict.fromkeys((*self._pages.get((path, page), ()), *fingerprints)))
 
     def seed(self, claim: Claim) -> Claim:
         """Set a claim as another writer would: unlogged, never refused."""

@@ -24,6 +24,7 @@ CALLS: dict[tuple[str, str], tuple[Capability, ...]] = {
     ("targets", "update"): (C.TARGET_WRITE,),
     ("targets", "delete"): (C.TARGET_DELETE,),
     ("authority", "read"): (C.AUTHORITY_READ,),
+    ("authority", "reading"): (C.AUTHORITY_READ,),
     ("authority", "read_pinned"): (C.AUTHORITY_READ,),
     ("authority", "head"): (C.AUTHORITY_METADATA,),
     ("authority", "list"): (C.AUTHORITY_LIST,),
@@ -33,6 +34,8 @@ CALLS: dict[tuple[str, str], tuple[Capability, ...]] = {
     ("claims", "reading"): (C.CLAIM_READ,),
     ("claims", "create"): (C.CLAIM_WRITE,),
     ("claims", "update"): (C.CLAIM_WRITE,),
+    ("claims", "revoked"): (C.CLAIM_READ,),
+    ("claims", "remember"): (C.CLAIM_WRITE,),
     ("tombstones", "list"): (C.TOMBSTONE_READ,),
     ("tombstones", "read"): (C.TOMBSTONE_READ,),
     ("tombstones", "create"): (C.TOMBSTONE_WRITE,),
@@ -50,6 +53,7 @@ CALLS: dict[tuple[str, str], tuple[Capability, ...]] = {
     ("rollouts", "remove"): (C.ROLLOUT_WRITE,),
     ("budgets", "read"): (C.BUDGET_WRITE,),
     ("budgets", "write"): (C.BUDGET_WRITE,),
+    ("budgets", "change"): (C.BUDGET_WRITE,),
     ("reminders", "due"): (C.REMINDER_WRITE,),
     ("reminders", "set"): (C.REMINDER_WRITE,),
     ("reminders", "remove"): (C.REMINDER_WRITE,),
@@ -59,6 +63,9 @@ CALLS: dict[tuple[str, str], tuple[Capability, ...]] = {
     ("leaks", "write"): (C.LEAK_WRITE,),
     ("leaks", "link"): (C.LEAK_WRITE,),
     ("leaks", "unlink"): (C.LEAK_WRITE,),
+    ("leaks", "settled"): (C.LEAK_READ,),
+    ("leaks", "settle"): (C.LEAK_WRITE,),
+    ("leaks", "remove"): (C.LEAK_REMOVE,),
     ("fingerprints", "of"): (C.FINGERPRINT_LEAK, C.FINGERPRINT_REVOKED),
     ("index", "read"): (C.INDEX_READ,),
     ("index", "find"): (C.INDEX_READ,),
@@ -70,11 +77,15 @@ CALLS: dict[tuple[str, str], tuple[Capability, ...]] = {
     ("rotations", "paths"): (C.ROTATION_READ,),
     ("rotations", "read"): (C.ROTATION_READ,),
     ("rotations", "write"): (C.ROTATION_WRITE,),
+    ("rotations", "turn"): (C.ROTATION_READ,),
     ("pending", "read"): (C.PENDING_READ,),
+    ("pending", "reading"): (C.PENDING_READ,),
     ("pending", "create"): (C.PENDING_WRITE,),
+    ("pending", "creating"): (C.PENDING_WRITE,),
     ("pending", "remove"): (C.PENDING_REMOVE,),
     ("proofs", "read"): (C.PROOF_READ,),
-    ("proofs", "write"): (C.PROOF_WRITE,),
+    ("proofs", "reading"): (C.PROOF_READ,),
+    ("proofs", "writing"): (C.PROOF_WRITE,),
     ("systems", "declared"): (C.SYSTEM_READ, C.SYSTEM_LOGIN, C.SYSTEM_APPLY, C.SYSTEM_REVOKE),
     ("systems", "open"): (C.SYSTEM_READ, C.SYSTEM_LOGIN, C.SYSTEM_APPLY, C.SYSTEM_REVOKE),
     ("leases", "read"): (C.LEASE_READ,),
@@ -122,10 +133,20 @@ class Granted:
         allowing = [capability for capability in CALLS[self._port, name] if capability in self._step.needs]
         if not allowing:
             raise AssertionError(f"step {self._step.name} calls {self._port}.{name} without declaring {name}'s need")
+        if (self._port, name) == ("fingerprints", "of"):
+            return self._fingerprinted
         self._used.setdefault(self._step.name, set()).add(allowing[0])
         if (self._port, name) == ("systems", "open"):
             return lambda target: GrantedSystem(self._step, self._adapter.open(target), self._used)
         return getattr(self._adapter, name)
+
+    def _fingerprinted(self, purpose: str, *arguments: Any) -> Any:
+        """Each purpose has its key, and each key its capability."""
+        needed = {"leak": C.FINGERPRINT_LEAK, "revoked": C.FINGERPRINT_REVOKED}[purpose]
+        if needed not in self._step.needs:
+            raise AssertionError(f"step {self._step.name} makes fingerprints without declaring {needed.name}")
+        self._used.setdefault(self._step.name, set()).add(needed)
+        return self._adapter.of(purpose, *arguments)
 
 
 def granted_ports(step: Step, ports: Ports, used: Used) -> Ports:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from events.references import PathRef
 from functions._failures import Conflict
-from functions._leaks import Indexed, Leak, Purpose, Sighting
+from functions._leaks import SETTLED, Indexed, Leak, Purpose, Sighting
 from functions._values import SecretValue
 from tests.fakes.authority import Instrumented
 
@@ -20,6 +20,7 @@ class FakeLeaks(Instrumented):
         super().__init__()
         self._leaks: dict[str, Leak] = {}
         self.links: dict[PathRef, set[str]] = {}
+        self.contained: dict[PathRef, tuple[str, ...]] = {}
 
     def ids(self) -> tuple[str, ...]:
         with self._operation("ids", ""):
@@ -37,6 +38,13 @@ class FakeLeaks(Instrumented):
             self._leaks[leak.id] = replace(leak, revision=leak.revision + 1)
             return self._leaks[leak.id]
 
+    def remove(self, leak: Leak) -> None:
+        with self._operation("remove", leak.id):
+            known = self._leaks.get(leak.id)
+            if known is not None and known.revision != leak.revision:
+                raise Conflict(f"the record of leak {leak.id} changed since it was read")
+            self._leaks.pop(leak.id, None)
+
     def of_path(self, path: PathRef) -> tuple[str, ...]:
         with self._operation("of_path", str(path)):
             return tuple(sorted(self.links.get(path, ())))
@@ -48,6 +56,17 @@ class FakeLeaks(Instrumented):
     def unlink(self, path: PathRef, leak: str) -> None:
         with self._operation("unlink", str(path)):
             self.links.get(path, set()).discard(leak)
+
+    def settled(self, path: PathRef) -> tuple[str, ...]:
+        with self._operation("settled", str(path)):
+            return self.contained.get(path, ())
+
+    def settle(self, path: PathRef, leak: str) -> None:
+        with self._operation("settle", str(path)):
+            self.links.get(path, set()).discard(leak)
+            known = self.contained.get(path, ())
+            if leak not in known:
+                self.contained[path] = (*known, leak)[-SETTLED:]
 
 
 class FakeFingerprints(Instrumented):

@@ -1,13 +1,14 @@
 """Records of rotations, what is staged and what is proven, in memory."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from events.references import PathRef, Version
 from functions._failures import Conflict
 from functions._rotations import Proof, Record, Staged
-from tests.fakes.authority import Instrumented
+from tests.fakes.authority import Instrumented, asked
 
 
 class FakeRotations(Instrumented):
@@ -36,6 +37,10 @@ class FakeRotations(Instrumented):
             self.history.append(stored)
             return stored
 
+    def turn(self, path: PathRef) -> AbstractContextManager[None]:
+        """Never waits: what several processes do at once is seen here."""
+        return nullcontext()
+
     def known(self, path: PathRef) -> Record | None:
         """The record, for assertions: unlogged, never refused."""
         with self._lock:
@@ -50,11 +55,25 @@ class FakePending(Instrumented):
         self._clock = clock
         self._last = datetime.min.replace(tzinfo=UTC)
         self._staged: dict[PathRef, Staged] = {}
+        self._early = False
         self.history: list[Staged] = []  # all that was ever staged
 
     def read(self, path: PathRef) -> Staged | None:
         with self._operation("read", str(path)):
             return self._staged.get(path)
+
+    def reading(self, path: PathRef) -> AbstractContextManager[Callable[[], Staged | None]]:
+        return asked(lambda: self.read(path))
+
+    @contextmanager
+    def creating(self, staged: Staged) -> Iterator[Callable[[], Staged]]:
+        """Early or late by turns, as of `FakeProofs.writing`."""
+        self._early = not self._early
+        if not self._early:
+            yield lambda: self.create(staged)
+            return
+        with asked(lambda: self.create(staged)) as created:
+            yield created
 
     def create(self, staged: Staged) -> Staged:
         with self._operation("create", str(staged.path)):
@@ -66,14 +85,14 @@ class FakePending(Instrumented):
             self.history.append(stored)
             return stored
 
-    def remove(self, staged: Staged) -> None:
-        with self._operation("remove", str(staged.path)):
-            known = self._staged.get(staged.path)
+    def remove(self, path: PathRef, version: Version | None) -> None:
+        with self._operation("remove", str(path)):
+            known = self._staged.get(path)
             if known is None:
                 return
-            if known.version != staged.version:
-                raise Conflict(f"what is staged for {staged.path} changed since it was read; read it again")
-            del self._staged[staged.path]
+            if known.version != version:
+                raise Conflict(f"what is staged for {path} changed since it was read; read it again")
+            del self._staged[path]
 
     def known(self, path: PathRef) -> Staged | None:
         """What is staged, for assertions: unlogged, never refused."""
@@ -92,11 +111,27 @@ class FakeProofs(Instrumented):
     def __init__(self) -> None:
         super().__init__()
         self._proofs: dict[PathRef, Proof] = {}
+        self._early = False
 
     def read(self, path: PathRef) -> Proof | None:
         with self._operation("read", str(path)):
             return self._proofs.get(path)
 
+    def reading(self, path: PathRef) -> AbstractContextManager[Callable[[], Proof | None]]:
+        return asked(lambda: self.read(path))
+
+    @contextmanager
+    def writing(self, proof: Proof) -> Iterator[Callable[[], None]]:
+        """Early or late by turns: a real one may be either."""
+        self._early = not self._early
+        if self._early:
+            self._write(proof)
+        yield (lambda: None) if self._early else lambda: self._write(proof)
+
     def write(self, proof: Proof) -> None:
+        """At once, for tests."""
+        self._write(proof)
+
+    def _write(self, proof: Proof) -> None:
         with self._operation("write", str(proof.path)):
             self._proofs[proof.path] = proof

@@ -1,7 +1,7 @@
 """Workloads in memory with a controller that a test moves, and what steps remember of them."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
@@ -10,6 +10,8 @@ from events.consumer import WorkloadRef
 from functions._failures import Conflict
 from functions._workloads import Budget, Pod, Reminder, Rollout, RolloutStatus, Use, Workload
 from tests.fakes.authority import Instrumented
+
+_TRIES = 16
 
 Kind = Literal["Deployment", "StatefulSet", "DaemonSet"]
 
@@ -196,6 +198,20 @@ class FakeBudgets(Instrumented):
                 raise Conflict(f"the budget {budget.pool} changed since it was read; read it again")
             self.pools[budget.pool] = replace(budget, revision=budget.revision + 1)
             return self.pools[budget.pool]
+
+    def change(self, pool: str, make: Callable[[Budget], Budget]) -> Budget:
+        """By `read` and `write`, so that somebody may come between."""
+        for left in reversed(range(_TRIES)):
+            known = self.read(pool)
+            wanted = make(known)
+            if wanted == known:
+                return known
+            try:
+                return self.write(wanted)
+            except Conflict:
+                if not left:
+                    raise
+        raise AssertionError
 
 
 class FakeReminders(Instrumented):

@@ -2,9 +2,15 @@
 
 from dataclasses import replace
 
+import pytest
+
 from events.consumer import WorkloadRef
 from events.leak import LeakConfirmed, LeakContained
+from events.references import Version
+from events.rotated import RotationRevoked
 from events.secret import SecretConflicted, SecretPublished
+from functions import _revoked
+from functions._revoked import MOST, with_revoked
 from functions._rotations import Holder
 from functions._workloads import Rollout
 from tests.fakes.world import secret
@@ -205,4 +211,132 @@ def test_a_leak_that_nobody_knows_is_no_defect() -> None:
     (fact,) = told(world, LeakConfirmed)
     world.say(fact.model_copy(update={"leak": "f" * 32}))
     world.settle()
+    assert world.dead == []
+
+
+# --- nothing that was revoked is forgotten ---------------------------------------------------------------------------
+
+
+def test_what_was_deleted_at_the_authority_before_it_was_contained_is_known_by_the_index() -> None:
+    world = indexed(leaking())
+    leak = report(world, path=ORDERS)
+    base = version(world)
+    assert world.claims.read(ORDERS) is None
+    rotated_without(world, base)
+    carries(world, version(world))
+    tick(world)
+    found = record(world, leak)
+    assert (found.state, found.missing) == ("contained", ())
+    assert [line.detail for line in found.timeline if line.what == "contained"] == [""]
+    claim = world.claims.read(ORDERS)
+    assert claim is not None
+    assert claim.revoked == (world.fingerprints.one("revoked", OLD.encode()),)  # and not the user name, which stayed
+    assert world.dead == []
+
+
+def test_what_nobody_fingerprinted_before_it_was_deleted_is_named() -> None:
+    world = leaking()
+    world.index.rounded(world.clock.now())
+    leak = report(world, path=ORDERS)
+    base = version(world)
+    rotated_without(world, base)
+    carries(world, version(world))
+    tick(world)
+    found = record(world, leak)
+    assert found.state == "contained"  # by proofs: what it held is refused, wherever it was accepted
+    assert ["version 1" in line.detail for line in found.timeline if line.what == "contained"] == [True]
+    # Of a planned rotation there is no finding to say it: operators are told once.
+    fact = world.events(RotationRevoked)[0]
+    assert ["before its values were fingerprinted" in reason for _, reason in world.dead] == [True]
+    for _ in range(3):
+        world.say(fact)
+        world.settle()
+    assert len(world.dead) == 1
+
+
+def rotated_without(world: LeakWorld, base: Version) -> None:
+    """As `rotated`, with the former version deleted before anybody hears of it."""
+    settle = world.settle
+    world.settle = lambda limit=2000: None  # type: ignore[method-assign]
+    rotated(world)
+    world.authority.delete(ORDERS, (base.number,))
+    world.settle = settle  # type: ignore[method-assign]
+    world.settle()
+
+
+def test_what_stays_in_use_is_not_remembered_by_the_index_neither() -> None:
+    world = leaking()
+    key = {"signing-key": "a-key-that-stays-4711"}
+    world.authority.foreign_write(ORDERS, {"password": OLD, **key})
+    indexed(world)
+    base = version(world)
+    settle = world.settle
+    world.settle = lambda limit=2000: None  # type: ignore[method-assign]
+    rotated(world, beside=key)
+    world.authority.delete(ORDERS, (base.number,))
+    world.fingerprints.version = 2
+    world.settle = settle  # type: ignore[method-assign]
+    world.settle()
+    claim = world.claims.read(ORDERS)
+    assert claim is not None
+    assert claim.revoked == (world.fingerprints.one("revoked", OLD.encode(), 1),)
+
+
+def test_however_many_values_were_revoked_none_is_published_again() -> None:
+    world = leaking()
+    source = secret("orders/cache")
+    world.source(source, {"password": LEAKED})
+    world.settle()
+    claim = world.claims.read(PRODUCED)
+    assert claim is not None
+    values = [f"revoked-value-number-{number}" for number in range(3 * MOST)]
+    for value in values:
+        claim = with_revoked(claim, [world.fingerprints.one("revoked", value.encode())], world.ports)
+        claim = world.claims.update(claim)
+    assert len(claim.revoked) <= MOST
+    assert claim.pages == 1
+    world.fingerprints.version = 2  # older ones are by the former version of the key
+    for value in (values[0], values[MOST], values[-1]):
+        world.source(source, {"password": value.encode()})
+        world.settle()
+        assert world.path(PRODUCED) == {"password": LEAKED}
+    assert [fact.outcome for fact in told(world, SecretConflicted)] == ["revoked-value"] * 3
+
+
+def test_pages_follow_each_other_and_survive_a_kill_between_page_and_claim(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_revoked, "PAGE", 3 * MOST // 2)
+    world = leaking()
+    world.source(secret("orders/cache"), {"password": LEAKED})
+    world.settle()
+    claim = world.claims.read(PRODUCED)
+    assert claim is not None
+    prints = [world.fingerprints.one("revoked", f"{number}".encode()) for number in range(5 * MOST)]
+    for number, one in enumerate(prints):
+        wanted = with_revoked(claim, [one], world.ports)
+        if number % 7:
+            wanted = with_revoked(claim, [one], world.ports)  # the first died before the claim was written
+        claim = world.claims.update(wanted)
+    assert claim.pages > 2
+    pages = [world.claims.revoked(PRODUCED, page) for page in range(1, claim.pages + 1)]
+    assert {one for page in pages for one in page} | set(claim.revoked) == set(prints)
+    assert max(map(len, pages)) <= 3 * MOST // 2
+    assert with_revoked(claim, prints, world.ports) == claim
+
+
+@pytest.mark.parametrize("by", ["path", "fingerprint"])
+def test_a_path_that_is_gone_with_its_metadata_is_answered_from_what_the_index_knows(by: str) -> None:
+    world = indexed(leaking())
+    carries(world, version(world))
+    world.authority.delete_metadata(ORDERS)
+    leak = report(world, **({"path": ORDERS} if by == "path" else {"fingerprint": fingerprint(world, OLD)}))
+    found = record(world, leak)
+    assert (found.state, [one.standing for one in found.exposures]) == ("confirmed", ["owner"])
+    assert found.missing == (
+        f"{ORDERS}: nothing shows that version 1 is refused; have it refused, then `lockstep leak attest`",
+        f"{CONSUMER}: it carries version 1 of {ORDERS}",
+    )
+    order(world, leak, "attest")
+    world.secrets.remove(CONSUMER)
+    tick(world)
+    assert record(world, leak).state == "contained"
     assert world.dead == []

@@ -1,11 +1,14 @@
 """What becomes of a report: mapped, held, dismissed or answered, within limits, the same however often it is told."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from events.leak import IndexRequested, LeakConfirmed, LeakDismissed, LeakHeld
+from events.rotation import RotationRequested
+from functions._leak_standing import stands
 from functions._leaks import Trust
 from tests.fakes.world import push_secret
 from tests.functions.leaking import (
@@ -17,6 +20,8 @@ from tests.functions.leaking import (
     PRODUCED,
     PROMETHEUS,
     TWIN,
+    LeakWorld,
+    carries,
     fingerprint,
     indexed,
     leaking,
@@ -388,3 +393,132 @@ def test_a_producer_that_is_wired_twice_is_no_secret_of_ours() -> None:
     world.wiring.put(push_secret("other", "orders/other", {"x": f"{TWIN.path}#x"}))
     leak = report(world, path=TWIN)
     assert record(world, leak).dismissed == "unknown"
+
+
+# --- a rotation that an operator gave up -----------------------------------------------------------------------------
+
+
+def asked(world: LeakWorld) -> list[int]:
+    """The attempts that triage asked for, each once, in order."""
+    return sorted({one.attempt for one in world.said if isinstance(one, RotationRequested) and one.by == "triage"})
+
+
+def test_a_repeated_alert_does_not_begin_anew_what_an_operator_gave_up() -> None:
+    world = leaking()
+    leak = report(world, path=ORDERS)
+    rotating(world, "aborted", version(world))
+    before = len([one for one in world.said if isinstance(one, RotationRequested)])
+    for hour in range(30):
+        world.clock.advance(3600)
+        report(world, path=ORDERS, status="resolved" if hour % 3 == 2 else "firing")
+        report(world, f"another place {hour}", path=ORDERS, place=f"line {hour}")
+        world.tick("rotations")
+        world.settle()
+    assert len([one for one in world.said if isinstance(one, RotationRequested)]) == before
+    found = record(world, leak)
+    assert (found.state, asked(world)) == ("confirmed", [1])
+    said = [(line.what, line.detail) for line in found.timeline]
+    assert said.count(("stopped", f"{ORDERS}: rotation 1 was given up")) == 1
+    assert said.count(("reported", "again, after rotation 1 was given up")) == 1
+    assert len(said) <= 7
+    assert any("gave its rotation up" in one and "leak confirm" in one for one in found.missing)
+    assert [stands(one, found, world.ports) for one in found.exposures] == ["aborted"]
+
+
+def test_an_operator_has_what_was_given_up_rotated_again() -> None:
+    world = leaking()
+    leak = report(world, path=ORDERS)
+    rotating(world, "aborted", version(world))
+    order(world, leak, "confirm", reason="now it may")
+    assert asked(world) == [1, 2]
+    order(world, leak, "confirm", reason="now it may")  # told again: the same
+    assert asked(world) == [1, 2]
+    found = record(world, leak)
+    assert [(line.what, line.by) for line in found.timeline][-1] == ("confirmed", "operator:1000")
+    rotated(world)
+    carries(world, version(world))
+    world.clock.advance(700)
+    world.tick("rotations")
+    world.settle()
+    assert record(world, leak).state == "contained"
+    assert [stands(one, record(world, leak), world.ports) for one in found.exposures] == ["revoked"]
+
+
+def test_what_failed_is_left_to_the_sweep_however_often_it_is_told() -> None:
+    """The limit counts versions: alerts that repeat must not have one rotated again and again."""
+    world = leaking()
+    report(world, path=ORDERS)
+    for attempt in range(1, 6):
+        rotating(world, "failed", version(world), attempt=attempt)
+        world.clock.advance(3700)
+        report(world, path=ORDERS)
+    assert asked(world) == [1]
+
+
+def test_a_part_that_waits_does_not_begin_anew_what_was_given_up() -> None:
+    world = leaking(leak_limit=1)
+    world.wiring.put(rotation("twin", TWIN))
+    world.authority.foreign_write(TWIN, {"password": OLD})
+    leak = report(world, fingerprint=fingerprint(world, OLD))
+    assert record(world, leak).held == "budget"
+    (first,) = requested(world)
+    path = ORDERS if first == str(ORDERS) else TWIN
+    rotating(world, "aborted", version(world, path), path)
+    world.clock.advance(3700)
+    world.tick("rotations")
+    world.settle()
+    assert asked(world) == [1]
+
+
+# --- pinned ----------------------------------------------------------------------------------------------------------
+
+
+def test_looked_at_again_a_path_means_the_version_that_it_meant_at_first() -> None:
+    """It waits for its turn; meanwhile the path is rotated, within the seconds that clocks may be apart."""
+    world = indexed(leaking(leak_limit=0))
+    leak = report(world, path=ORDERS)
+    assert record(world, leak).held == "budget"
+    rotated(world)
+    world.ports = replace(world.ports, settings=replace(world.ports.settings, leak_limit=9))
+    world.clock.advance(1200)
+    world.tick("rotations")
+    world.settle()
+    found = record(world, leak)
+    assert [one.version.number for one in found.exposures] == [1]
+    assert requested(world) == {}
+
+
+def test_what_waits_for_the_index_is_pinned_before() -> None:
+    world = leaking()
+    rounds, world.index.round = world.index.round, lambda: None  # type: ignore[method-assign]
+    leak = report(world, path=ORDERS)
+    assert record(world, leak).state == "reported"
+    rotated(world)
+    world.index.round = rounds  # type: ignore[method-assign]
+    world.tick("index")
+    world.clock.advance(120)
+    world.tick("rotations")
+    world.settle()
+    assert [one.version.number for one in record(world, leak).exposures] == [1]
+    assert requested(world) == {}
+
+
+def test_a_version_that_the_index_has_not_seen_yet_is_not_mistaken_for_the_newest() -> None:
+    world = indexed(leaking())
+    world.clock.advance(60)
+    world.authority.foreign_write(ORDERS, {"username": "orders-application", "password": "second-value-0815"})
+    seen = world.clock.now()
+    world.clock.advance(60)
+    rotated(world)
+    leak = report(world, path=ORDERS, noticed=seen)
+    assert [one.version.number for one in record(world, leak).exposures] == [2]
+
+
+def test_an_operator_who_names_another_path_means_its_newest_version() -> None:
+    world = indexed(leaking(trust="report"))
+    leak = report(world, path=ORDERS, version=1)
+    world.wiring.put(rotation("twin", TWIN))
+    for value in ("one-value-4711", "two-value-4711"):
+        world.authority.foreign_write(TWIN, {"password": value})
+    order(world, leak, "confirm", path=TWIN)
+    assert [(str(one.path), one.version.number) for one in record(world, leak).exposures] == [(str(TWIN), 2)]

@@ -6,9 +6,11 @@ from typing import Any
 
 import click
 
+from functions._leak_joining import MOST
 from infra.hosts.cli.client import ControlClient
 from infra.hosts.cli.failures import CommandError, Exit
 from infra.hosts.cli.fingerprint import read_value
+from infra.hosts.cli.in_cluster import ask, needed, place_options
 from infra.hosts.cli.options import Given, output_option, root_option
 from infra.hosts.cli.output import document, escaped, note, say, table
 from infra.hosts.cli.readable import age
@@ -16,6 +18,7 @@ from infra.hosts.cli.scanner_reports import gitleaks, trufflehog
 
 _LEAK = Given("the id of a leak, or how it begins")
 _PATH = Given("MOUNT/PATH")
+_STOPPED = {"aborted": "was given up", "failed": "failed"}
 _AT_ONCE = 300  # findings of one request
 _BYTES_AT_ONCE = 600_000
 
@@ -117,12 +120,17 @@ def attest_command(root: Path, leak: str, reason: str, output: str | None) -> No
 
 
 @command.command("list")
-@root_option
+@place_options
 @click.option("--state", type=click.Choice(["reported", "confirmed", "dismissed", "contained"]), help="Only these.")
 @output_option("json", "yaml")
-def list_command(root: Path, state: str | None, output: str | None) -> None:
+def list_command(root: Path | None, chosen: str | None, state: str | None, output: str | None) -> None:
     """List leaks, newest first."""
-    found = ControlClient(root).ask("leaks", state=state)
+    if chosen is not None:
+        from infra.hosts.control import in_cluster  # loads what speaks to a cluster
+
+        found = ask(chosen, in_cluster.leaks(state))
+    else:
+        found = ControlClient(needed(root)).ask("leaks", state=state)
     if output:
         say(document(found, output))
     elif not found["leaks"]:
@@ -133,13 +141,18 @@ def list_command(root: Path, state: str | None, output: str | None) -> None:
 
 
 @command.command("show")
-@root_option
+@place_options
 @click.argument("leak", type=_LEAK)
 @output_option("json", "yaml")
-def show_command(root: Path, leak: str, output: str | None) -> None:
+def show_command(root: Path | None, chosen: str | None, leak: str, output: str | None) -> None:
     """Show one leak: what it is, whom it touches, what was done when, and what containment waits for."""
-    found = ControlClient(root).ask("leaks/show", leak=leak)
-    say(document(found, output) if output else "\n".join(_shown(found)))
+    if chosen is not None:
+        from infra.hosts.control import in_cluster  # loads what speaks to a cluster
+
+        found = ask(chosen, in_cluster.leak(leak))
+    else:
+        found = ControlClient(needed(root)).ask("leaks/show", leak=leak)
+    say(document(found, output) if output else "\n".join(lines(found)))
 
 
 def _findings(
@@ -180,7 +193,8 @@ def _decide(root: Path, leak: str, decision: str, reason: str, output: str | Non
 
 
 def _row(one: dict[str, Any]) -> list[str]:
-    state = f"{one['state']} ({one['held'] or one['dismissed']})" if one["held"] or one["dismissed"] else one["state"]
+    why = one["held"] or one["dismissed"] or (f"rotation {one['stopped']}" if one["stopped"] else "")
+    state = f"{one['state']} ({why})" if why else one["state"]
     took = one["secondsToContain"]
     return [
         one["id"][:12], state, age(one["received"]), f"{took:.0f}s" if took is not None else "-",
@@ -188,8 +202,11 @@ def _row(one: dict[str, Any]) -> list[str]:
     ]  # fmt: skip
 
 
-def _shown(found: dict[str, Any]) -> Iterator[str]:
-    yield f"leak {found['id']}: {found['state']}{', held: ' + found['held'] if found['held'] else ''}"
+def lines(found: dict[str, Any]) -> Iterator[str]:
+    """A finding as `leak show` prints it."""
+    held = f", held: {found['held']}" if found["held"] else ""
+    stopped = f", its rotation {_STOPPED[found['stopped']]}" if found["stopped"] else ""
+    yield f"leak {found['id']}: {found['state']}{held}{stopped}"
     for name, text in (
         ("reported by", ", ".join(found["reporters"])), ("detector", found["detector"]), ("found at", found["place"]),
         ("noticed", found["noticed"]), ("known by", found["match"]), ("decided by", found["decidedBy"]),
@@ -202,6 +219,9 @@ def _shown(found: dict[str, Any]) -> Iterator[str]:
         yield f"  secret: {escaped(one['path'])}{escaped(key)} version {one['version']}: {one['standing']}"
     if found["consumers"]:
         yield f"  used by: {escaped(', '.join(found['consumers']))}"
+    if found["joined"]:
+        count = len(found["joined"])
+        yield f"  joined by: {count} other finding{'s' if count > 1 else ''}{' or more' if count >= MOST else ''}"
     for text in found["missing"]:
         yield f"  waits for: {escaped(text)}"
     yield "  timeline:"

@@ -1,36 +1,19 @@
 """Where a search for secrets looks: files below a directory, or the history of a Git repository. It only reads."""
 
 import os
-import re
 import stat
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from infra.hosts.cli.candidates import candidates, lines_of, pieces
 from infra.hosts.cli.failures import CommandError, Exit
+from infra.hosts.cli.patches import FORMAT, Place, added
 
 LARGEST = 256 * 1024 * 1024  # bytes of a file; larger ones are told of
-_HUNK = re.compile(rb"@@ -[0-9,]+ \+([0-9]+)[0-9,]* @@")
-_COMMIT = re.compile(rb"commit ([0-9a-f]{40,64})$")
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a candidate is: a file and a line, and the commit that brought it."""
-
-    file: str
-    line: int
-    commit: str = ""
-
-    def __str__(self) -> str:
-        where = f"{self.file}:{self.line}"
-        return f"{self.commit[:12]}:{where}" if self.commit else where
-
 
 Found = Iterator[tuple[Place, bytes]]
 Skipped = Callable[[str], None]
@@ -53,7 +36,7 @@ def in_history(repository: Path, skipped: Skipped) -> Found:
     Raises CommandError where there is no Git, or no repository.
     """
     with _log(repository) as (output, ended):
-        yield from _added(output)
+        yield from added(output)
         ended()
 
 
@@ -89,7 +72,7 @@ def _log(repository: Path) -> Iterator[tuple[IO[bytes], Callable[[], None]]]:
     command = [
         "git", "-C", str(repository), "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null",
         "-c", "log.showSignature=false", "--no-pager", "log", "--all", "--reflog", "-p", "-U0", "--no-color",
-        "--no-ext-diff", "--no-textconv", "--no-renames", "--text", "-m", "--format=commit %H%n%B",
+        "--no-ext-diff", "--no-textconv", "--no-renames", "--text", "-m", f"--format={FORMAT}",
     ]  # fmt: skip
     environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
     said = tempfile.TemporaryFile()  # noqa: SIM115  closed below; a pipe that nobody empties would stop it
@@ -116,41 +99,3 @@ def _log(repository: Path) -> Iterator[tuple[IO[bytes], Callable[[], None]]]:
         if process.stdout is not None:
             process.stdout.close()
         said.close()
-
-
-def _added(output: IO[bytes]) -> Found:
-    """Candidates of what each commit of `git log -p -U0` added."""
-    commit, file, line = "", "its message", 0
-    block: list[tuple[int, bytes]] = []
-
-    def flushed() -> Found:
-        for one in candidates(lines_of_numbered(block)):
-            yield Place(file, one.line, commit), one.value
-        block.clear()
-
-    for raw in pieces(output):
-        text = raw.rstrip(b"\n")
-        if (found := _COMMIT.match(text)) is not None:
-            yield from flushed()
-            commit, file, line = found[1].decode(), "its message", 0
-        elif text.startswith(b"+++ "):
-            yield from flushed()
-            file = text[4:].rstrip(b"\t").removeprefix(b"b/").decode(errors="replace").strip('"')
-        elif (hunk := _HUNK.match(text)) is not None:
-            yield from flushed()
-            line = int(hunk[1])
-        elif file == "its message":
-            block.append((0, text))
-        elif text.startswith(b"+"):
-            block.append((line, text[1:]))
-            line += 1
-            if len(block) >= 5000:
-                yield from flushed()
-    yield from flushed()
-
-
-def lines_of_numbered(block: list[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
-    """As `lines_of`, where the numbers are known."""
-    for number, line in block:
-        for _, part in lines_of([line]):
-            yield number, part

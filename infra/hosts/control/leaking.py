@@ -1,6 +1,7 @@
 """GET leaks, GET leaks/show, POST leak/report, POST leak/decide: findings, and what operators say of them."""
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,7 +11,9 @@ from pydantic import ValidationError
 from events.event import Event
 from events.leak import LeakReported, TriageRequested
 from events.references import PathRef
+from functions._leak_standing import stands
 from functions._leaks import Leak
+from functions._ports import Ports
 from functions._values import SecretValue
 from infra.hosts.control import fingerprinting
 from infra.hosts.control.arguments import optional_text, ports_of, text
@@ -37,27 +40,36 @@ class _Said:
 
 def leaks(parts: Parts, arguments: Arguments, by: str) -> Document:
     """All findings, newest first; with `state` those in it."""
-    state = optional_text(arguments, "state")
-    port = ports_of(parts)("triage").leaks
-    found = [leak for leak in map(port.read, port.ids()) if leak is not None and state in (None, leak.state)]
-    return {"leaks": [_line(leak) for leak in sorted(found, key=lambda leak: leak.received, reverse=True)]}
+    return listed(ports_of(parts)("triage"), optional_text(arguments, "state"))
+
+
+def listed(ports: Ports, state: str | None) -> Document:
+    """As `leaks`, for whoever has triage's ports."""
+    found = [leak for leak in _all(ports) if state in (None, leak.state)]
+    return {"leaks": [_line(leak, ports) for leak in sorted(found, key=lambda leak: leak.received, reverse=True)]}
 
 
 def show(parts: Parts, arguments: Arguments, by: str) -> Document:
     """One finding, whole: its timeline, what it touches, what containment waits for. Never a value."""
-    leak = _found(parts, text(arguments, "leak"))
+    return shown(ports_of(parts)("triage"), text(arguments, "leak"))
+
+
+def shown(ports: Ports, named: str) -> Document:
+    """As `show`, for whoever has triage's ports. Raises ControlError 404."""
+    leak = _found(ports, named)
     return {
-        **_line(leak),
+        **_line(leak, ports),
         "place": leak.place, "key": leak.key, "version": leak.version, "fingerprint": leak.fingerprint,
         "path": str(leak.path) if leak.path else None, "match": leak.match, "decidedBy": leak.decided_by,
         "attestedBy": leak.attested_by, "resolved": instant(leak.resolved),
         "exposures": [
             {
-                "path": str(one.path), "key": one.key, "version": one.version.number, "standing": one.standing,
+                "path": str(one.path), "key": one.key, "version": one.version.number,
+                "standing": stands(one, leak, ports),
             }
             for one in leak.exposures
         ],
-        "consumers": list(leak.consumers), "missing": list(leak.missing),
+        "consumers": list(leak.consumers), "missing": list(leak.missing), "joined": list(leak.joined),
         "timeline": [
             {
                 "at": instant(one.at), "after": (one.at - leak.received).total_seconds(), "what": one.what,
@@ -90,7 +102,7 @@ def report(parts: Parts, arguments: Arguments, by: str) -> Document:
 
 def decide(parts: Parts, arguments: Arguments, by: str) -> Document:
     """Order triage to confirm, dismiss or attest `leak`."""
-    leak = _found(parts, text(arguments, "leak"))
+    leak = _found(ports_of(parts)("triage"), text(arguments, "leak"))
     decision, named = text(arguments, "decision"), optional_text(arguments, "path")
     if decision not in _DECISIONS:
         raise ControlError(400, f"`decision` is one of {', '.join(_DECISIONS)}")
@@ -104,16 +116,21 @@ def decide(parts: Parts, arguments: Arguments, by: str) -> Document:
     return {"leak": leak.id, "sequence": sequence}
 
 
-def _found(parts: Parts, named: str) -> Leak:
-    """The finding of this id, or of these first letters of it."""
-    port = ports_of(parts)("triage").leaks
-    fitting = [one for one in port.ids() if one.startswith(named)] if len(named) >= 4 else []
+def _found(ports: Ports, named: str) -> Leak:
+    """The finding of this id, or of these first letters of it; of one that joined another: that one."""
+    fitting = [one for one in ports.leaks.ids() if one.startswith(named)] if len(named) >= 4 else []
     if len(fitting) > 1:
         raise ControlError(404, f"{named!r} begins the ids of {len(fitting)} leaks; give more of it")
-    leak = port.read(fitting[0]) if fitting else None
+    leak = ports.leaks.read(fitting[0]) if fitting else None
+    if leak is None and len(named) >= 4:
+        leak = next((one for one in _all(ports) if any(each.startswith(named) for each in one.joined)), None)
     if leak is None:
         raise ControlError(404, f"there is no leak {named[:64]!r}; `lockstep leak list` shows them")
     return leak
+
+
+def _all(ports: Ports) -> Iterator[Leak]:
+    return (leak for leak in map(ports.leaks.read, ports.leaks.ids()) if leak is not None)
 
 
 def _prints(parts: Parts, findings: list[Any], by: str) -> list[str | None]:
@@ -161,10 +178,14 @@ def _valid(model: type[Any], **members: Any) -> Any:
         ) from None
 
 
-def _line(leak: Leak) -> Document:
+def _line(leak: Leak, ports: Ports) -> Document:
+    """`stopped`: how a rotation of it ended that nobody goes on with by itself: failed or aborted."""
+    found = {stands(one, leak, ports) for one in leak.exposures} if leak.state == "confirmed" else set()
+    stopped = next((how for how in ("aborted", "failed") if how in found), "")
     contained = (leak.contained - leak.received).total_seconds() if leak.contained else None
     return {
-        "id": leak.id, "state": leak.state, "held": leak.held, "dismissed": leak.dismissed, "detector": leak.detector,
+        "id": leak.id, "state": leak.state, "held": leak.held, "dismissed": leak.dismissed, "stopped": stopped,
+        "detector": leak.detector,
         "via": leak.via, "reporters": list(leak.reporters), "noticed": instant(leak.noticed),
         "received": instant(leak.received), "paths": [str(path) for path in leak.paths],
         "contained": instant(leak.contained), "secondsToContain": contained,

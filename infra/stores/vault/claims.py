@@ -1,4 +1,7 @@
-"""`Claims` as documents `lockstep/claims/<sha256 of str(path)>`, mirrored to custom_metadata for people."""
+"""`Claims` as documents `lockstep/claims/<sha256 of str(path)>`, mirrored to custom_metadata for people.
+
+`lockstep/claims/<sha256 of str(path)>/revoked/<page>` holds what was revoked there, beyond the newest in the claim.
+"""
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
@@ -54,6 +57,23 @@ class VaultClaims:
             raise Conflict(f"the claim of {claim.path} was never read; read it first")
         return self._write(claim, claim.revision)
 
+    def revoked(self, path: PathRef, page: int) -> tuple[str, ...]:
+        return self._page(path, page)[0]
+
+    def remember(self, path: PathRef, page: int, fingerprints: tuple[str, ...]) -> None:
+        known, revision = self._page(path, page)
+        wanted = tuple(dict.fromkeys((*known, *fingerprints)))
+        if wanted != known:
+            document = {"schema": SCHEMA, "mount": path.mount, "path": path.path, "revoked": list(wanted)}
+            self._engine.write(self._mount, _page_name(path, page), document, revision)
+
+    def _page(self, path: PathRef, page: int) -> tuple[tuple[str, ...], int]:
+        found = self._engine.read(self._mount, _page_name(path, page))
+        if found is None or found.data is None:
+            return (), found.number if found else 0
+        where = f"page {page} of what was revoked at {path}"
+        return parsed(where, found.data, lambda data: texts(data, "revoked")), found.number
+
     def _deleted_revision(self, path: PathRef) -> int:
         """The revision of a document that people deleted: creating goes on after it. Raises Conflict for a claim."""
         found = self._engine.read(self._mount, claim_name(path))
@@ -86,6 +106,10 @@ class VaultClaims:
             self._notice(f"the owner of {claim.path} is not shown in its custom_metadata: {failure.reason}")
 
 
+def _page_name(path: PathRef, page: int) -> str:
+    return f"{claim_name(path)}/revoked/{page}"
+
+
 def _held(path: PathRef, found: KvVersion | None) -> Claim | None:
     if found is None or found.data is None:
         return None
@@ -111,6 +135,7 @@ def _document(claim: Claim) -> dict[str, Any]:
         "properties": list(claim.properties),
         "deleted": list(claim.deleted),
         **({"revoked": list(claim.revoked)} if claim.revoked else {}),
+        **({"revoked_pages": claim.pages} if claim.pages else {}),
     }
 
 
@@ -127,6 +152,7 @@ def _claim(data: Mapping[str, Any], revision: int) -> Claim:
         properties=texts(data, "properties"),
         deleted=numbers(data, "deleted"),
         revoked=texts(data, "revoked") if "revoked" in data else (),
+        pages=number(data, "revoked_pages") if "revoked_pages" in data else 0,
         revision=revision,
     )
 

@@ -201,6 +201,7 @@ def _document(indexed: Indexed) -> dict[str, Any]:
                 "keys": dict(one.keys),
                 "revoked": one.revoked,
                 "looked": one.looked,
+                "remembered": dict(one.remembered),
             }
             for _, one in sorted(indexed.versions.items())
         ],
@@ -214,6 +215,7 @@ def _indexed(data: Mapping[str, Any], revision: int) -> Indexed:
             {str(key): str(fingerprint) for key, fingerprint in one["keys"].items()},
             one["revoked"] is True,
             one["looked"] is True,
+            {str(key): str(fingerprint) for key, fingerprint in one.get("remembered", {}).items()},
         )
         for one in data["versions"]
     ]

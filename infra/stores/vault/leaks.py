@@ -1,19 +1,20 @@
-"""`Leaks` as documents `lockstep/leaks/<id>`; `lockstep/leaking/<sha256 of str(path)>` names those open about a path.
+"""`Leaks` as documents `lockstep/leaks/<id>`; `lockstep/leaking/<sha256 of str(path)>` names those about a path, those
+that are open and the newest that were contained.
 
 Not by cluster: a secret that is out is out for all that share the authority.
 """
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
 from events.leak import Exposure
-from events.references import PathRef
+from events.references import PathRef, Version
 from functions._failures import Conflict, Reject
-from functions._leaks import Happened, Happening, Leak, Match, State
-from infra.stores.vault.documents import MOUNT, SCHEMA, name_of, parsed, text, texts, time
+from functions._leaks import SETTLED, Happened, Happening, Leak, Match, State
+from infra.stores.vault.documents import MOUNT, SCHEMA, name_of, number, parsed, text, texts, time
 from infra.stores.vault.kv import KvEngine
 
 _DIRECTORY, _BY_PATH = "leaks", "leaking"
@@ -22,9 +23,18 @@ _STATES: tuple[State, ...] = ("reported", "confirmed", "dismissed", "contained")
 _MATCHES: tuple[Match, ...] = ("", "path", "fingerprint", "operator")
 _HAPPENED: tuple[Happened, ...] = (
     "reported", "resolved", "mapped", "held", "confirmed", "dismissed", "requested", "attested", "revoked", "contained",
+    "joined", "stopped",
 )  # fmt: skip
 _ATTEMPTS = 8
 _Word = TypeVar("_Word", bound=str)
+
+
+@dataclass(frozen=True, slots=True)
+class _About:
+    """The document of a path: which findings are open about it, which were contained, oldest first."""
+
+    open: tuple[str, ...] = ()
+    settled: tuple[str, ...] = ()
 
 
 class VaultLeaks:
@@ -57,34 +67,63 @@ class VaultLeaks:
             written = self._engine.write(self._mount, _name(leak.id), _document(leak), left.number)  # deleted by people
         return replace(leak, revision=written.number)
 
+    def remove(self, leak: Leak) -> None:
+        name = _name(leak.id)
+        self._engine.delete(self._mount, name, (leak.revision,))
+        left = self._engine.metadata(self._mount, name)
+        if left is None:
+            return
+        if left.newest != leak.revision:
+            raise Conflict(f"the record of leak {leak.id} changed since it was read; read it again")
+        self._engine.delete_metadata(self._mount, name)
+
     def of_path(self, path: PathRef) -> tuple[str, ...]:
-        return self._open(path)[0]
+        return self._about(path)[0].open
+
+    def settled(self, path: PathRef) -> tuple[str, ...]:
+        return self._about(path)[0].settled
 
     def link(self, path: PathRef, leak: str) -> None:
-        self._change(path, lambda known: tuple(sorted({*known, leak})))
+        self._change(path, lambda known: replace(known, open=tuple(sorted({*known.open, leak}))))
 
     def unlink(self, path: PathRef, leak: str) -> None:
-        self._change(path, lambda known: tuple(one for one in known if one != leak))
+        self._change(path, lambda known: replace(known, open=_without(known.open, leak)))
 
-    def _open(self, path: PathRef) -> tuple[tuple[str, ...], int]:
+    def settle(self, path: PathRef, leak: str) -> None:
+        def settled(known: _About) -> _About:
+            if leak in known.settled and leak not in known.open:
+                return known
+            return _About(_without(known.open, leak), (*_without(known.settled, leak), leak)[-SETTLED:])
+
+        self._change(path, settled)
+
+    def _about(self, path: PathRef) -> tuple[_About, int]:
         found = self._engine.read(self._mount, name_of(_BY_PATH, path))
         if found is None or found.data is None:
-            return (), found.number if found else 0
-        return parsed(f"the open leaks of {path}", found.data, lambda data: texts(data, "leaks")), found.number
+            return _About(), found.number if found else 0
+        return parsed(f"the leaks of {path}", found.data, _read_about), found.number
 
-    def _change(self, path: PathRef, change: Callable[[tuple[str, ...]], tuple[str, ...]]) -> None:
+    def _change(self, path: PathRef, change: Callable[[_About], _About]) -> None:
         for _ in range(_ATTEMPTS):
-            known, revision = self._open(path)
+            known, revision = self._about(path)
             wanted = change(known)
             if wanted == known:
                 return
-            document = {"schema": SCHEMA, "leaks": list(wanted)}
+            document = {"schema": SCHEMA, "leaks": list(wanted.open), "settled": list(wanted.settled)}
             try:
                 self._engine.write(self._mount, name_of(_BY_PATH, path), document, revision)
             except Conflict:
                 continue
             return
-        raise Conflict(f"the open leaks of {path} change faster than they can be compared and set")
+        raise Conflict(f"the leaks of {path} change faster than they can be compared and set")
+
+
+def _without(known: tuple[str, ...], leak: str) -> tuple[str, ...]:
+    return tuple(one for one in known if one != leak)
+
+
+def _read_about(data: Mapping[str, Any]) -> _About:
+    return _About(texts(data, "leaks"), texts(data, "settled") if "settled" in data else ())
 
 
 def _name(leak: str) -> str:
@@ -118,6 +157,9 @@ def _document(leak: Leak) -> dict[str, Any]:
         "resolved": _moment(leak.resolved),
         "contained": _moment(leak.contained),
         "missing": list(leak.missing),
+        "pinned": leak.pinned.model_dump(mode="json") if leak.pinned else None,
+        "attempts": dict(leak.attempts),
+        "joined": list(leak.joined),
         "told": leak.told,
         "timeline": [
             {"at": one.at.isoformat(), "what": one.what, "by": one.by, "detail": one.detail} for one in leak.timeline
@@ -150,6 +192,10 @@ def _leak(data: Mapping[str, Any], revision: int) -> Leak:
         resolved=_optional(data, "resolved"),
         contained=_optional(data, "contained"),
         missing=texts(data, "missing"),
+        # Not in documents of the release before.
+        pinned=Version.model_validate(data["pinned"]) if data.get("pinned") is not None else None,
+        attempts={str(path): number(data["attempts"], path) for path in data.get("attempts", {})},
+        joined=texts(data, "joined") if "joined" in data else (),
         told=data["told"] is True,
         timeline=tuple(
             Happening(time(one, "at"), _one_of(one, "what", _HAPPENED), text(one, "by"), text(one, "detail"))
