@@ -1,4 +1,4 @@
-"""Target Secrets read ahead: the next one is on its way while the authority, or another target, is worked with.
+"""Target Secrets read ahead: the next ones are on their way while the authority, or another target, is worked with.
 
 A target that was read a little earlier is as good: whatever is written compares its state.
 """
@@ -11,9 +11,11 @@ from typing import Self
 from events.references import SecretRef
 from functions._ports import Ports, Secret
 
+_AHEAD = 2  # most paths have no more consumers, and those wait for the authority together
+
 
 class TargetsAhead:
-    """Reads targets in order, one ahead of the one that is taken; a context manager.
+    """Reads targets in order, a few ahead of the one that is taken; a context manager.
 
     A target that is taken out of order, or again, is read when it is.
     """
@@ -25,7 +27,8 @@ class TargetsAhead:
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
-        self._ask()
+        for _ in range(_AHEAD):
+            self._ask()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

@@ -47,6 +47,7 @@ class Capability(Enum):
     LEASE_REVOKE = "revoke leases of the declared targets' roles"
     LEAK_READ = "read records of leaks"
     LEAK_WRITE = "record what became of a leak"
+    LEAK_REMOVE = "forget records of findings that came to nothing"
     INDEX_READ = "look fingerprints of values up"
     INDEX_WRITE = "keep the index of fingerprints"
     FINGERPRINT_LEAK = "turn values into the fingerprints that leaks are found by"

@@ -1,12 +1,15 @@
 """Whether anybody is still to have the credential that a lease keeps alive (DESIGN, "Deletion")."""
 
 import hashlib
+from typing import TYPE_CHECKING
 
 from events.references import ManifestRef, PathRef
 from functions._failures import Reject
 from functions._marks import CONSUMERS
 from functions._ports import Ports, Tombstone
-from functions._rotations import Record
+
+if TYPE_CHECKING:  # retract and sweep start without rotation, which few of their events are about
+    from functions._rotations import Record
 
 POLICY = "revoke-lease"
 
@@ -27,7 +30,7 @@ def needed(manifest: ManifestRef, path: PathRef, ports: Ports) -> bool:
     return rotation.annotations.get(CONSUMERS) == "elsewhere" or bool(ports.wiring.consumers_of_path(path))
 
 
-def abandoned(record: Record, ports: Ports) -> Tombstone:
+def abandoned(record: "Record", ports: Ports) -> Tombstone:
     """The note that nobody is to have what the record holds: revoked when the grace is over and that is still so."""
     now, owner = ports.clock.now(), str(record.manifest)
     # A lease of its own for every credential: what was noticed of the former says nothing about this one.

@@ -60,6 +60,7 @@ def taken_over(claim: Claim, push: PushSecret, properties: tuple[str, ...], port
         epoch=claim.epoch + 1,
         deleted=claim.deleted,
         revoked=claim.revoked,
+        pages=claim.pages,
         revision=claim.revision,
     )
 

@@ -157,6 +157,11 @@ class Authority(Protocol):
     def read(self, path: PathRef, version: Version | None = None) -> StoredSecret | None:
         """The newest version, or the one named; None where nothing was ever written, or that version is gone."""
 
+    def reading(
+        self, path: PathRef, version: Version | None = None
+    ) -> AbstractContextManager[Callable[[], StoredSecret | None]]:
+        """As of `Claims`."""
+
     def read_pinned(self, path: PathRef, pin: str) -> StoredSecret | None:
         """The version that a manifest pins (KV: its number); None where it is gone. Raises Reject for a bad pin."""
 
@@ -189,7 +194,9 @@ class Claim:
     on_removal: Literal["keep", "delete"] = "keep"  # what the owner's deletionPolicy asks, kept for when it is gone
     properties: tuple[str, ...] = ()  # keys that we ever wrote and did not retract
     deleted: tuple[int, ...] = ()  # versions that we soft-deleted ourselves, and may restore over
-    revoked: tuple[str, ...] = ()  # fingerprints of values that were revoked, and are never published again
+    # Fingerprints of values that were revoked, and are never published again; the older ones are in so many pages.
+    revoked: tuple[str, ...] = ()
+    pages: int = 0
     revision: int = 0
 
 
@@ -209,6 +216,12 @@ class Claims(Protocol):
 
     def update(self, claim: Claim) -> Claim:
         """Replace the claim whose revision is `claim.revision`; with its new revision. Raises Conflict."""
+
+    def revoked(self, path: PathRef, page: int) -> tuple[str, ...]:
+        """A page of older fingerprints, from 1, in the order in which they were remembered; () where there is none."""
+
+    def remember(self, path: PathRef, page: int, fingerprints: tuple[str, ...]) -> None:
+        """Add to a page what it does not hold yet. Raises Conflict."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from events.references import Version
 from functions._manifests.rotation import Rotation
-from functions._ports import Ports, Publication
-from functions._rotation_records import GivenUp
+from functions._ports import Ports, Publication, StoredSecret
+from functions._rotation_records import GivenUp, Stuck
 from functions._rotation_values import account_in, credential_in, whole
 from functions._rotations import Holder, Record
 from functions._systems import System
@@ -25,9 +25,9 @@ class Base:
     confirmed: bool = False  # whether the origin's confirmation is on record
 
 
-def based(record: Record, ports: Ports) -> Base:
-    """What the path holds now."""
-    stored, known = ports.authority.read(record.path), ports.publications.read(record.path)
+def based(record: Record, stored: StoredSecret | None, ports: Ports) -> Base:
+    """What the path holds now; `stored` is its newest version. Raises Stuck where its content cannot be told."""
+    known = ports.publications.read(record.path)
     if stored is None:
         return Base(None, None, {}, confirmed=True)
     if known is not None and known.manifest.kind == Rotation.KIND and known.version.number <= stored.version.number:
@@ -36,7 +36,12 @@ def based(record: Record, ports: Ports) -> Base:
         confirmed = ports.authority.read(record.path, known.version)
         if confirmed is not None and confirmed.data is not None:
             return Base(stored.version, confirmed.version, confirmed.data, confirmed=True)
-        return Base(stored.version, stored.version, stored.data or {}, confirmed=True)
+        # Of what somebody else wrote over it nothing may be taken: neither a credential nor what stands beside it.
+        raise Stuck(
+            "conflict",
+            f"version {known.version}, which consumers have, is gone, and somebody else wrote version "
+            f"{stored.version}: restore it, or delete the path with its metadata and write its content anew",
+        )
     if record.base is not None and record.base != stored.version:  # written since the order, and vouched for by nobody
         asked = ports.authority.read(record.path, record.base)
         if asked is not None and asked.data is not None:

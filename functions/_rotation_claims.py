@@ -12,7 +12,7 @@ from functions._rotations import Record
 
 def foreign(claim: Claim | None, rotation: Rotation, path: PathRef, ports: Ports) -> str | None:
     """Why the path is not this Rotation's to claim; None where it is, or nobody holds it."""
-    if claim is None or claim.state != "active" or _names(claim, rotation, ports):
+    if claim is None or claim.state != "active" or ours(claim, rotation, ports):
         return None
     if _left_behind(claim, rotation, path, ports):
         return None
@@ -22,10 +22,16 @@ def foreign(claim: Claim | None, rotation: Rotation, path: PathRef, ports: Ports
     )
 
 
+def ours(claim: Claim, rotation: Rotation, ports: Ports) -> bool:
+    """Whether the claim is active and names exactly this Rotation."""
+    known = (claim.state, claim.owner, claim.cluster, claim.uid, claim.origin)
+    return known == ("active", str(rotation.ref), ports.settings.cluster, rotation.uid, "rotation")
+
+
 def hold(rotation: Rotation, path: PathRef, ports: Ports) -> Claim | None:
     """The claim in the Rotation's name, made where it must be; None where it is somebody else's. Raises Conflict."""
     claim = ports.claims.read(path)
-    if claim is not None and claim.state == "active" and _names(claim, rotation, ports):
+    if claim is not None and ours(claim, rotation, ports):
         return claim
     if foreign(claim, rotation, path, ports):
         return None
@@ -39,18 +45,12 @@ def hold(rotation: Rotation, path: PathRef, ports: Ports) -> Claim | None:
     return ports.claims.update(replace(kept, epoch=claim.epoch + 1, state="active", on_removal="keep"))
 
 
-def held(record: Record, ports: Ports) -> Claim | None:
-    """The path's claim, if it is still for the record's manifest; None where it is somebody else's, or nobody's."""
-    claim = ports.claims.read(record.path)
+def held(record: Record, claim: Claim | None, ports: Ports) -> bool:
+    """Whether the path's claim is still for the record's manifest, and not somebody else's, or nobody's."""
     if claim is None or claim.state != "active":
-        return None
+        return False
     owner = (claim.owner, claim.cluster, claim.origin)
-    return claim if owner == (str(record.manifest), ports.settings.cluster, "rotation") else None
-
-
-def _names(claim: Claim, rotation: Rotation, ports: Ports) -> bool:
-    known = (claim.owner, claim.cluster, claim.uid, claim.origin)
-    return known == (str(rotation.ref), ports.settings.cluster, rotation.uid, "rotation")
+    return owner == (str(record.manifest), ports.settings.cluster, "rotation")
 
 
 def _left_behind(claim: Claim, rotation: Rotation, path: PathRef, ports: Ports) -> bool:

@@ -1,6 +1,6 @@
 """Rotations that are due by schedule or age, and those that nobody looks at any more."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
 from events.event import Event
@@ -11,6 +11,7 @@ from functions._failures import Reject, Retry
 from functions._manifests.rotation import Rotation
 from functions._orders import expiry
 from functions._ports import PathHead, Ports
+from functions._rotation_foreign import foreign_write
 from functions._rotation_naming import attempt_after
 from functions._rotation_records import SOON, ask
 from functions._rotations import ENDED, Record
@@ -18,6 +19,7 @@ from functions._schedules import due
 from functions._shards import in_shard
 
 SCHEDULED = "schedule"  # who asks
+_NOT_LOOKED_AT: Mapping[PathRef, PathHead | None] = {}
 _QUIET = timedelta(minutes=10)  # after which a rotation that waits for nothing is looked at again
 _LONGEST = timedelta(days=1)  # between tries of what failed
 
@@ -29,8 +31,13 @@ def renewed(record: Record, ports: Ports) -> Iterator[Event]:
         yield from _due(rotation, record.path, record, record.promoted or record.base, ports)
 
 
-def rotations_due(event: ScheduleTicked, ports: Ports) -> Iterator[Event]:
-    """The sweep's part: every Rotation of the shard, and on the first shard the records that no manifest names."""
+def rotations_due(
+    event: ScheduleTicked, ports: Ports, heads: Mapping[PathRef, PathHead | None] = _NOT_LOOKED_AT
+) -> Iterator[Event]:
+    """The sweep's part: every Rotation of the shard, and on the first shard the records that no manifest names.
+
+    `heads` are of paths that this sweep looked at already.
+    """
     wired: set[PathRef] = set()
     for rotation in ports.wiring.rotations():
         try:
@@ -39,7 +46,7 @@ def rotations_due(event: ScheduleTicked, ports: Ports) -> Iterator[Event]:
             continue  # lint and `status` name it
         wired.add(path)
         if in_shard(path, event):
-            yield from _alone(_swept(rotation, path, ports))
+            yield from _alone(_swept(rotation, path, heads, ports))
     if event.shard == 0:
         for path in ports.rotations.paths():
             if path not in wired:
@@ -60,15 +67,23 @@ def _alone(found: Iterator[Event]) -> Iterator[Event]:
         return
 
 
-def _swept(rotation: Rotation, path: PathRef, ports: Ports) -> Iterator[Event]:
-    """What a manifest's path lacks: a rotation that is due, a look at one that nobody moves."""
+def _swept(
+    rotation: Rotation, path: PathRef, heads: Mapping[PathRef, PathHead | None], ports: Ports
+) -> Iterator[Event]:
+    """What a manifest's path lacks: a rotation that is due, a look at one that nobody moves. What somebody else wrote
+    there is named."""
     if ports.wiring.problem(rotation.ref):
         return
+    head = heads.get(path)
     record = ports.rotations.read(path)
     if record is not None and (record.phase not in ENDED or not record.told):
         yield from _settled(record, ports)
+        if path in heads:
+            yield from foreign_write(rotation, path, head, ports, lambda _: record)
         return
-    head: PathHead | None = ports.authority.head(path)
+    if path not in heads:
+        head = ports.authority.head(path)
+    yield from foreign_write(rotation, path, head, ports, ports.rotations.read)
     yield from _due(rotation, path, record, head.version if head is not None else None, ports)
 
 

@@ -3,7 +3,8 @@
 from dataclasses import replace
 from datetime import datetime
 
-from events.rotation import RotationCompleted, RotationFailed, RotationRequested
+from events.rotated import RotationCompleted, RotationFailed
+from events.rotation import RotationRequested
 from functions._failures import Retry
 from functions._orders import expiry
 from functions._ports import Ports
@@ -11,7 +12,7 @@ from functions._rotation_due import next_due
 from functions._rotation_facts import end
 from functions._rotation_records import Events, ask, check_unmoved, keep
 from functions._rotation_rights import limits_of
-from functions._rotation_slots import count_failure, give_back
+from functions._rotation_slots import count_failure, count_success, give_back
 from functions._rotation_staged import found
 from functions._rotation_systems import speaking
 from functions._rotation_values import named_credential, staged_credential, whole
@@ -37,20 +38,27 @@ def take_back(record: Record, holder: Holder, system: System, ports: Ports) -> d
     return until
 
 
+def settled(record: Record, ports: Ports) -> Events:
+    """Give back what a promoted rotation needs no more: what was staged, its slot. Raises Conflict."""
+    if record.staged is not None:
+        ports.pending.remove(record.path, record.staged)
+    count_success(record, ports)
+    return freed(record, ports)
+
+
 def ended(record: Record, ports: Ports) -> Events:
     """Nothing stays staged, no slot stays held; said until it is known to have been heard."""
     staged = found(record, ports)
     if staged is not None:
-        ports.pending.remove(staged)
+        ports.pending.remove(record.path, staged.version)
     if record.phase == "failed" and record.ending.partition(":")[2] in _AT_TARGET:
         count_failure(record, limits_of(record, ports), ports)
     return (*end(record), *freed(record, ports))
 
 
 def freed(record: Record, ports: Ports) -> Events:
-    """Give its slots back, and have those try who wait for one. Raises Conflict."""
-    waiting = give_back(record, limits_of(record, ports), ports)
-    return tuple(ask(one, ports, reason="it waited for a slot") for one in waiting)
+    """Give its slot back, and have those begin whom it was handed on to. Raises Conflict."""
+    return tuple(ask(one, ports, reason="it waited for a slot") for one in give_back(record, ports))
 
 
 def heard(record: Record, event: RotationCompleted | RotationFailed, ports: Ports) -> Events:

@@ -3,7 +3,7 @@
 from typing import Any, Literal, cast
 
 from events.event import Event
-from events.rotation import (
+from events.rotated import (
     RotationApplied,
     RotationCompleted,
     RotationFailed,
@@ -11,8 +11,8 @@ from events.rotation import (
     RotationRevoked,
     RotationStaged,
     RotationVerified,
-    StepName,
 )
+from events.rotation import StepName
 from functions._rotations import ENDED, Phase, Record
 
 Holds = Literal["old", "new", "both", "unknown"]

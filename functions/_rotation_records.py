@@ -45,14 +45,19 @@ class GivenUp(Exception):
         self.reason = reason
 
 
-def look(step: StepName, path: PathRef, rotation: RotationId | None, ports: Ports, act: Act) -> Events:
-    """Have a step act on the record as it is now; `rotation` is the one that the event was about (None: any)."""
+def look(
+    step: StepName, path: PathRef, rotation: RotationId | None, ports: Ports, act: Act, *, asked: bool = True
+) -> Events:  # fmt: skip
+    """Have a step act on the record as it is now; `rotation` is the one that the event was about (None: any).
+
+    `asked`: the event is about the rotation, and whoever finds nothing to do passes it on.
+    """
     for _ in range(ATTEMPTS):
         record = ports.rotations.read(path)
         if record is None or rotation not in (None, record.id):
             return ()
         try:
-            return acted(step, record, ports, act) or _passed_on(step, record, ports)
+            return acted(step, record, ports, act) or (_passed_on(step, record, ports) if asked else ())
         except Conflict:
             continue  # somebody moved between our read and our write: read everything again
     raise Retry(f"the rotation of {path} moves faster than it can be compared and set")

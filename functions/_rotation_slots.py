@@ -1,137 +1,132 @@
 """How many rotations are under way at once, overall and at one target, and a breaker per target.
 
-A rotation holds its slots from before anything is staged until it is promoted or has ended: a storm is of logins that
+A rotation holds its slot from before anything is staged until it is promoted or has ended: a storm is of logins that
 change, not of consumers that are waited for. Holders expire, as one may die with its slot.
 
-In a storm many change one pool at a time. Who comes second looks at the pool again, not at its whole rotation: that
-would be a dozen calls for each lost race, and would forget whom a slot that was given back already is for.
+One pool has them all, with the target in the holder's name: so one write takes a slot, and one gives it back and hands
+it on to whoever waits first and may have it. That one need not race for it, and is told.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TypeVar
 
-from functions._failures import Conflict
 from functions._manifests.rotation_target import Limits
 from functions._ports import Ports
 from functions._rotation_naming import path_of, text_of
 from functions._rotations import Record
 from functions._workloads import Budget
 
-OVERALL = "rotate"
-_TRIES = 16  # at one pool: as many as there may be workers who want it changed
-
-T = TypeVar("T")
+POOL = "rotate"
 
 
 def take(record: Record, limits: Limits, ports: Ports) -> bool:
-    """Whether the rotation holds its slots now; where one is missing, it waits in line for it. Raises Conflict.
+    """Whether the rotation holds its slot now; where there is none, it waits in line for it. Raises Conflict."""
+    name, now = slot_name(record), ports.clock.now()
 
-    The target's first: whoever waits for a busy target keeps nobody from another one.
-    """
-    if not _held(_at_target(record), limits.concurrent, record, ports):
-        return False
-    if _held(OVERALL, ports.settings.rotation_limit, record, ports):
-        return True
-    _freed(_at_target(record), limits.concurrent, text_of(record.path), ports)
-    return False
+    def taken(budget: Budget) -> Budget:
+        if budget.holders.get(name, now) > now:
+            return budget
+        holders = _living(budget, now)
+        if len(holders) < ports.settings.rotation_limit and _at(record.terms.target, holders) < limits.concurrent:
+            waiting = tuple(one for one in budget.waiting if one != name)
+            return replace(budget, holders={**holders, name: _until(ports)}, waiting=waiting)
+        if name in budget.waiting:
+            return budget
+        first = record.policy == "leak"
+        return replace(budget, waiting=(name, *budget.waiting) if first else (*budget.waiting, name))
+
+    return ports.budgets.change(POOL, taken).holders.get(name, now) > now
 
 
-def give_back(record: Record, limits: Limits, ports: Ports) -> tuple[Record, ...]:
-    """Free its slots; the rotations that may try now. Raises Conflict.
+def give_back(record: Record, ports: Ports) -> tuple[Record, ...]:
+    """Free its slot; the rotations that it was handed on to, which may begin now. Raises Conflict."""
+    leaving, told = {slot_name(record)}, dict[str, Record]()
+    while leaving:
+        handed = _handed_on(leaving, ports)
+        leaving = set()
+        for name in handed:
+            waiting = _waiting(name, ports)
+            if waiting is not None:
+                told[name] = waiting
+            else:
+                leaving.add(name)  # it is under way or over: nobody would ever give this slot back
+    return tuple(told.values())
 
-    They leave the line, and come back to it if somebody else was faster.
-    """
-    name = text_of(record.path)
-    freed = (
-        *_freed(OVERALL, ports.settings.rotation_limit, name, ports),
-        *_freed(_at_target(record), limits.concurrent, name, ports),
-    )
-    return tuple(_waiting(freed, ports))
+
+def slot_name(record: Record) -> str:
+    """What the pool calls a rotation."""
+    return f"{record.terms.target}:{text_of(record.path)}"
 
 
 def broken_until(record: Record, limits: Limits, ports: Ports) -> datetime | None:
     """Until when the target's breaker is open, None while it is closed."""
-    failures = _living(_breaker(record), ports).holders
+    failures = _living(ports.budgets.read(_breaker(record)), ports.clock.now())
     return min(failures.values()) if len(failures) >= limits.breaker_failures else None
 
 
 def count_failure(record: Record, limits: Limits, ports: Ports) -> None:
     """A rotation failed at the target; the same one counts once. Raises Conflict."""
-    budget = _living(_breaker(record), ports)
-    if record.id not in budget.holders:
-        until = ports.clock.now() + timedelta(seconds=limits.breaker_pause)
-        ports.budgets.write(replace(budget, holders={**budget.holders, record.id: until}))
+    now = ports.clock.now()
+    until = now + timedelta(seconds=limits.breaker_pause)
+
+    def counted(budget: Budget) -> Budget:
+        failures = _living(budget, now)
+        return budget if record.id in failures else replace(budget, holders={**failures, record.id: until})
+
+    ports.budgets.change(_breaker(record), counted)
 
 
 def count_success(record: Record, ports: Ports) -> None:
     """The target did as it should: failures in a row end here. Raises Conflict."""
-    budget = ports.budgets.read(_breaker(record))
-    if budget.holders:
-        ports.budgets.write(replace(budget, holders={}))
+    ports.budgets.change(_breaker(record), lambda budget: replace(budget, holders={}) if budget.holders else budget)
 
 
-def _held(pool: str, limit: int, record: Record, ports: Ports) -> bool:
-    return _persistently(lambda: _taken(pool, limit, record, ports))
+def _handed_on(leaving: Iterable[str], ports: Ports) -> tuple[str, ...]:
+    """Have these leave the pool and the line; who of the others got a slot of theirs."""
+    now = ports.clock.now()
+    gone, handed = frozenset(leaving), list[str]()
+
+    def changed(budget: Budget) -> Budget:
+        handed.clear()
+        holders = {name: until for name, until in _living(budget, now).items() if name not in gone}
+        waiting = tuple(name for name in budget.waiting if name not in gone)
+        if len(holders) == len(budget.holders) and waiting == budget.waiting:
+            return budget
+        for name in waiting:
+            target, _, _ = name.partition(":")
+            if len(holders) < ports.settings.rotation_limit and _at(target, holders) < _concurrent(target, ports):
+                holders[name] = _until(ports)
+                handed.append(name)
+        return replace(budget, holders=holders, waiting=tuple(name for name in waiting if name not in handed))
+
+    ports.budgets.change(POOL, changed)
+    return tuple(handed)
 
 
-def _taken(pool: str, limit: int, record: Record, ports: Ports) -> bool:
-    name, budget = text_of(record.path), _living(pool, ports)
-    if name in budget.holders:
-        return True
-    if len(budget.holders) >= limit:
-        if name not in budget.waiting:
-            first = record.policy == "leak"
-            ports.budgets.write(replace(budget, waiting=(name, *budget.waiting) if first else (*budget.waiting, name)))
-        return False
-    until = ports.clock.now() + timedelta(seconds=ports.settings.rotation_slot)
-    waiting = tuple(one for one in budget.waiting if one != name)
-    ports.budgets.write(replace(budget, holders={**budget.holders, name: until}, waiting=waiting))
-    return True
+def _waiting(name: str, ports: Ports) -> Record | None:
+    """The rotation of this name, if it waits for its slot."""
+    path = path_of(name.partition(":")[2])
+    record = ports.rotations.read(path) if path is not None else None
+    return record if record is not None and record.phase == "requested" and slot_name(record) == name else None
 
 
-def _freed(pool: str, limit: int, name: str, ports: Ports) -> tuple[str, ...]:
-    return _persistently(lambda: _given_back(pool, limit, name, ports))
+def _living(budget: Budget, now: datetime) -> dict[str, datetime]:
+    """The holders but for those whose time is over."""
+    return {holder: until for holder, until in budget.holders.items() if until > now}
 
 
-def _given_back(pool: str, limit: int, name: str, ports: Ports) -> tuple[str, ...]:
-    budget, now = ports.budgets.read(pool), ports.clock.now()
-    holders = {holder: until for holder, until in budget.holders.items() if holder != name and until > now}
-    waiting = tuple(one for one in budget.waiting if one != name)
-    if len(holders) == len(budget.holders) and waiting == budget.waiting:
-        return ()
-    free = max(limit - len(holders), 0)
-    ports.budgets.write(replace(budget, holders=holders, waiting=waiting[free:]))
-    return waiting[:free]
+def _at(target: str, holders: Iterable[str]) -> int:
+    return sum(1 for name in holders if name.startswith(f"{target}:"))
 
 
-def _persistently(change: Callable[[], T]) -> T:
-    """Compare and set anew while others are faster. Raises Conflict where they always are."""
-    for _ in range(_TRIES - 1):
-        try:
-            return change()
-        except Conflict:
-            continue
-    return change()
+def _concurrent(target: str, ports: Ports) -> int:
+    declared = ports.systems.declared(target)
+    return (declared.spec.limits if declared is not None else Limits()).concurrent
 
 
-def _waiting(names: tuple[str, ...], ports: Ports) -> Iterator[Record]:
-    for name in dict.fromkeys(names):
-        path = path_of(name)
-        record = ports.rotations.read(path) if path is not None else None
-        if record is not None and record.phase == "requested":
-            yield record
-
-
-def _living(pool: str, ports: Ports) -> Budget:
-    """The pool without those whose time is over."""
-    budget, now = ports.budgets.read(pool), ports.clock.now()
-    return replace(budget, holders={holder: until for holder, until in budget.holders.items() if until > now})
-
-
-def _at_target(record: Record) -> str:
-    return f"{OVERALL}.{record.terms.target}"
+def _until(ports: Ports) -> datetime:
+    return ports.clock.now() + timedelta(seconds=ports.settings.rotation_slot)
 
 
 def _breaker(record: Record) -> str:

@@ -4,7 +4,8 @@ None of the three may be written by a step that is not named for it: promoting l
 writes, of a staged value that only `create` and `apply` write.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
@@ -121,6 +122,13 @@ class Rotations(Protocol):
     def write(self, record: Record) -> Record:
         """Set it if the record still has this revision (0: there is none); with its new one. Raises Conflict."""
 
+    def turn(self, path: PathRef) -> AbstractContextManager[None]:
+        """Wait until nobody else of this process is in such a block for the path; not for ever.
+
+        It saves doing the same twice. What is right is decided by compare-and-set, as others have processes of their
+        own.
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class Staged:
@@ -138,11 +146,23 @@ class Pending(Protocol):
 
     def read(self, path: PathRef) -> Staged | None: ...
 
+    def reading(self, path: PathRef) -> AbstractContextManager[Callable[[], Staged | None]]:
+        """The same, asked for at once and waited for when it is called (at most once): other reads go beside it."""
+
     def create(self, staged: Staged) -> Staged:
         """Stage it where nothing is staged; with its version. Raises Conflict where something is."""
 
-    def remove(self, staged: Staged) -> None:
-        """Remove it whole, history included, if it is still this one. Absent: nothing to do. Raises Conflict."""
+    def creating(self, staged: Staged) -> AbstractContextManager[Callable[[], Staged]]:
+        """`create`, begun at once and done when what is given was called: other writes go beside it.
+
+        Whoever dies before that call, or never makes it, may have staged it or not.
+        """
+
+    def remove(self, path: PathRef, version: Version | None) -> None:
+        """Remove what is staged whole, history included, if it is still this version. Absent: nothing to do.
+
+        Raises Conflict.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,5 +180,11 @@ class Proofs(Protocol):
 
     def read(self, path: PathRef) -> Proof | None: ...
 
-    def write(self, proof: Proof) -> None:
-        """Keep it in place of the former one."""
+    def reading(self, path: PathRef) -> AbstractContextManager[Callable[[], Proof | None]]:
+        """As of `Pending`."""
+
+    def writing(self, proof: Proof) -> AbstractContextManager[Callable[[], None]]:
+        """Keep it in place of the former one: begun at once, and done when what is given was called.
+
+        Other writes go beside it; whoever dies before that call may have kept it or not.
+        """

@@ -5,6 +5,9 @@ written by somebody else, or is about to be confirmed and will then bring its ow
 is the authority's own: its newest version counts.
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 from events.references import PathRef, Version
 from functions._failures import Retry
 from functions._ports import Ports, StoredSecret
@@ -22,9 +25,17 @@ class VouchedReads:
     def __init__(self, ports: Ports, lower_bounds: dict[PathRef, Version]) -> None:
         self._ports = ports
         self._bounds = lower_bounds
+        self._asked: dict[PathRef, Callable[[], StoredSecret | None]] = {}
         self._settled: dict[PathRef, StoredSecret | None] = {}
         self._pinned: dict[tuple[PathRef, str], StoredSecret | None] = {}
         self._listed: dict[tuple[str, str], tuple[PathRef, ...]] = {}
+
+    @contextmanager
+    def asking(self, path: PathRef) -> Iterator[None]:
+        """Ask the authority for a path now; `newest`, called within the block, waits for its answer."""
+        with self._ports.authority.reading(path) as found:
+            self._asked[path] = found
+            yield
 
     def newest(self, path: PathRef) -> StoredSecret | None:
         """The version to distribute; None where there is none (yet). Raises Retry for a read older than the event."""
@@ -45,7 +56,8 @@ class VouchedReads:
         return self._listed[mount, prefix]
 
     def _settle(self, path: PathRef) -> StoredSecret | None:
-        stored = self._ports.authority.read(path)
+        asked = self._asked.pop(path, None)
+        stored = self._ports.authority.read(path) if asked is None else asked()
         bound = self._bounds.get(path)
         if bound is not None and (stored is None or _older(stored.version, bound)):
             raise Retry(f"{path} was read older than version {bound}, which the event names", after=0.2)

@@ -3,7 +3,7 @@
 Values never pass here: a workload names its Secrets, and a record holds versions and digests of versions.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -149,6 +149,13 @@ class Budgets(Protocol):
 
     def write(self, budget: Budget) -> Budget:
         """Set it if its revision is unchanged; with its new one. Raises Conflict."""
+
+    def change(self, pool: str, make: Callable[[Budget], Budget]) -> Budget:
+        """Set what `make` makes of the pool, which is called again while others are faster; unchanged: nothing is set.
+
+        In one process one after another, as most who want a slot do at the same moment. Raises Conflict where others
+        always are faster.
+        """
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -7,9 +7,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from events.consumer import ConsumerAdopted, ConsumerRestarted, ConsumerStuck, WorkloadChanged, WorkloadRef
+from events.consumer import (
+    AdoptionRequested,
+    ConsumerAdopted,
+    ConsumerRestarted,
+    ConsumerStuck,
+    RestartRequested,
+    WorkloadChanged,
+    WorkloadRef,
+)
 from events.event import Event
-from events.orders import AdoptionRequested, RestartRequested
 from events.schedule import ScheduleTicked
 from functions._capability import Capability
 from functions._consumed import Consumed, Heads, consumed, covers, digest_of, marks_of, stale, stamps_of

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from events.event import Event
-from events.rotation import PhaseRequested, RotationApplied, RotationFailed, RotationStaged
+from events.rotated import RotationApplied, RotationFailed, RotationStaged
+from events.rotation import PhaseRequested
 from events.schedule import ScheduleTicked
 from functions._capability import Capability
 from functions._failures import Conflict
@@ -16,7 +17,7 @@ from functions._ports import Ports
 from functions._rotation_facts import awaits_revocation, fact
 from functions._rotation_records import Events, GivenUp, advance, ask, check_unmoved, keep, look, ticked
 from functions._rotation_rights import check_accounts, check_asked, check_unsuspended
-from functions._rotation_staged import found, staged_for
+from functions._rotation_staged import StagedAhead, found
 from functions._rotation_systems import accepted, opened, speaking
 from functions._rotation_values import (
     content,
@@ -38,28 +39,30 @@ def handle(event: RotationStaged | PhaseRequested | ScheduleTicked, ports: Ports
     if isinstance(event, ScheduleTicked):
         yield from (ask(record, ports) for record in ticked("apply", event, ports))
     elif isinstance(event, RotationStaged) or event.step in (None, "apply"):
-        yield from look("apply", event.path, event.rotation, ports, lambda record: _act(record, ports))
+        with StagedAhead(event.path, ports) as ahead:
+            yield from look("apply", event.path, event.rotation, ports, lambda record: _act(record, ahead, ports))
 
 
-def _act(record: Record, ports: Ports) -> Events:
+def _act(record: Record, ahead: StagedAhead, ports: Ports) -> Events:
     if record.phase == "aborting":
         return _restore(record, ports)
     if record.phase == "staged":
-        return _apply(record, ports)
+        return _apply(record, ahead, ports)
     told = fact(record) if record.phase == "applied" else None  # its first telling may have been lost
     return (told,) if told is not None else ()
 
 
-def _apply(record: Record, ports: Ports) -> Events:
+def _apply(record: Record, ahead: StagedAhead, ports: Ports) -> Events:
     check_asked(record, ports)
     if awaits_revocation(record):
         return (ask(record, ports),)
     system = opened(record, ports)
     if record.terms.strategy == "minted":
         return _mint(record, system, ports)
-    staged = staged_for(record, ports)
+    staged = ahead.staged_for(record)
     new = staged_credential(staged, system, record.terms)
-    if record.new is None or not accepted(new, system, record, ports):
+    # Where nobody can log in, nothing tells whether a try before this reached the target: it is told again.
+    if record.new is None or not system.verifiable or not accepted(new, system, record, ports):
         keep_old = _base_credential(record, system, ports) if record.terms.strategy == "dual" else None
         record = _announced(record, staged.credential, ports)
         try:
@@ -118,7 +121,7 @@ def _mint(record: Record, system: System, ports: Ports) -> Events:
     ):
         return _applied(record, ports, staged=there)
     if there is not None:
-        ports.pending.remove(there)  # left by a rotation that ended, or not accepted by anybody
+        ports.pending.remove(record.path, there.version)  # left by a rotation that ended, or not accepted by anybody
     old = _base_credential(record, system, ports)
     account = successor(record.old, record.terms)
     record = _announced(record, Holder(account), ports)

@@ -4,20 +4,22 @@ The order decides nothing but where to look: base and attempt tell whether it wa
 once; whoever comes again finds the staged one.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from events.event import Event
 from events.references import Version
-from events.rotation import PhaseRequested, RotationFailed, RotationRequested, RotationStaged
+from events.rotated import RotationFailed, RotationStaged
+from events.rotation import PhaseRequested, RotationRequested
 from events.schedule import ScheduleTicked
 from functions._capability import Capability
 from functions._failures import Conflict, Reject, Retry
 from functions._manifests.rotation import Rotation
-from functions._ports import Ports, Publication, StoredSecret
-from functions._rotation_base import based, confirm, current
-from functions._rotation_claims import foreign, hold
+from functions._ports import Claim, Ports, Publication, StoredSecret
+from functions._rotation_base import Base, based, confirm, current
+from functions._rotation_claims import foreign, hold, ours
 from functions._rotation_due import renewed
 from functions._rotation_facts import awaits_revocation, fact
 from functions._rotation_naming import attempt_after, began_from, rotation_id
@@ -41,7 +43,6 @@ from functions._rotation_values import content, generated, successor
 from functions._rotations import ENDED, Holder, Next, Record, Staged
 from functions._step import Step
 from functions._systems import System
-from functions._values import SecretData
 from functions._windows import next_opening, parse
 
 _IN_LINE = timedelta(minutes=5)  # whoever gives a slot back says so at once; this is for slots that expire
@@ -61,13 +62,30 @@ def handle(event: RotationRequested | PhaseRequested | ScheduleTicked, ports: Po
 def _requested(event: RotationRequested, ports: Ports) -> Events:
     for _ in range(ATTEMPTS):
         try:
-            known = ports.rotations.read(event.path)
-            if known is not None and known.phase not in ENDED:
-                return _join(known, event, ports)
-            return _begin(known, event, ports)
+            with ExitStack() as asked:
+                beside = _asked(event, asked, ports)
+                known = ports.rotations.read(event.path)
+                if known is not None and known.phase not in ENDED:
+                    return _join(known, event, ports)
+                return _begin(known, event, beside, ports)
         except Conflict:
             continue  # somebody moved between our read and our write: read everything again
     raise Retry(f"the rotation of {event.path} moves faster than it can be compared and set")
+
+
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """What is asked for beside the record: the path's newest version, and its claim. Each may be called once."""
+
+    stored: Callable[[], StoredSecret | None]
+    claim: Callable[[], Claim | None]
+
+
+def _asked(event: RotationRequested, asked: ExitStack, ports: Ports) -> _Beside:
+    if ports.wiring.rotation_of_path(event.path) is None:  # nobody lets us look there
+        return _Beside(lambda: ports.authority.read(event.path), lambda: ports.claims.read(event.path))
+    stored = asked.enter_context(ports.authority.reading(event.path))
+    return _Beside(stored, asked.enter_context(ports.claims.reading(event.path)))
 
 
 def _act(record: Record, ports: Ports) -> Events:
@@ -114,9 +132,9 @@ def _following(known: Next | None, event: RotationRequested) -> Next:
 # --- beginning -----------------------------------------------------------------------------------------------------
 
 
-def _begin(known: Record | None, event: RotationRequested, ports: Ports) -> Events:
+def _begin(known: Record | None, event: RotationRequested, beside: _Beside, ports: Ports) -> Events:
     rotation = _manifest(event, ports)
-    stored, confirmed = ports.authority.read(event.path), ports.publications.read(event.path)
+    stored, confirmed = beside.stored(), ports.publications.read(event.path)
     if not _current(event, stored, confirmed):
         return ()  # about a version that was replaced since
     attempt = _attempt(known, event)
@@ -125,9 +143,12 @@ def _begin(known: Record | None, event: RotationRequested, ports: Ports) -> Even
     if known is not None and not known.told:  # its end is told before the next one begins
         following = replace(known, following=_following(known.following, event))
         return (ask(following if following == known else keep(following, known, known.due, ports), ports),)
-    if why := foreign(ports.claims.read(event.path), rotation, event.path, ports):
+    claim = beside.claim()
+    if why := foreign(claim, rotation, event.path, ports):
         raise Reject(why)
     record = _first(known, event, attempt, rotation, ports)
+    if claim is not None and ours(claim, rotation, ports) and (told := _at_once(record, rotation, stored, ports)):
+        return told
     return acted("create", ports.rotations.write(record), ports, lambda begun: _stage(begun, ports))
 
 
@@ -184,6 +205,44 @@ def _first(known: Record | None, event: RotationRequested, attempt: int, rotatio
 # --- staging -------------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class _Making:
+    """What a new credential is made of: by which rules, in place of which, amid which content."""
+
+    rotation: Rotation
+    system: System
+    base: Base
+    old: Holder | None
+
+    def account(self, record: Record) -> str:
+        return successor(self.old, record.terms)
+
+
+def _at_once(record: Record, rotation: Rotation, stored: StoredSecret | None, ports: Ports) -> Events:
+    """Begun and staged by one write, where nothing stands in the way; nothing where it has to be begun first.
+
+    Should we die before that write, whoever comes with the same order makes the same of it: its slot is known by the
+    path, and what is staged by the rotation's id. Raises Conflict where another one began meanwhile.
+    """
+    if awaits_revocation(record):
+        return ()
+    try:
+        check_asked(record, ports)
+        if record.policy == "leak" and record.terms.strategy != "minted":
+            making = _making(record, rotation, stored, ports)
+            # A leak waits for neither window nor breaker, and seldom for a slot: both are written side by side.
+            with ports.pending.creating(_new(record, making, ports)) as created:
+                _await_turn(record, rotation, ports)
+                staged: Staged | None = created()
+        else:
+            _await_turn(record, rotation, ports)
+            making = _making(record, rotation, stored, ports)
+            staged = ports.pending.create(_new(record, making, ports)) if record.terms.strategy != "minted" else None
+    except (Stuck, GivenUp, Conflict):
+        return ()
+    return _advanced(record, making, staged, ports)
+
+
 def _stage(record: Record, ports: Ports) -> Events:
     """Choose the new credential and keep it apart. Raises Stuck, GivenUp, Conflict."""
     rotation = check_asked(record, ports)
@@ -192,17 +251,15 @@ def _stage(record: Record, ports: Ports) -> Events:
     _await_turn(record, rotation, ports)
     if hold(rotation, record.path, ports) is None:
         raise GivenUp("claim-lost")
-    system = opened(record, ports)
-    if record.terms.strategy not in system.strategies:
-        raise Stuck("not-allowed", f"{record.terms.target} cannot carry out strategy {record.terms.strategy}")
-    base = based(record, ports)
-    confirm(record, base, rotation.generation, ports)
-    old = current(record, base, system)
-    made = _Making(rotation, system, base.data, successor(old, record.terms))
-    staged = _staged(record, made, ports) if record.terms.strategy != "minted" else None
+    making = _making(record, rotation, ports.authority.read(record.path), ports)
+    staged = _staged(record, making, ports) if record.terms.strategy != "minted" else None
+    return _advanced(record, making, staged, ports)
+
+
+def _advanced(record: Record, making: _Making, staged: Staged | None, ports: Ports) -> Events:
     version = staged.version if staged is not None else None
     try:
-        moved = advance(record, "staged", ports, base=base.newest, old=old, staged=version)
+        moved = advance(record, "staged", ports, base=making.base.newest, old=making.old, staged=version)
     except Conflict:
         _tidy(record, staged, ports)
         raise
@@ -232,14 +289,13 @@ def _wait(record: Record, rotation: Rotation, stuck: Stuck, ports: Ports) -> Non
     raise Stuck("overdue", f"older than maximumAge, and waits: {stuck.detail}", until=stuck.until)
 
 
-@dataclass(frozen=True, slots=True)
-class _Making:
-    """What a new credential is made of: by which rules, for which account, amid which content."""
-
-    rotation: Rotation
-    system: System
-    data: SecretData = field(repr=False)
-    account: str = ""
+def _making(record: Record, rotation: Rotation, stored: StoredSecret | None, ports: Ports) -> _Making:
+    system = opened(record, ports)
+    if record.terms.strategy not in system.strategies:
+        raise Stuck("not-allowed", f"{record.terms.target} cannot carry out strategy {record.terms.strategy}")
+    base = based(record, stored, ports)
+    confirm(record, base, rotation.generation, ports)
+    return _Making(rotation, system, base, current(record, base, system))
 
 
 def _staged(record: Record, making: _Making, ports: Ports) -> Staged:
@@ -247,12 +303,18 @@ def _staged(record: Record, making: _Making, ports: Ports) -> Staged:
     there = ports.pending.read(record.path)
     if there is not None:
         refused_one = record.regenerated and there.version == record.staged
-        if (there.rotation, there.credential.account) == (record.id, making.account) and not refused_one:
+        if (there.rotation, there.credential.account) == (record.id, making.account(record)) and not refused_one:
             return there
-        ports.pending.remove(there)  # left by a rotation that ended, or refused by the target
-    credential = generated(making.account, making.rotation.spec.generator, making.system, ports)
-    made = content(making.data, credential, record.terms)
-    return ports.pending.create(Staged(record.path, record.id, Holder(making.account), made))
+        ports.pending.remove(record.path, there.version)  # of a rotation that ended, or refused by the target
+    return ports.pending.create(_new(record, making, ports))
+
+
+def _new(record: Record, making: _Making, ports: Ports) -> Staged:
+    """A new value, amid what else the path holds."""
+    account = making.account(record)
+    credential = generated(account, making.rotation.spec.generator, making.system, ports)
+    made = content(making.base.data, credential, record.terms)
+    return Staged(record.path, record.id, Holder(account), made)
 
 
 def _tidy(record: Record, staged: Staged | None, ports: Ports) -> None:
@@ -260,7 +322,7 @@ def _tidy(record: Record, staged: Staged | None, ports: Ports) -> None:
     newest = ports.rotations.read(record.path)
     going = newest is not None and newest.phase not in ENDED and newest.promoted is None
     if staged is not None and not going:
-        ports.pending.remove(staged)
+        ports.pending.remove(record.path, staged.version)
 
 
 STEP = Step(

@@ -4,13 +4,15 @@ The one step that writes live values at rotation paths. It goes by what only `ve
 that it is about to write before it does: from then on the rotation can no longer be given up by order.
 """
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from events.event import Event
-from events.references import Version
-from events.rotation import PhaseRequested, RotationFailed, RotationPromoted, RotationVerified
+from events.references import PathRef, Version
+from events.rotated import RotationFailed, RotationPromoted, RotationVerified
+from events.rotation import PhaseRequested
 from events.schedule import ScheduleTicked
 from events.secret import SecretConflicted, SecretPublished
 from functions._capability import Capability
@@ -18,11 +20,10 @@ from functions._ports import Claim, Ports, Publication, StoredSecret
 from functions._rotation_claims import held
 from functions._rotation_facts import awaits_revocation, fact
 from functions._rotation_records import Events, GivenUp, Stuck, advance, ask, look, ticked
-from functions._rotation_rights import check_asked, limits_of
-from functions._rotation_slots import count_success, give_back
-from functions._rotation_staged import found, staged_for
+from functions._rotation_rights import check_asked
+from functions._rotation_staged import is_staged
 from functions._rotation_values import same_content
-from functions._rotations import Record, Staged
+from functions._rotations import Proof, Record, Staged
 from functions._step import Step
 from functions._values import SecretData
 
@@ -35,31 +36,72 @@ def handle(event: RotationVerified | PhaseRequested | ScheduleTicked, ports: Por
     if isinstance(event, ScheduleTicked):
         yield from (ask(record, ports) for record in ticked("promote", event, ports))
     elif isinstance(event, RotationVerified) or event.step in (None, "promote"):
-        yield from look("promote", event.path, event.rotation, ports, lambda record: _act(record, ports))
+        with ExitStack() as asked:
+            ahead = _Ahead(event.path, asked, ports) if isinstance(event, RotationVerified) else None
+            yield from look("promote", event.path, event.rotation, ports, lambda record: _act(record, ahead, ports))
 
 
-def _act(record: Record, ports: Ports) -> Events:
+def _act(record: Record, ahead: "_Ahead | None", ports: Ports) -> Events:
     if record.phase in ("verified", "promoting"):
-        return _promote(record, ports)
+        return _promote(record, ahead, ports)
     # Also of one that ended meanwhile: nobody may have been told of the new version yet.
-    return _settled(record, ports) if record.phase in ("promoted", "completed") else ()
+    return _told(record, ports) if record.phase in ("promoted", "completed") else ()
 
 
-def _promote(record: Record, ports: Ports) -> Events:
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a promotion goes by, read side by side.
+
+    Claim and data may be older than the record, and than each other: whoever takes a path over writes a version before
+    the claim, and then the version that is written over is not the base any more.
+    """
+
+    staged: Staged | None
+    proof: Proof | None
+    stored: StoredSecret | None
+    claim: Claim | None
+
+    def fits(self, record: Record) -> bool:
+        """Whether somebody logged in with exactly this, and it is what the record names."""
+        proven = self.proof is not None and (self.proof.rotation, self.proof.staged) == (record.id, record.staged)
+        return proven and is_staged(self.staged, record)
+
+
+class _Ahead:
+    """It is asked for beside the record, once. Good is what fits the record: a proof of what it names, and that."""
+
+    def __init__(self, path: PathRef, asked: ExitStack, ports: Ports) -> None:
+        self._answers: tuple[Callable[[], _Found], ...] = (_asked(path, asked, ports),)
+
+    def found(self, record: Record) -> _Found | None:
+        answers, self._answers = self._answers, ()
+        return next((found for answer in answers if (found := answer()).fits(record)), None)
+
+
+def _asked(path: PathRef, asked: ExitStack, ports: Ports) -> Callable[[], _Found]:
+    claim = asked.enter_context(ports.claims.reading(path))
+    staged = asked.enter_context(ports.pending.reading(path))
+    proof = asked.enter_context(ports.proofs.reading(path))
+    stored = asked.enter_context(ports.authority.reading(path))
+    return lambda: _Found(staged(), proof(), stored(), claim())
+
+
+def _promote(record: Record, ahead: _Ahead | None, ports: Ports) -> Events:
     if record.phase == "verified":
         check_asked(record, ports)
         if awaits_revocation(record):
             return (ask(record, ports),)
-    staged = _proven(record, ports)
+    found = ahead.found(record) if ahead is not None else None
+    found = found or _found(record, ports)
+    staged = _proven(record, found)
     if staged is None:
         return (ask(advance(record, "applied", ports), ports, reason="nothing proves what is staged"),)
     if record.phase == "verified":
         record = advance(record, "promoting", ports)
-    stored = ports.authority.read(record.path)
+    stored, claim = found.stored, found.claim
     if stored is not None and same_content(stored.data, staged.data):
         return _promoted(record, staged, stored.version, ports)  # an earlier try wrote it, and died
-    claim = held(record, ports)  # read after the data: whoever takes a path over writes a version first
-    if claim is None:
+    if claim is None or not held(record, claim, ports):
         raise GivenUp("claim-lost")
     if claim.revoked and _revoked(claim, staged, ports):
         raise GivenUp("revoked-value")
@@ -68,19 +110,19 @@ def _promote(record: Record, ports: Ports) -> Events:
     return _promoted(record, staged, ports.authority.write(record.path, staged.data, record.base), ports)
 
 
-def _proven(record: Record, ports: Ports) -> Staged | None:
+def _found(record: Record, ports: Ports) -> _Found:
+    with ExitStack() as asked:
+        return _asked(record.path, asked, ports)()
+
+
+def _proven(record: Record, found: _Found) -> Staged | None:
     """The staged value that somebody logged in with; None where that is not proven of exactly this one."""
-    try:
-        staged = staged_for(record, ports)
-    except GivenUp:
-        if record.phase == "promoting" and _newest(ports.authority.read(record.path)) != record.base:
+    if not is_staged(found.staged, record):
+        if record.phase == "promoting" and _newest(found.stored) != record.base:
             # Whether an earlier try wrote the new credential cannot be told, so nothing of it may be taken back.
-            raise Stuck("staged-lost", f"what was staged is gone, and {record.path} has a newer version") from None
-        raise
-    proof = ports.proofs.read(record.path)
-    if proof is None or (proof.rotation, proof.staged) != (record.id, staged.version):
-        return None
-    return staged
+            raise Stuck("staged-lost", f"what was staged is gone, and {record.path} has a newer version")
+        raise GivenUp("staged-lost")
+    return found.staged if found.fits(record) else None
 
 
 def _revoked(claim: Claim, staged: Staged, ports: Ports) -> bool:
@@ -117,21 +159,15 @@ def _promoted(record: Record, staged: Staged, version: Version, ports: Ports) ->
         ports.publications.forget(record.path)  # the path began anew meanwhile: what was confirmed is no more
     ports.publications.record(Publication(record.path, version, record.manifest, {}))
     new = replace(staged.credential, version=version)
-    return _settled(advance(record, "promoted", ports, new=new, promoted=version), ports, staged.data)
+    return _told(advance(record, "promoted", ports, new=new, promoted=version), ports, staged.data)
 
 
-def _settled(record: Record, ports: Ports, data: SecretData | None = None) -> Events:
-    """What goes with it, done and said again wherever somebody died before: nothing is staged, no slot is held."""
-    outcome: Literal["written", "unchanged"] = "written" if data is not None else "unchanged"
-    staged = found(record, ports)
-    if staged is not None:
-        ports.pending.remove(staged)
-    limits = limits_of(record, ports)
-    count_success(record, ports)
-    freed = tuple(ask(one, ports, reason="it waited for a slot") for one in give_back(record, limits, ports))
+def _told(record: Record, ports: Ports, data: SecretData | None = None) -> Events:
+    """Consumers first: what is staged still and the slot, `revoke` sees to while they move."""
     told = fact(record)
     if told is None or record.promoted is None:
-        return freed
+        return ()
+    outcome: Literal["written", "unchanged"] = "written" if data is not None else "unchanged"
     if data is None:
         stored = ports.authority.read(record.path, record.promoted)
         data = (stored.data if stored is not None else None) or {}
@@ -139,7 +175,7 @@ def _settled(record: Record, ports: Ports, data: SecretData | None = None) -> Ev
         path=record.path, version=record.promoted, keys=tuple(sorted(data))[:MOST_KEYS], origin=record.manifest,
         outcome=outcome,
     )  # fmt: skip
-    return (published, told, *freed)
+    return (published, told)
 
 
 STEP = Step(
@@ -158,10 +194,8 @@ STEP = Step(
             Capability.ROTATION_READ,
             Capability.ROTATION_WRITE,
             Capability.PENDING_READ,
-            Capability.PENDING_REMOVE,
             Capability.PROOF_READ,
             Capability.SYSTEM_READ,
-            Capability.BUDGET_WRITE,
             Capability.REMINDER_WRITE,
         }
     ),

@@ -13,7 +13,8 @@ from events.event import Event
 from events.lease import LeaseExpired, LeaseExpiring, LeaseRenewed, LeaseRevoked
 from events.orders import RetractRequested
 from events.references import PathRef
-from events.rotation import RotationApplied, RotationPromoted, RotationRequested
+from events.rotated import RotationApplied, RotationPromoted
+from events.rotation import RotationRequested
 from events.schedule import ScheduleTicked
 from events.secret import SecretRetracted
 from functions._absence import still_absent

@@ -8,9 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from events.consumer import ConsumerRestarted, ConsumerStuck, WorkloadRef
+from events.consumer import AdoptionRequested, ConsumerRestarted, ConsumerStuck, RestartRequested, WorkloadRef
 from events.event import Event
-from events.orders import AdoptionRequested, RestartRequested
 from events.references import SecretRef
 from events.schedule import ScheduleTicked
 from events.secret import SecretMaterialized

@@ -5,22 +5,16 @@ completed, failed or aborted, with nothing staged and no slot held, and said unt
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
 from events.consumer import ConsumerAdopted
 from events.event import Event
 from events.references import PathRef
-from events.rotation import (
-    AbortRequested,
-    PhaseRequested,
-    RotationCompleted,
-    RotationFailed,
-    RotationPromoted,
-    RotationRequested,
-    RotationRevoked,
-)
+from events.rotated import RotationCompleted, RotationFailed, RotationPromoted, RotationRevoked
+from events.rotation import AbortRequested, PhaseRequested, RotationId, RotationRequested
 from events.schedule import ScheduleTicked
 from events.secret import SecretMaterialized
 from functions._capability import Capability
@@ -30,7 +24,7 @@ from functions._orders import refuse_expired
 from functions._ports import Ports
 from functions._rotation_base import based, current
 from functions._rotation_due import next_due
-from functions._rotation_ending import after, ended, freed, heard, take_back
+from functions._rotation_ending import after, ended, heard, settled, take_back
 from functions._rotation_evidence import Moved, moved
 from functions._rotation_facts import awaits_revocation, end, turn_of
 from functions._rotation_records import (
@@ -54,7 +48,9 @@ from functions._rotation_values import credential_in, named_credential, staged_c
 from functions._rotations import ENDED, Record
 from functions._step import Step
 from functions._systems import Credential, System, Usage
+from functions._values import SecretData
 
+_TELLING = timedelta(seconds=5)  # that an end takes to be told, at most
 _ABORTABLE = ("requested", "staged", "applied", "verified")
 
 Looks = RotationPromoted | PhaseRequested
@@ -70,23 +66,49 @@ def handle(
         yield from (ask(record, ports) for record in ticked("revoke", event, ports))
     elif isinstance(event, SecretMaterialized | ConsumerAdopted):
         for path in _rotated(event, ports):
-            yield from _hinted(path, ports)
+            yield from _looked(path, None, ports, hint=True)
     elif isinstance(event, RotationCompleted | RotationFailed):
         yield from look("revoke", event.path, event.rotation, ports, lambda record: heard(record, event, ports))
     elif isinstance(event, AbortRequested):
         yield from _abort(event, ports)
-    elif isinstance(event, RotationPromoted) or event.step in (None, "revoke"):
-        yield from look("revoke", event.path, event.rotation, ports, lambda record: _act(record, ports))
+    elif isinstance(event, RotationPromoted):
+        yield from _looked(event.path, event.rotation, ports, hint=True)
+        yield from look("revoke", event.path, event.rotation, ports, lambda record: _settle(record, ports))
+    elif event.step in (None, "revoke"):
+        yield from _looked(event.path, event.rotation, ports, hint=False)
+        yield from look("revoke", event.path, event.rotation, ports, lambda record: _settle(record, ports))
 
 
-def _act(record: Record, ports: Ports) -> Events:
-    if awaits_revocation(record):
-        return _revoke_first(record, ports)
+def _looked(path: PathRef, rotation: RotationId | None, ports: Ports, *, hint: bool) -> Events:
+    """A look at the rotation; most who are told that it moved are told at the same moment, and come one by one."""
+    with ports.rotations.turn(path):
+        return look("revoke", path, rotation, ports, lambda record: _act(record, ports, hint=hint), asked=not hint)
+
+
+def _settle(record: Record, ports: Ports) -> Events:
+    """After the look: the old credential does not wait for what only tidies up."""
+    return settled(record, ports) if record.phase in ("promoted", "completed") else ()
+
+
+def _act(record: Record, ports: Ports, *, hint: bool) -> Events:
+    """`hint`: told of something else than that this step is to look, and so only of what was promoted."""
     if record.phase == "promoted":
         return _revoke(record, ports)
-    if record.phase == "withdrawing":
-        return _withdraw(record, ports)
-    return after(record, ports) if record.phase in ENDED else ()
+    if record.phase in ENDED:
+        return () if hint and _being_told(record, ports) else after(record, ports)
+    if hint:
+        return ()
+    if awaits_revocation(record):
+        return _revoke_first(record, ports)
+    return _withdraw(record, ports) if record.phase == "withdrawing" else ()
+
+
+def _being_told(record: Record, ports: Ports) -> bool:
+    """Whether the end is known, or whoever brought it about is about to tell: that one's delivery is kept until it has.
+
+    It comes again where it died, and is no longer so young then.
+    """
+    return record.told or ports.clock.now() < record.entered + _TELLING
 
 
 # --- hints that consumers moved --------------------------------------------------------------------------------------
@@ -109,13 +131,6 @@ def _rotated(event: Hints, ports: Ports) -> tuple[PathRef, ...]:
     return tuple(paths)
 
 
-def _hinted(path: PathRef, ports: Ports) -> Events:
-    record = ports.rotations.read(path)
-    if record is None or record.phase != "promoted":
-        return ()
-    return look("revoke", path, record.id, ports, lambda known: _act(known, ports))
-
-
 # --- the old credential ----------------------------------------------------------------------------------------------
 
 
@@ -123,42 +138,70 @@ def _revoke(record: Record, ports: Ports) -> Events:
     rotation = check_settled(record, ports)
     terms = terms_now(record, rotation)
     system = opened(record, ports)
-    old = named_credential(record, record.old, system, ports)
-    new = named_credential(record, record.new, system, ports)
     evidence: Grade = "none"
     if not record.revoked_first:
         strict = record.policy == "leak"
-        shown = _moved(record, "materialized" if strict else terms.evidence, new, system, ports)
+        shown = _moved(record, "materialized" if strict else terms.evidence, system, ports)
         overdue = strict and ports.clock.now() >= record.entered + timedelta(seconds=terms.leak.deadline)
         if not shown.whole and not overdue:
             return _wait(record, shown, terms.leak.deadline if strict else None, ports)
         evidence = shown.grade if shown.whole else "none"
         if not strict and (record := _graced(record, terms.grace, ports)).due is not None:
             return ()
+    both = _both(record, system, ports)
+    old = both.old
     if old is not None:
-        _refuse_given(record, old, system, ports)
+        _refuse_given(record, both, system, ports)
     if old is not None and record.policy != "leak":
-        _require_new(record, new, system, ports)
-    until = _end_old(record, old, new, system, ports) if old is not None else None
+        _require_new(record, both.new, system, ports)
+    until = _end_old(record, old, both.new, system, ports) if old is not None else None
     provable = old is not None and system.verifiable and whole(old, system)
     orphans = (*record.orphans, record.old) if until is not None and record.old is not None else record.orphans
     done = advance(
         record, "completed", ports, at=until or next_due(rotation, record.path, record.promoted), orphans=orphans,
         evidence=evidence, proof="refused" if provable else "replaced",
     )  # fmt: skip
-    return (*end(done), *freed(done, ports))
+    return end(done)
 
 
-def _refuse_given(record: Record, old: Credential, system: System, ports: Ports) -> None:
+@dataclass(frozen=True, slots=True)
+class _Both:
+    """The old and the new credential, each with its value where the authority still has it; and all of the new."""
+
+    old: Credential | None
+    new: Credential | None
+    promoted: SecretData | None = field(repr=False)
+
+
+def _both(record: Record, system: System, ports: Ports) -> _Both:
+    """Read side by side."""
+    former = record.old.version if record.old is not None else None
+    latter = record.new.version if record.new is not None else None
+    with ExitStack() as asked:
+        replaced = asked.enter_context(ports.authority.reading(record.path, former)) if former is not None else None
+        promoted = ports.authority.read(record.path, latter) if latter is not None else None
+        stored = replaced() if replaced is not None else None
+    data = promoted.data if promoted is not None else None
+    old = credential_in((stored and stored.data) or {}, record.old, system, record.terms) if record.old else None
+    new = credential_in(data or {}, record.new, system, record.terms) if record.new else None
+    return _Both(old, new, data)
+
+
+def _refuse_given(record: Record, both: _Both, system: System, ports: Ports) -> None:
     """Raises Stuck where the record has us end what consumers are given.
 
     Every step that rotates may write the record; which version consumers are given, only `promote` can confirm.
     """
     confirmed = ports.publications.read(record.path)
-    given = ports.authority.read(record.path, confirmed.version) if confirmed is not None else None
-    if given is None or given.data is None or record.old is None or record.revoked_first:
+    if confirmed is None or both.old is None or record.old is None or record.revoked_first:
         return
-    if system.secret_fields and credential_in(given.data, record.old, system, record.terms).fields == old.fields:
+    given = both.promoted
+    if record.new is None or confirmed.version != record.new.version:
+        stored = ports.authority.read(record.path, confirmed.version)
+        given = stored.data if stored is not None else None
+    if given is None:
+        return
+    if system.secret_fields and credential_in(given, record.old, system, record.terms).fields == both.old.fields:
         raise Stuck("not-allowed", "the record names as old what consumers are given now; find out who wrote it")
 
 
@@ -172,11 +215,12 @@ def _require_new(record: Record, new: Credential | None, system: System, ports: 
         raise Stuck("not-accepted", detail, passing=True)
 
 
-def _moved(record: Record, grade: Evidence, new: Credential | None, system: System, ports: Ports) -> Moved:
+def _moved(record: Record, grade: Evidence, system: System, ports: Ports) -> Moved:
     if record.promoted is None:
         raise Retry(f"the rotation of {record.path} names no promoted version")
 
     def usage() -> Usage:
+        new = named_credential(record, record.new, system, ports)
         with speaking(record, ports):
             return system.usage(new) if new is not None else Usage(known=False)
 
@@ -230,7 +274,9 @@ def _revoke_first(record: Record, ports: Ports) -> Events:
     """Its owner wants it dead before there is a new one: an outage is less than its abuse."""
     check_asked(record, ports)
     system = opened(record, ports)
-    holder = record.old if record.phase != "requested" else current(record, based(record, ports), system)
+    holder = record.old
+    if record.phase == "requested":
+        holder = current(record, based(record, ports.authority.read(record.path), ports), system)
     old = named_credential(record, holder, system, ports)
     if old is not None:
         staged = found(record, ports)

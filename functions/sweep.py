@@ -18,11 +18,10 @@ from events.orders import MaterializeRequested, PublishRequested, RetractRequest
 from events.references import PathRef, Version
 from events.rotation import PhaseRequested, RotationRequested
 from events.schedule import ScheduleTicked
-from events.secret import SecretPublished, SecretRetracted, SecretWritten
+from events.secret import SecretConflicted, SecretPublished, SecretRetracted, SecretWritten
 from functions._absence import fed, still_absent, tombstone_id
 from functions._capability import Capability
 from functions._contested import holders
-from functions._expiring_leases import expiring_leases
 from functions._failures import Reject, Retry
 from functions._manifests.external_secret import ExternalSecret
 from functions._manifests.push_secret import PushSecret
@@ -30,7 +29,6 @@ from functions._orders import expiry
 from functions._ports import LookedAt, PathHead, Ports, Tombstone
 from functions._refresh import settled_for_good
 from functions._retraction import held_back
-from functions._rotation_due import rotations_due
 from functions._selection import named_sources, source_states
 from functions._shards import SWEEP, in_shard
 from functions._step import Step
@@ -47,6 +45,9 @@ def handle(event: ScheduleTicked | SecretWritten, ports: Ports) -> Iterator[Even
         return
     if event.schedule.name != SCHEDULE:
         return
+    from functions._expiring_leases import expiring_leases  # here: nothing else that is swept needs rotation
+    from functions._rotation_due import rotations_due
+
     heads: dict[PathRef, PathHead | None] = {}
     paths = [path for path in sorted(set(_wired_paths(ports)), key=str) if in_shard(path, event)]
     sources = ports.sources.heads(named_sources(push for path in paths for push in _producers(path, ports)))
@@ -58,7 +59,7 @@ def handle(event: ScheduleTicked | SecretWritten, ports: Ports) -> Iterator[Even
     for consumer in consumers:
         yield from _sweep_consumer(consumer, targets, heads, ports)
     yield from expiring_leases(event, ports)
-    yield from rotations_due(event, ports)
+    yield from rotations_due(event, ports, heads)
     if event.shard == 0:
         yield from _sweep_tombstones(ports)
 
@@ -82,13 +83,20 @@ def _look_again(path: PathRef, ports: Ports) -> Iterator[Event]:
     """What a write by somebody else means, found out from state alone.
 
     A path of a producer (or of rotation: whatever confirms its versions) is never published by what others write
-    there; `publish` is ordered to look at it, tells of the conflict, and writes its source's value again. A path that
+    there; of a producer's, `publish` is ordered to look at it, tells of the conflict, and writes its source's value
+    again; of a rotated one, the conflict is told here. A path that
     nobody of ours confirms is the authority's own: its newest version is published, whoever wrote it.
     """
-    consumers = ports.wiring.consumers_of_path(path)
-    if all(ports.wiring.problem(one.ref) for one in (*consumers, *ports.wiring.producers_of_path(path))):
+    consumers, rotation = ports.wiring.consumers_of_path(path), ports.wiring.rotation_of_path(path)
+    naming = [one.ref for one in (*consumers, *ports.wiring.producers_of_path(path))]
+    naming += [rotation.ref] if rotation is not None else []
+    if all(map(ports.wiring.problem, naming)):
         return  # nobody who may act asks about it (any more), and our policy need not let us look
     head = ports.authority.head(path)
+    if rotation is not None and not ports.wiring.problem(rotation.ref):
+        from functions._rotation_foreign import foreign_write  # here: as above
+
+        yield from foreign_write(rotation, path, head, ports, ports.rotations.read)
     if ports.publications.read(path) is not None or awaited(path, ports):
         yield from _sweep_path(path, head, ports.sources.head, ports)
     elif head is not None and not head.deleted:
@@ -290,7 +298,7 @@ STEP = Step(
     consumes=(ScheduleTicked, SecretWritten),
     emits=(
         PublishRequested, MaterializeRequested, RetractRequested, SecretRetracted, SecretPublished, LeaseExpiring,
-        RotationRequested, PhaseRequested,
+        RotationRequested, PhaseRequested, SecretConflicted,
     ),
     needs=frozenset(
         {

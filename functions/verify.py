@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from events.event import Event
-from events.rotation import PhaseRequested, RotationApplied, RotationFailed, RotationVerified
+from events.rotated import RotationApplied, RotationFailed, RotationVerified
+from events.rotation import PhaseRequested
 from events.schedule import ScheduleTicked
 from functions._capability import Capability
 from functions._failures import Retry
@@ -12,7 +13,7 @@ from functions._rotation_facts import awaits_revocation, fact
 from functions._rotation_records import QUICK, Events, GivenUp, Stuck, advance, ask, look, ticked
 from functions._rotation_rights import check_asked, limits_of
 from functions._rotation_slots import count_failure
-from functions._rotation_staged import staged_for
+from functions._rotation_staged import StagedAhead
 from functions._rotation_systems import accepted, opened
 from functions._rotation_values import staged_credential
 from functions._rotations import Proof, Record
@@ -24,28 +25,31 @@ def handle(event: RotationApplied | PhaseRequested | ScheduleTicked, ports: Port
     if isinstance(event, ScheduleTicked):
         yield from (ask(record, ports) for record in ticked("verify", event, ports))
     elif isinstance(event, RotationApplied) or event.step in (None, "verify"):
-        yield from look("verify", event.path, event.rotation, ports, lambda record: _act(record, ports))
+        with StagedAhead(event.path, ports) as ahead:
+            yield from look("verify", event.path, event.rotation, ports, lambda record: _act(record, ahead, ports))
 
 
-def _act(record: Record, ports: Ports) -> Events:
+def _act(record: Record, ahead: StagedAhead, ports: Ports) -> Events:
     if record.phase == "applied":
-        return _verify(record, ports)
+        return _verify(record, ahead, ports)
     told = fact(record) if record.phase == "verified" else None  # its first telling may have been lost
     return (told,) if told is not None else ()
 
 
-def _verify(record: Record, ports: Ports) -> Events:
+def _verify(record: Record, ahead: StagedAhead, ports: Ports) -> Events:
     check_asked(record, ports)
     if awaits_revocation(record):
         return (ask(record, ports),)
     system = opened(record, ports)
-    staged = staged_for(record, ports)
+    staged = ahead.staged_for(record)
     if not accepted(staged_credential(staged, system, record.terms), system, record, ports):
         return _not_accepted(record, ports)
     if staged.version is None:
         raise Retry(f"what is staged for {record.path} has no version")
-    ports.proofs.write(Proof(record.path, record.id, staged.version, ports.clock.now()))
-    told = fact(advance(record, "verified", ports))
+    # Side by side: should one of the two be kept alone, `promote` finds no proof, or we find it not verified yet.
+    with ports.proofs.writing(Proof(record.path, record.id, staged.version, ports.clock.now())) as kept:
+        told = fact(advance(record, "verified", ports))
+        kept()
     return (told,) if told is not None else ()
 
 

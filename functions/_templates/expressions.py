@@ -5,8 +5,6 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-import re2
-
 from functions._templates.errors import Fault
 
 LONGEST = 1000  # bytes of a pattern
@@ -20,6 +18,8 @@ def compiled(pattern: bytes) -> Any:
     """The compiled pattern. Raises Fault without the pattern, which may come from a value."""
     if len(pattern) > LONGEST:
         raise Fault(f"a regular expression may have {LONGEST} bytes, this one has {len(pattern)}")
+    import re2  # here: without an expression a process starts without it
+
     options = re2.Options()
     options.log_errors = False
     options.max_mem = _MEMORY

@@ -161,6 +161,12 @@ def _rotations(objects: WiredObjects) -> Iterator[Grant]:
     yield from _named(OURS, "rotations/status", ("patch",), objects.rotations)
 
 
+def _systems(objects: WiredObjects) -> Iterator[Grant]:
+    """Whoever uses a declared system as its admin says in its status whether it can be used."""
+    if objects.systems:  # no names would be every name
+        yield Grant("", OURS, "rotationtargets/status", frozenset({"patch"}), objects.systems)
+
+
 def _consumptions(objects: WiredObjects) -> Iterator[Grant]:
     """Whoever makes, deletes or compares a target says in its ExternalSecret's status how it stands."""
     yield from _named(ESO, "externalsecrets/status", ("patch",), objects.externals)
@@ -200,7 +206,7 @@ BOUND: Mapping[Capability, Bind] = {
     Capability.ROTATION_WRITE: _rotations,
     Capability.SYSTEM_READ: _nothing,  # whoever acts on manifests may see the declared systems
     Capability.SYSTEM_LOGIN: _nothing,
-    Capability.SYSTEM_APPLY: _nothing,
+    Capability.SYSTEM_APPLY: _systems,
     Capability.SYSTEM_REVOKE: _nothing,
 }
 AT_THE_AUTHORITY = frozenset(
@@ -231,6 +237,7 @@ AT_THE_AUTHORITY = frozenset(
         Capability.LEASE_REVOKE,
         Capability.LEAK_READ,
         Capability.LEAK_WRITE,
+        Capability.LEAK_REMOVE,
         Capability.INDEX_READ,
         Capability.INDEX_WRITE,
         Capability.FINGERPRINT_LEAK,

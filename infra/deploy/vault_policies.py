@@ -225,7 +225,6 @@ def _grant_rotations(needs: frozenset[Capability], own: str, rules: Rules) -> No
     if Capability.PENDING_WRITE in needs:
         rules[f"{own}/data/pending/*"].update(("create", "update"))
     if Capability.PENDING_REMOVE in needs:
-        rules[f"{own}/delete/pending/*"].add("update")
         rules[f"{own}/metadata/pending/*"].update(("read", "delete"))
     if Capability.PROOF_READ in needs:
         rules[f"{own}/data/proofs/*"].add("read")
@@ -242,6 +241,9 @@ def _grant_leaks(needs: frozenset[Capability], mounts: Mounts, rules: Rules) -> 
     if Capability.LEAK_WRITE in needs:
         for directory in ("leaks", "leaking"):
             rules[f"{own}/data/{directory}/*"].update(("create", "read", "update"))
+    if Capability.LEAK_REMOVE in needs:
+        rules[f"{own}/delete/leaks/*"].add("update")
+        rules[f"{own}/metadata/leaks/*"].update(("read", "delete"))
     if Capability.INDEX_READ in needs:
         rules[f"{own}/data/fingerprints/*"].add("read")
     if Capability.INDEX_WRITE in needs:

@@ -38,6 +38,7 @@ class WiredObjects:
     pushes: frozenset[ManifestRef] = frozenset()
     externals: frozenset[ManifestRef] = frozenset()
     rotations: frozenset[ManifestRef] = frozenset()
+    systems: frozenset[str] = frozenset()  # RotationTargets, by name: those that are declared, and that Rotations name
     assisted: frozenset[ManifestRef] = frozenset()  # those that another controller serves, and is hastened to
 
     @property
@@ -70,9 +71,11 @@ def wired(
 
     What a `former` index named and this one does not is still to be retracted.
     """
+    declared = tuple(declared)
     before = wired_paths(former, (), may_act).produced if former else frozenset()
     paths = wired_paths(index, before, may_act, declared=declared)
-    return Wired(paths, _objects(index, former, may_act), len(index))
+    systems = {target.name for target in declared}
+    return Wired(paths, _objects(index, former, may_act, systems), len(index))
 
 
 def wired_paths(
@@ -117,7 +120,7 @@ def _admin_paths(declared: Iterable[RotationTarget], index: Index) -> Iterator[P
                 yield target.spec.admin.path(index.mount)
 
 
-def _objects(index: Index, former: Index | None, may_act: MayAct) -> WiredObjects:
+def _objects(index: Index, former: Index | None, may_act: MayAct, declared: Iterable[str]) -> WiredObjects:
     targets = frozenset(_targets(index, may_act))
     pushes = [push for push in index.push_secrets() if may_act(push.ref)]
     return WiredObjects(
@@ -128,6 +131,7 @@ def _objects(index: Index, former: Index | None, may_act: MayAct) -> WiredObject
         pushes=frozenset(push.ref for push in pushes),
         externals=frozenset(external.ref for external in index.external_secrets() if may_act(external.ref)),
         rotations=frozenset(rotation.ref for rotation in index.rotations() if may_act(rotation.ref)),
+        systems=frozenset(declared).union(each.spec.target.name for each in index.rotations() if may_act(each.ref)),
         assisted=frozenset(ref for ref in _distributing(index) if index.declared_mode(ref) == "assist"),
     )
 

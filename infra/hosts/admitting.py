@@ -5,13 +5,13 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from events.catalogue import BY_TYPE, EVENTS
+from events.claim import ClaimRequested
 from events.cloudevent import CloudEvent
 from events.consumer import WorkloadChanged
 from events.event import PREFIX, Category
 from events.leak import FingerprintsMade, LeakReported, TriageRequested
 from events.operation import SuspensionChanged
-from events.orders import ClaimRequested
-from events.rotation import RotationRequested
+from events.rotation import AbortRequested, PhaseRequested, RotationRequested
 from events.schedule import ScheduleTicked
 from events.secret import SecretChanged, SecretDrifted, SecretRemoved, SecretWritten
 from events.wiring import WiringChanged
@@ -25,7 +25,7 @@ from infra.hosts.configuration import unsayable
 SOURCES: dict[str, tuple[str, ...]] = {
     "directory": (SecretChanged.TYPE, SecretRemoved.TYPE, SecretDrifted.TYPE),
     "kubernetes": (SecretChanged.TYPE, SecretRemoved.TYPE, SecretDrifted.TYPE),
-    "annotations": (ClaimRequested.TYPE, RotationRequested.TYPE),
+    "annotations": (ClaimRequested.TYPE, RotationRequested.TYPE, AbortRequested.TYPE, PhaseRequested.TYPE),
     "audit": (SecretWritten.TYPE,),
     "wiring": (WiringChanged.TYPE,),
     "workloads": (WorkloadChanged.TYPE,),

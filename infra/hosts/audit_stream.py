@@ -27,6 +27,7 @@ from infra.stores.vault.client import VaultClient
 
 FILE, SOCKET, POSITION = "LOCKSTEP_AUDIT_FILE", "LOCKSTEP_AUDIT_SOCKET", "LOCKSTEP_AUDIT_POSITION"
 UNIX = "unix:"
+_LOOPBACK = re.compile(r"127\..*|localhost|\[?::1\]?")
 _NO_TLS = "; give the loopback or unix:/path: audit devices speak no TLS"
 _MODE = 0o660  # the authority runs as somebody else: the socket's group, which a setgid directory gives it
 
@@ -65,6 +66,14 @@ def from_environment(environ: Mapping[str, str]) -> Followed:
         if value and not Path(value).is_absolute():
             raise ConfigurationError(f"{name} is {value!r}; give an absolute path")
     return Followed(Path(file) if file else None, address, Path(position) if position else None)
+
+
+def port_beyond_loopback(address: str) -> int:
+    """At which port of an `audit.socket` others than this machine may write; 0 for a Unix socket and the loopback."""
+    host, _, port = address.rpartition(":")
+    if not host or address.startswith(UNIX) or _LOOPBACK.fullmatch(host):
+        return 0
+    return int(port)
 
 
 def source(
@@ -120,11 +129,13 @@ def _listening(made: socket.socket, address: str) -> socket.socket:
 
 
 def wired(wiring: SnapshotWiring) -> Callable[[PathRef], bool]:
-    """Whether a manifest names a path, or searches where it is."""
+    """Whether a manifest names a path, has it rotated, or searches where it is."""
 
     def named(path: PathRef) -> bool:
         index = wiring.snapshot()
-        return bool(index.producers_of_path(path) or index.consumers_of_path(path))
+        return bool(
+            index.producers_of_path(path) or index.consumers_of_path(path) or index.rotation_of_path(path) is not None
+        )
 
     return named
 

@@ -2,18 +2,18 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from events.references import ManifestRef
 from functions._failures import Reject
 from functions._manifests.cluster_secret_store import ClusterSecretStore
 from functions._manifests.conventions import ConventionPolicy
-from functions._manifests.external_secret import ExternalSecret
-from functions._manifests.push_secret import PushSecret
 from functions._manifests.reserved import OWN_MOUNTS, reserved_mount
-from functions._manifests.rotation import Rotation
-from functions._manifests.rotation_target import RotationTarget
 from infra.wiring.directory import WiringDirectory
 from infra.wiring.index import Index
+
+if TYPE_CHECKING:  # loaded where one is wired: a step that rotates nothing starts without it
+    from functions._manifests.rotation_target import RotationTarget
 
 
 class StoreGuard:
@@ -46,7 +46,7 @@ class AdminGuard:
     allow, by the access policy.
     """
 
-    def __init__(self, declared: Callable[[], tuple[RotationTarget, ...]]) -> None:
+    def __init__(self, declared: "Callable[[], tuple[RotationTarget, ...]]") -> None:
         """`declared` answers with the same object as long as nothing changes."""
         self._declared = declared
         self._known: tuple[object, object, dict[ManifestRef, str]] = (None, None, {})
@@ -59,7 +59,7 @@ class AdminGuard:
         return known[2].get(ref)
 
 
-def _readers_of_admins(index: Index, declared: Iterable[RotationTarget]) -> Iterator[tuple[ManifestRef, str]]:
+def _readers_of_admins(index: Index, declared: "Iterable[RotationTarget]") -> Iterator[tuple[ManifestRef, str]]:
     for target in declared:
         if target.spec.admin is None:
             continue
@@ -77,22 +77,27 @@ class GuardedWiring(WiringDirectory):
 
     def __init__(
         self, root: Path, policy: ConventionPolicy, servers: Collection[str] | None, own: Collection[str] = OWN_MOUNTS,
-        declared: Callable[[], tuple[RotationTarget, ...]] = tuple,
+        declared: "Callable[[], tuple[RotationTarget, ...]]" = tuple,
     ) -> None:  # fmt: skip
         super().__init__(root, policy)
         self._admins = AdminGuard(declared)
         self._guard = StoreGuard(servers, own)
+        self._judged: tuple[object, dict[ManifestRef, str | None]] = (None, {})
 
     def problem(self, ref: ManifestRef) -> str | None:
-        found = super().problem(ref) or self._admins(self.snapshot(), ref)
-        if found:
-            return found
-        for name in _stores(self.push_secret(ref) or self.external_secret(ref) or self.rotation(ref)):
-            store = self.snapshot().stores.get(name)
-            if store is not None and (reason := self._guard(store)):
-                return reason
-        return None
+        index = self.snapshot()
+        return index.problem(ref) or self._admins(index, ref) or self._refused(index, ref)
 
-
-def _stores(manifest: PushSecret | ExternalSecret | Rotation | None) -> tuple[str, ...]:
-    return manifest.stores if manifest is not None else ()
+    def _refused(self, index: Index, ref: ManifestRef) -> str | None:
+        """Why its stores may not be used: found out once for each snapshot, and asked with every event."""
+        judged = self._judged
+        if judged[0] is not index:
+            judged = self._judged = (index, {})
+        if ref not in judged[1]:
+            manifest = index.push_secret(ref) or index.external_secret(ref) or index.rotation(ref)
+            if manifest is None:
+                return None
+            stores = (index.stores.get(name) for name in manifest.stores)
+            reasons = (self._guard(store) for store in stores if store is not None)
+            judged[1][ref] = next(filter(None, reasons), None)
+        return judged[1][ref]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 
 from infra.broker.subscriber import Answer
-from infra.hosts.asgi import Receive, Scope, Send
+from infra.hosts.asgi import Application, Receive, Scope, Send
 from infra.hosts.metrics import CONTENT_TYPE
 from infra.hosts.serving import ListenError, Servers, plain_http, tcp_socket
 from infra.hosts.step_app import respond
@@ -43,7 +43,7 @@ class HealthApp:
 
 
 @contextmanager
-def listening(app: HealthApp, environ: Mapping[str, str]) -> Iterator[int]:
+def listening(app: Application, environ: Mapping[str, str]) -> Iterator[int]:
     """Serve at LISTEN_ADDRESS beside what the process does, until the block is left; the port, 0 where none is named.
 
     Raises ListenError.

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from events.event import Event
 from events.references import ManifestRef, PathRef
-from functions._manifests.rotation_target import RotationTarget
 from functions._ports import Access, Publication, Publications, SourceSecrets, Suspensions, TargetSecrets, Wiring
 from functions._step import Step
 from infra.hosts.local.suspensions import Suspension
@@ -15,6 +14,7 @@ from infra.wiring.finding import Finding
 from infra.wiring.index import Index
 
 if TYPE_CHECKING:  # a step that touches none starts without them
+    from functions._manifests.rotation_target import RotationTarget
     from functions._workloads import Workloads
 
 Notice = Callable[[str], None]
@@ -62,9 +62,9 @@ class DeclaredTargets(Protocol):
     def findings(self) -> tuple[Finding, ...]:
         """What is wrong with declarations; what was declared before stays in force."""
 
-    def named(self, name: str) -> RotationTarget | None: ...
+    def named(self, name: str) -> "RotationTarget | None": ...
 
-    def all(self) -> tuple[RotationTarget, ...]: ...
+    def all(self) -> "tuple[RotationTarget, ...]": ...
 
 
 class Watch(Protocol):

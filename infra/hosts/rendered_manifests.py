@@ -14,7 +14,7 @@ AUTHORITY = "https://vault.vault.svc:8200"  # the one that the example's store n
 
 def example() -> KnownWiring:
     """The example's wiring, with the default settings."""
-    return wiring_of(WIRING, Configuration.model_construct())
+    return wiring_of(WIRING, Configuration())
 
 
 def render() -> dict[str, str]:
@@ -28,7 +28,5 @@ def _files() -> dict[str, str]:
     return {
         f"{FOLDER}/{target}/{name}": text
         for target in TARGETS
-        for name, text in rendered(
-            wired, Installation(target=target, authority=AUTHORITY), Configuration.model_construct()
-        ).items()
+        for name, text in rendered(wired, Installation(target=target, authority=AUTHORITY), Configuration()).items()
     }

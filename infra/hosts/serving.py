@@ -100,8 +100,12 @@ def tcp_socket(listen: str, tls: Tls | None, *, plain: bool = False) -> socket.s
     if not separator or not port.isdecimal() or int(port) > 65535:
         raise ListenError(f"--listen {listen!r}: give HOST:PORT, such as 127.0.0.1:8080")
     try:
+        # As bytes, as text would have Python load its tables of international names.
         family, kind, protocol, _, address = socket.getaddrinfo(
-            host or "127.0.0.1", int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            host.encode("idna" if not host.isascii() else "ascii") or b"127.0.0.1",
+            int(port),
+            type=socket.SOCK_STREAM,
+            flags=socket.AI_PASSIVE,
         )[0]
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or "no such host"

@@ -36,6 +36,7 @@ from infra.stores.vault.http import HttpClient, OnCall
 from infra.stores.vault.kv import KvEngine
 from infra.stores.vault.settings import InvalidSettings, VaultSettings, settings_from
 from infra.stores.vault.token_keeper import TokenKeeper
+from infra.stores.vault.turns import Turns
 
 if TYPE_CHECKING:  # a process of one step starts without what it has no use for
     from functions._leaks import FingerprintIndex, Fingerprints, Leaks, Trust
@@ -89,6 +90,7 @@ class Shared:
     notice: Callable[[str], None]
     workloads: "Workloads" = field(default_factory=_no_workloads)
     declared: "Declared" = nothing_declared
+    turns: Turns = field(default_factory=Turns)
 
 
 def external_authority(environ: Mapping[str, str] | None = None) -> VaultSettings | None:
@@ -222,6 +224,7 @@ class _Documents:
     engine: KvEngine
     mount: str
     cluster: str
+    turns: Turns
 
     def tombstones(self) -> Tombstones:
         from infra.stores.vault.tombstones import VaultTombstones
@@ -236,7 +239,7 @@ class _Documents:
     def budgets(self) -> "Budgets":
         from infra.stores.vault.budgets import VaultBudgets
 
-        return VaultBudgets(self.engine, self.mount, self.cluster)
+        return VaultBudgets(self.engine, self.mount, self.cluster, self.turns)
 
     def reminders(self) -> "Reminders":
         from infra.stores.vault.reminders import VaultReminders
@@ -246,7 +249,7 @@ class _Documents:
     def rotations(self) -> "Rotations":
         from infra.stores.vault.rotations import VaultRotations
 
-        return VaultRotations(self.engine, self.mount)
+        return VaultRotations(self.engine, self.mount, self.turns)
 
     def pending(self) -> "Pending":
         from infra.stores.vault.pending import VaultPending
@@ -291,7 +294,7 @@ def step_ports(step: Step, client: VaultClient, shared: Shared, ledger: Ledger |
     """The ports of one step, over its own client; what it does not declare is withheld."""
     engine = KvEngine(client)
     mount = shared.configuration.authority.claims_mount
-    documents = _Documents(engine, mount, shared.configuration.cluster)
+    documents = _Documents(engine, mount, shared.configuration.cluster, shared.turns)
     return Ports(
         sources=granted(step, "sources", shared.sources),
         targets=granted(step, "targets", shared.targets),

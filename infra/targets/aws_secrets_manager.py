@@ -52,6 +52,7 @@ class SecretsManagerParameters(AwsParameters):
 
 
 PARAMETERS = SecretsManagerParameters
+UNSEEN: tuple[Strategy, ...] = ("dual",)
 
 
 def open_system(opening: Opening, parameters: SecretsManagerParameters) -> "SecretsManager":

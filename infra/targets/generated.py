@@ -22,6 +22,7 @@ class GeneratedParameters(Parameters):
 
 
 PARAMETERS = GeneratedParameters
+UNSEEN: tuple[Strategy, ...] = ("single",)
 
 
 def open_system(opening: Opening, parameters: GeneratedParameters) -> "Generated":

@@ -39,6 +39,7 @@ class DynamicParameters(Parameters):
 
 
 PARAMETERS = DynamicParameters
+UNSEEN: tuple[Strategy, ...] = ("minted",)
 
 
 def open_system(opening: Opening, parameters: DynamicParameters) -> "DynamicRoles":

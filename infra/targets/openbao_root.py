@@ -34,6 +34,7 @@ class RootParameters(Parameters):
 
 
 PARAMETERS = RootParameters
+UNSEEN: tuple[Strategy, ...] = ("minted",)
 
 
 def open_system(opening: Opening, parameters: RootParameters) -> "RootCredentials":

@@ -37,6 +37,7 @@ class StaticParameters(Parameters):
 
 
 PARAMETERS = StaticParameters
+UNSEEN: tuple[Strategy, ...] = ("minted",)
 
 
 def open_system(opening: Opening, parameters: StaticParameters) -> "StaticRoles":

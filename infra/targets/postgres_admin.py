@@ -4,13 +4,11 @@ Errors of the client are told by SQLSTATE alone: their texts quote statements.
 """
 
 import os
-import socket
 import ssl
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -22,6 +20,7 @@ from functions._failures import Reject, StepFailure
 from functions._systems import AdminRefused, Refused, Usage
 from infra.targets.postgres_login import Login, Server, login
 from infra.targets.postgres_marks import marked, set_at
+from infra.targets.postgres_watch import Watch
 
 _LONGEST_NAME = 63  # bytes; the server cuts what is longer, and then means another role
 _POLICY = frozenset({"22023", "28000", "28P01", "P0001"})  # what modules that check passwords answer with
@@ -43,11 +42,13 @@ class Link:
 
 @dataclass(frozen=True)
 class Role:
-    """What matters of a role before it is changed. `set_at` is when we last set its password, by the server's clock."""
+    """What matters of a role before it is changed. `set_at` is when we last set its password, by the server's clock;
+    `looked` is when this was read, by the same."""
 
     oid: int
     logs_in: bool
     comment: str
+    looked: str
 
     @property
     def set_at(self) -> datetime | None:
@@ -79,8 +80,8 @@ def connected(server: Server, link: Link, user: str, password: str) -> Iterator[
         except (psycopg.Error, UnicodeError):
             raise _not_connected(server, user, password) from None
     try:
-        with connection:
-            yield Admin(connection, server, link, user)
+        with connection, Watch(connection, link.statements + server.timeout) as watch:
+            yield Admin(connection, watch, server, link, user)
     except psycopg.Error as error:
         raise _failure(server, error.sqlstate) from None
 
@@ -89,9 +90,10 @@ class Admin:
     """An open connection of the admin."""
 
     def __init__(
-        self, connection: psycopg.Connection[tuple[object, ...]], server: Server, link: Link, user: str
+        self, connection: psycopg.Connection[tuple[object, ...]], watch: Watch, server: Server, link: Link, user: str
     ) -> None:
         self.connection = connection
+        self._bounded = watch.bounded
         self._server = server
         self._link = link
         self._user = user
@@ -124,8 +126,8 @@ class Admin:
                 f"(SQLSTATE {error.sqlstate}); a module that checks passwords must admit SCRAM verifiers"
             ) from None
         # Only now: whoever began earlier by the server's clock may have used the former password.
-        (now,) = self.rows(sql.SQL("SELECT clock_timestamp() AS now"))
-        self._alter("COMMENT ON ROLE {} IS {}", account, marked(self._role(account).comment, str(now["now"]), rotation))
+        role = self._role(account)
+        self._alter(_MARK, account, marked(role.comment, role.looked, rotation))
 
     def disable(self, account: str) -> None:
         """No login with anything, until a password is set again."""
@@ -162,20 +164,6 @@ class Admin:
         with self._bounded(), self.connection.cursor() as cursor:
             cursor.execute(sql.SQL(statement).format(*parts))
 
-    @contextmanager
-    def _bounded(self) -> Iterator[None]:
-        """Cut the connection under a statement whose time is long over: a server that hangs, or that the network took
-        away, ends nothing by itself, and libpq waits for it for ever."""
-        with socket.socket(fileno=os.dup(self.connection.fileno())) as underneath:
-            late = threading.Timer(self._link.statements + self._server.timeout, _cut, (underneath,))
-            late.daemon = True
-            late.start()
-            try:
-                yield
-            finally:
-                late.cancel()
-                late.join()
-
     def _changeable(self, account: str) -> Role:
         """The role, if it is one that rotation may touch at all. Raises Reject."""
         role = self._role(account)
@@ -194,12 +182,15 @@ class Admin:
             raise Reject(
                 f"{account!r} is a superuser or a role of the system at target {self._server.name!r}: not rotated"
             )
-        return Role(int(str(role["oid"])), bool(role["rolcanlogin"]), str(role["comment"] or ""))
+        return Role(int(str(role["oid"])), bool(role["rolcanlogin"]), str(role["comment"] or ""), str(role["looked"]))
 
 
 _ROLE = sql.SQL(
-    "SELECT oid, rolcanlogin, rolsuper, shobj_description(oid, 'pg_authid') AS comment FROM pg_roles WHERE rolname = %s"
+    "SELECT oid, rolcanlogin, rolsuper, shobj_description(oid, 'pg_authid') AS comment, clock_timestamp() AS looked "
+    "FROM pg_roles WHERE rolname = %s"
 )
+# Not waited for until it is on the disk: a server that loses the mark has ended every session that it was about.
+_MARK = "BEGIN; SET LOCAL synchronous_commit = off; COMMENT ON ROLE {} IS {}; COMMIT"
 _END = sql.SQL(
     "SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity WHERE usesysid = %s AND pid <> pg_backend_pid() "
     "AND coalesce(backend_start < %s::timestamptz, true)"
@@ -211,11 +202,6 @@ _SEEN = sql.SQL(
     "(backend_start >= coalesce(set_at, '-infinity')) = current AS matching "
     "FROM pg_stat_activity, asked WHERE usesysid = asked.role) AS ours"
 )
-
-
-def _cut(connection: socket.socket) -> None:
-    with suppress(OSError):  # gone already
-        connection.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager

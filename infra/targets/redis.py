@@ -57,6 +57,7 @@ class RedisParameters(Parameters):
 
 
 PARAMETERS = RedisParameters
+UNSEEN: tuple[Strategy, ...] = ("dual",)  # a connection does not tell which of two passwords it logged in with
 
 
 def open_system(opening: Opening, parameters: RedisParameters) -> "Redis":

@@ -90,3 +90,15 @@ def test_claims_of_two_paths(bench: Bench) -> None:
     second = bench.claims.create(replace(bench.claim(), path=other, uid="u-2"))
     assert bench.claims.read(bench.path) == first
     assert bench.claims.read(other) == second
+
+
+def test_what_was_revoked_is_kept_in_pages_that_only_grow(bench: Bench) -> None:
+    claim = bench.claims.create(replace(bench.claim(), revoked=("v1.a",), pages=2))
+    assert bench.claims.read(bench.path) == claim
+    assert bench.claims.revoked(bench.path, 1) == ()
+    bench.claims.remember(bench.path, 1, ("v1.b", "v1.c"))
+    bench.claims.remember(bench.path, 1, ("v1.c", "v1.d"))
+    bench.claims.remember(bench.path, 2, ("v1.e",))
+    assert bench.claims.revoked(bench.path, 1) == ("v1.b", "v1.c", "v1.d")
+    assert bench.claims.revoked(bench.path, 2) == ("v1.e",)
+    assert bench.claims.read(bench.path) == claim

@@ -13,6 +13,7 @@ from events.references import PathRef, Version
 from functions import BY_NAME
 from functions._failures import Conflict, Reject, Unavailable
 from functions._leaks import (
+    SETTLED,
     FingerprintIndex,
     Fingerprints,
     Happening,
@@ -57,7 +58,8 @@ class Bench:
             received=NOW, detector="SecretInLog", place="a log; `rm -rf /`", path=path, key="password", version=3,
             fingerprint=f"v1.{'ab' * 32}", state="confirmed", match="fingerprint", exposures=(exposure,),
             consumers=("orders/database",), held="budget", decided_by="triage", attested_by="operator:1000",
-            resolved=NOW, contained=NOW, missing=("something",), told=True,
+            resolved=NOW, contained=NOW, missing=("something",), told=True, pinned=VERSION, joined=("a" * 32,),
+            attempts={str(path): 2},
             timeline=(Happening(NOW, "reported", "reporter:prometheus", "x"),), due=NOW + timedelta(minutes=1),
         )  # fmt: skip
 
@@ -92,7 +94,7 @@ def test_a_record_is_read_as_it_was_written(bench: Bench) -> None:
     assert bench.leaks.read(bench.id) == first
     bare = replace(
         first, path=None, key=None, version=None, fingerprint=None, exposures=(), resolved=None, contained=None,
-        due=None,
+        due=None, pinned=None, attempts={}, joined=(),
     )  # fmt: skip
     second = bench.leaks.write(bare)
     assert bench.leaks.read(bench.id) == second
@@ -121,6 +123,35 @@ def test_what_is_open_about_a_path(bench: Bench) -> None:
     assert bench.leaks.of_path(bench.path("b")) == ()
 
 
+def test_what_was_contained_is_open_no_more_and_found_by_its_path(bench: Bench) -> None:
+    path, ids = bench.path("a"), [f"{number:032x}" for number in range(SETTLED + 2)]
+    bench.leaks.link(path, bench.id)
+    for leak in (bench.id, bench.id):
+        bench.leaks.settle(path, leak)
+    assert bench.leaks.of_path(path) == ()
+    assert bench.leaks.settled(path) == (bench.id,)
+    for leak in ids:
+        bench.leaks.settle(path, leak)
+    assert bench.leaks.settled(path) == tuple(ids[-SETTLED:])
+    bench.leaks.link(path, ids[-1])
+    assert bench.leaks.of_path(path) == (ids[-1],)
+    assert bench.leaks.settled(path) == tuple(ids[-SETTLED:])
+
+
+def test_a_record_is_forgotten_if_it_is_still_the_one_that_was_read(bench: Bench) -> None:
+    first = bench.leaks.write(bench.leak())
+    second = bench.leaks.write(first)
+    with pytest.raises(Conflict):
+        bench.leaks.remove(first)
+    assert bench.leaks.read(bench.id) == second
+    for _ in range(2):
+        bench.leaks.remove(second)
+    assert bench.leaks.read(bench.id) is None
+    assert bench.id not in bench.leaks.ids()
+    again = bench.leaks.write(bench.leak())
+    assert bench.leaks.read(bench.id) == again
+
+
 # --- the index -------------------------------------------------------------------------------------------------------
 
 
@@ -144,7 +175,7 @@ def test_what_is_known_of_a_path(bench: Bench) -> None:
     former = Version(number=2, created=NOW - timedelta(days=1))
     versions = {
         2: IndexedVersion(former, {}, revoked=True, looked=False),
-        3: IndexedVersion(VERSION, {"password": bench.print_of("one")}),
+        3: IndexedVersion(VERSION, {"password": bench.print_of("one")}, remembered={"password": f"v1.{'cd' * 32}"}),
     }
     first = bench.index.write(Indexed(path, versions))
     found = bench.index.read(path)

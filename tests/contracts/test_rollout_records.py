@@ -1,6 +1,7 @@
 """One suite each for `Rollouts`, `Budgets` and `Reminders`: the fakes and the real OpenBao do the same."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -15,6 +16,7 @@ from infra.stores.vault.budgets import VaultBudgets
 from infra.stores.vault.kv import KvEngine
 from infra.stores.vault.reminders import VaultReminders
 from infra.stores.vault.rollouts import VaultRollouts
+from infra.stores.vault.turns import Turns
 from tests.fakes.workloads import FakeBudgets, FakeReminders, FakeRollouts
 from tests.openbao import OpenBao
 
@@ -115,6 +117,61 @@ def test_a_pool_is_set_against_the_revision_that_was_read(bench: Bench) -> None:
         bench.budgets.write(held)
     freed = bench.budgets.write(replace(first, holders={}, waiting=()))
     assert bench.budgets.read(empty.pool) == freed
+
+
+def test_a_change_is_made_of_what_is_there_and_again_where_somebody_was_faster(bench: Bench) -> None:
+    pool, seen = f"restart.{bench.run}", list[tuple[str, ...]]()
+
+    def joined(name: str) -> Callable[[Budget], Budget]:
+        def make(budget: Budget) -> Budget:
+            seen.append(budget.waiting)
+            return replace(budget, waiting=(*budget.waiting, name))
+
+        return make
+
+    first = bench.budgets.change(pool, joined("a"))
+    assert first == bench.budgets.read(pool) == Budget(pool, {}, ("a",), first.revision)
+    bench.budgets.write(replace(first, waiting=("a", "others")))  # behind our back
+    assert bench.budgets.change(pool, joined("b")) == bench.budgets.read(pool)
+    assert bench.budgets.read(pool).waiting == ("a", "others", "b")
+    assert seen[-1] == ("a", "others")
+
+
+def test_that_there_is_nothing_to_change_is_believed_of_the_newest_alone(bench: Bench) -> None:
+    pool = f"restart.{bench.run}"
+    known = bench.budgets.change(pool, lambda budget: replace(budget, waiting=("a",)))
+    written = bench.budgets.write(replace(known, waiting=("a", "b")))
+    assert bench.budgets.change(pool, lambda budget: budget) == written
+    assert bench.budgets.change(pool, lambda budget: budget) == written
+
+
+def test_nobody_is_faster_for_ever(bench: Bench) -> None:
+    pool = f"restart.{bench.run}"
+
+    def overtaken(budget: Budget) -> Budget:
+        bench.budgets.write(replace(budget, waiting=(*budget.waiting, "others")))
+        return replace(budget, waiting=(*budget.waiting, "ours"))
+
+    with pytest.raises(Conflict):
+        bench.budgets.change(pool, overtaken)
+    assert "ours" not in bench.budgets.read(pool).waiting
+
+
+@pytest.mark.e2e
+def test_changes_of_one_process_at_once_cost_one_request_each(openbao: OpenBao) -> None:
+    pool, turns = f"rotate.{uuid4().hex[:12]}", Turns()
+    steps = [VaultBudgets(openbao.engine(), turns=turns) for _ in range(4)]
+    steps[0].read(pool)
+    openbao.calls.clear()
+    with ThreadPoolExecutor(8) as hands:
+        list(hands.map(lambda number: steps[number % 4].change(pool, _waits(f"n{number}")), range(24)))
+    kinds = [kind for _, kind in openbao.calls]
+    assert (kinds.count("write"), kinds.count("read")) == (24, 1)
+    assert sorted(steps[0].read(pool).waiting) == sorted(f"n{number}" for number in range(24))
+
+
+def _waits(name: str) -> Callable[[Budget], Budget]:
+    return lambda budget: replace(budget, waiting=(*budget.waiting, name))
 
 
 # --- reminders -----------------------------------------------------------------------------------------------------

@@ -64,6 +64,11 @@ class Bench:
         return Proof(self.path(name), "0" * 32, VERSION, NOW)
 
 
+def prove(bench: Bench, proof: Proof) -> None:
+    with bench.proofs.writing(proof) as kept:
+        kept()
+
+
 def _forget(openbao: OpenBao) -> None:
     """The server is shared: another test's sweep would look after the records that are left."""
     engine = openbao.engine()
@@ -146,13 +151,14 @@ def test_a_value_is_staged_only_where_none_is(bench: Bench) -> None:
 
 def test_a_staged_value_is_removed_and_another_staged(bench: Bench) -> None:
     made = bench.pending.create(bench.staged("a"))
-    bench.pending.remove(made)
-    bench.pending.remove(made)
+    bench.pending.remove(bench.path("a"), made.version)
+    bench.pending.remove(bench.path("a"), made.version)
     assert bench.pending.read(bench.path("a")) is None
     again = bench.pending.create(replace(bench.staged("a"), rotation="1" * 32))
     assert bench.pending.read(bench.path("a")) == again
-    with pytest.raises(Conflict):
-        bench.pending.remove(made)
+    for other in (made.version, None):
+        with pytest.raises(Conflict):
+            bench.pending.remove(bench.path("a"), other)
     assert bench.pending.read(bench.path("a")) == again
 
 
@@ -164,11 +170,67 @@ def test_nothing_is_proven(bench: Bench) -> None:
 
 
 def test_a_proof_replaces_the_former(bench: Bench) -> None:
-    bench.proofs.write(bench.proof("a"))
+    prove(bench, bench.proof("a"))
     assert bench.proofs.read(bench.path("a")) == bench.proof("a")
     newer = replace(bench.proof("a"), staged=Version(number=4, created=NOW), at=NOW + timedelta(minutes=1))
-    bench.proofs.write(newer)
+    prove(bench, newer)
     assert bench.proofs.read(bench.path("a")) == newer
+
+
+# --- side by side ----------------------------------------------------------------------------------------------------
+
+
+def test_what_is_asked_for_at_once_is_as_when_it_is_read(bench: Bench) -> None:
+    at = bench.path("a")
+    with bench.pending.reading(at) as staged, bench.proofs.reading(at) as proof:
+        assert (staged(), proof()) == (None, None)
+    made = bench.pending.create(bench.staged("a"))
+    prove(bench, bench.proof("a"))
+    with bench.pending.reading(at) as staged, bench.proofs.reading(at) as proof:
+        assert (proof(), staged()) == (bench.proof("a"), made)
+    with bench.pending.reading(at), bench.proofs.reading(at):
+        pass  # nobody waits for it
+    assert bench.pending.read(at) == made
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_staging_beside_other_writes_is_staging(bench: Bench, there: bool) -> None:
+    known = bench.pending.create(replace(bench.staged("a"), rotation="1" * 32)) if there else None
+    with bench.pending.creating(bench.staged("a")) as created:
+        prove(bench, bench.proof("a"))
+        if known is not None:
+            with pytest.raises(Conflict):
+                created()
+        else:
+            known = created()
+    assert bench.pending.read(bench.path("a")) == known
+    assert bench.proofs.read(bench.path("a")) == bench.proof("a")
+
+
+def test_whoever_has_the_turn_of_a_path_keeps_nobody_from_another(bench: Bench) -> None:
+    with bench.rotations.turn(bench.path("a")), bench.rotations.turn(bench.path("b")):
+        assert bench.rotations.read(bench.path("a")) is None
+
+
+@pytest.mark.e2e
+def test_staging_proving_and_removing_make_few_requests(real: Bench, openbao: OpenBao) -> None:
+    made = real.pending.create(real.staged("a"))
+    prove(real, real.proof("a"))
+    openbao.calls.clear()
+    prove(real, real.proof("a"))
+    assert [kind for _, kind in openbao.calls] == ["write"]
+    openbao.calls.clear()
+    real.pending.remove(real.path("a"), made.version)
+    assert [kind for _, kind in openbao.calls] == ["metadata", "delete"]
+
+
+@pytest.mark.e2e
+def test_a_proof_that_others_wrote_meanwhile_is_replaced(real: Bench, openbao: OpenBao) -> None:
+    prove(real, real.proof("a"))
+    other = kept(openbao, real.run)
+    prove(other, replace(real.proof("a"), rotation="1" * 32))
+    prove(real, real.proof("a"))
+    assert other.proofs.read(real.path("a")) == real.proof("a")
 
 
 # --- what people do to documents -----------------------------------------------------------------------------------
@@ -233,7 +295,7 @@ def test_a_staged_value_leaves_no_history(real: Bench, engine: KvEngine) -> None
     assert made.version is not None
     engine.delete("lockstep", name, (made.version.number,))  # killed between deleting and forgetting
     again = real.pending.create(real.staged("a"))
-    real.pending.remove(again)
+    real.pending.remove(real.path("a"), again.version)
     assert engine.metadata("lockstep", name) is None
 
 

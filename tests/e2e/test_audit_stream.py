@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from events.references import PathRef
 from functions._values import SecretValue
@@ -152,6 +153,60 @@ def test_a_write_on_a_producers_path_is_told_undone_and_never_distributed(
         assert ticks(up) == swept
         published = up.at.query("SELECT data FROM event WHERE type = ? AND subject LIKE ?", PUBLISHED, f"%{team.path}")
         assert 2 not in {json.loads(data)["version"]["number"] for (data,) in published}
+        assert up.at.dead_letters() == []
+
+
+@pytest.mark.parametrize("consumed", [True, False])
+def test_a_write_on_a_path_that_is_rotated_is_named_and_never_distributed(
+    embedded: Installation, team: Team, people: Callable[[Running], People], consumed: bool
+) -> None:
+    embedded.configure(**SELDOM)
+    target = {
+        "apiVersion": "lockstep.dev/v1alpha1", "kind": "RotationTarget", "metadata": {"name": team.name},
+        "spec": {"type": "generated", "allow": [{"namespaces": [team.consumer], "accounts": ["*"]}]},
+    }  # fmt: skip
+    rotation = {
+        "apiVersion": "lockstep.dev/v1alpha1", "kind": "Rotation",
+        "metadata": {"namespace": team.consumer, "name": team.name},
+        "spec": {
+            "secretStoreRef": {"name": "vault-backend"}, "remoteKey": team.path, "strategy": "single",
+            "target": {"name": team.name, "account": "signing"},
+        },
+    }  # fmt: skip
+    (embedded.root / "targets").mkdir(exist_ok=True)
+    embedded.lay(embedded.root / "targets" / f"{team.name}.yaml", yaml.safe_dump(target))
+    name = f"{team.consumer}/{team.name}"
+    with embedded.running() as up:
+        embedded.wire(team.name, rotation, *([external_secret(team.target, team.path)] if consumed else []))
+        up.wait_for(lambda: up.secret(team.full_path) is not None, "the wiring")
+
+        def rotated(version: int) -> None:
+            up.control.tell("rotate", name=name)
+            up.wait_for(lambda: up.version(team.full_path) == version, f"version {version}")
+            up.wait_for(lambda: up.control.ask("rotation", name=name)["phase"] == "completed", "the rotation's end")
+            up.wait_for(lambda: up.in_step(team.full_path), "the path in step")
+            up.wait_idle()
+
+        rotated(1)
+        kept, somebody, swept = up.at.values(*team.target.split("/")), people(up), ticks(up)
+        assert (kept is not None) == consumed
+        somebody.put(team.path, "theirs")
+        up.wait_for(lambda: up.at.events(CONFLICTED, team.path) == 1, "the conflict")
+        assert ticks(up) == swept, "the hint led to it"
+        wrong = up.wrong(team.full_path)
+        assert "somebody else wrote it" in wrong
+        assert f"`lockstep rotate {name}`" in wrong
+        explained = up.control.ask("explain", name=team.full_path)
+        assert explained["firstBroken"]["hop"] == "authority"
+        assert explained["firstBroken"]["mend"] == [f"lockstep rotate {name}"]
+        up.wait_idle()
+        assert up.at.values(*team.target.split("/")) == kept
+        assert up.version(team.full_path) == 1
+        rotated(3)  # over what they wrote
+        made = up.at.values(*team.target.split("/"))
+        assert (made is not None) == consumed
+        assert made is None or (made.keys() == (kept or {}).keys() and made != kept and b"theirs" not in made.values())
+        assert up.wrong(team.full_path) == ""
         assert up.at.dead_letters() == []
 
 

@@ -9,7 +9,8 @@ from events.envelope import Received
 from events.event import Event
 from events.leak import LeakReported, TriageRequested
 from events.references import PathRef, Version
-from events.rotation import Policy, RotationCompleted, RotationRequested, RotationRevoked
+from events.rotated import RotationCompleted, RotationRevoked
+from events.rotation import Policy, RotationRequested
 from functions._leaks import Leak, Trust
 from functions._manifests.rotation import Rotation
 from functions._ports import Claim, Publication, Settings
@@ -61,7 +62,7 @@ def leaking(*, trust: Trust = "rotate", response: str = "rotate", **settings: An
     return world
 
 
-def indexed(world: World) -> World:
+def indexed(world: LeakWorld) -> LeakWorld:
     world.tick("index")
     world.settle()
     return world

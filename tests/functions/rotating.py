@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from events.references import PathRef, SecretRef, Version
-from events.rotation import AbortRequested, RotationCompleted, RotationFailed, RotationRequested
+from events.rotated import RotationCompleted, RotationFailed
+from events.rotation import AbortRequested, RotationRequested
 from functions._orders import expiry
 from functions._ports import Settings
 from functions._rotations import ENDED, Record
@@ -211,9 +212,9 @@ def settled(world: World) -> None:
 
 
 def slots(world: World) -> list[str]:
-    """Who holds a slot or waits for one."""
+    """The paths of those who hold a slot or wait for one."""
     pools = [budget for pool, budget in world.budgets.pools.items() if not pool.startswith("breaker.")]
-    return [name for budget in pools for name in (*budget.holders, *budget.waiting)]
+    return [name.split(":", 1)[-1] for budget in pools for name in (*budget.holders, *budget.waiting)]
 
 
 def failures(world: World) -> list[tuple[str, str, bool]]:

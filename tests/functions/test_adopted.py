@@ -5,8 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from events.consumer import ConsumerAdopted, ConsumerStuck, WorkloadChanged
-from events.orders import AdoptionRequested
+from events.consumer import AdoptionRequested, ConsumerAdopted, ConsumerStuck, WorkloadChanged
 from functions import adopted
 from functions._marks import RESTART
 from functions._workloads import Pod, Use

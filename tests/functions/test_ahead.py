@@ -1,4 +1,4 @@
-"""Targets are read one ahead, each once, whatever order they are taken in (functions/_ahead.py)."""
+"""Targets are read a few ahead, each once, whatever order they are taken in (functions/_ahead.py)."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from functions._ahead import TargetsAhead
 from functions._failures import Retry
 from tests.fakes.world import World
 
-REFS = tuple(SecretRef(namespace="apps", name=name) for name in ("a", "b", "c"))
+REFS = tuple(SecretRef(namespace="apps", name=name) for name in ("a", "b", "c", "d"))
 
 
 @pytest.fixture
@@ -22,10 +22,10 @@ def read(world: World) -> list[str]:
     return [subject for verb, subject in world.secrets.calls if verb == "read"]
 
 
-def test_the_next_one_is_asked_for_while_one_is_worked_with(world: World) -> None:
+def test_the_next_ones_are_asked_for_while_one_is_worked_with(world: World) -> None:
     with TargetsAhead(REFS, world.ports) as ahead:
-        assert read(world) == ["apps/a"]
-        for ref, asked in zip(REFS, (2, 3, 3), strict=True):
+        assert read(world) == ["apps/a", "apps/b"]
+        for ref, asked in zip(REFS, (3, 4, 4, 4), strict=True):
             found = ahead.read(ref)
             assert found is not None
             assert found.ref == ref

@@ -2,7 +2,11 @@
 
 import pytest
 
+from events.rotated import RotationStaged
+from events.rotation import PhaseRequested
+from functions._orders import expiry
 from tests.functions.rotating import (
+    PATH,
     STRATEGIES,
     ask,
     failures,
@@ -130,3 +134,49 @@ def test_a_minted_credential_that_nobody_stored_is_discarded() -> None:
     world.settle()
     finished(world)
     assert len(system_of(world).accepted("app")) == 1
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_late_delivery_about_an_earlier_rotation_does_nothing(strategy: str) -> None:
+    world = rotating(strategy)
+    ask(world)
+    until(world, "staged")
+    first = record(world).id
+    staged = next(one.received.event for one in world.queue if isinstance(one.received.event, RotationStaged))
+    world.settle()
+    ask(world)
+    until(world, "staged")
+    known, changes, said = record(world), list(system_of(world).changes), len(world.said)
+    assert known.id != first
+    world.queue.clear()
+    world.say(staged)
+    world.say(PhaseRequested(path=PATH, rotation=first, step="apply", expires=expiry(world.ports), reason="late"))
+    looked = len(system_of(world).calls)
+    world.settle()
+    assert (record(world), system_of(world).changes) == (known, changes)
+    assert len(system_of(world).calls) == looked
+    assert len(world.said) == said + 2, "something was told"
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_delivery_that_slept_over_the_next_rotation_leaves_its_account_alone(strategy: str) -> None:
+    world = rotating(strategy)
+    ask(world)
+    until(world, "staged")
+    late = next(one for one in world.queue if one.step.name == "apply")
+    slept: list[int] = []
+
+    def sleep(operation: str, _subject: str) -> None:
+        if operation == "read" and not slept:
+            slept.append(0)
+            world.settle()
+            ask(world)
+            until(world, "staged")
+            slept[0] = len(system_of(world).changes)
+
+    world.pending.before = sleep
+    world.deliver(type(late)(late.step, late.received))
+    assert slept == [len(system_of(world).changes)]
+    world.settle()
+    assert record(world).phase == "completed"
+    assert login(world, live(world))

@@ -5,10 +5,15 @@ from datetime import timedelta
 
 import pytest
 
-from events.rotation import PhaseRequested, RotationFailed, RotationRequested, RotationStaged
+from events.references import ManifestRef
+from events.rotated import RotationCompleted, RotationFailed, RotationStaged
+from events.rotation import PhaseRequested, RotationRequested
 from functions._orders import expiry
-from functions._ports import Claim, Settings
+from functions._ports import Claim, Publication, Settings
 from functions._rotation_naming import path_of, rotation_id, text_of
+from functions._rotations import Phase
+from functions._workloads import Budget
+from tests.fakes.authority import KEPT_VERSIONS
 from tests.fakes.world import World, path, push_secret, rotation, rotation_target
 from tests.functions.rotating import (
     FIRST,
@@ -140,6 +145,98 @@ def test_a_leak_is_not_held_back_by_a_planned_attempt_that_failed() -> None:
     assert (record(world).phase, record(world).attempt) == ("completed", 2)
 
 
+def test_a_rotation_whose_end_nobody_told_is_told_of_before_the_next_begins() -> None:
+    world = rotating()
+    ask(world)
+    until(world, "completed")
+    first = record(world).id
+    world.queue.clear()
+    world.said.clear()  # whoever ended it died before saying so
+    ask(world)
+    world.settle()
+    assert record(world).id != first
+    assert (record(world).phase, record(world).following) == ("completed", None)
+    said = [(one.TYPE, one.rotation) for one in world.said if isinstance(one, RotationCompleted | RotationStaged)]
+    ends = (RotationCompleted.TYPE, first)
+    assert ends in said
+    assert said.index(ends) < said.index((RotationStaged.TYPE, record(world).id))
+
+
+def test_an_order_that_was_carried_out_has_the_end_told_that_nobody_heard_of() -> None:
+    world = rotating()
+    system_of(world).refuses = lambda value: True
+    ask(world)
+    order = next(event for event in world.said if isinstance(event, RotationRequested))
+    until(world, "failed")
+    world.queue.clear()
+    world.said.clear()  # whoever ended it died before saying so
+    world.say(order)
+    world.settle()
+    assert failures(world) == [("apply", "target-refused", True)]
+    assert record(world).told
+
+
+@pytest.mark.parametrize("phase", ["aborted", "requested"])
+def test_what_is_staged_stays_only_where_somebody_goes_by_it(phase: Phase) -> None:
+    """Whoever staged it was overtaken before the record could name it."""
+    world = rotating()
+    ask(world)
+
+    def overtake(operation: str, _subject: str) -> None:
+        if operation == "create":
+            world.pending.after = lambda *_: None
+            world.rotations.write(
+                replace(record(world), phase=phase, policy="leak", told=True, ending="revoke:aborted")
+            )
+
+    world.pending.after = overtake
+    world.deliver(world.queue.popleft())
+    if phase == "aborted":
+        assert world.pending.known(PATH) is None
+        return
+    world.settle()
+    finished(world)
+    assert len(staged_values(world)) == 1
+
+
+def test_the_first_rotation_of_a_path_vouches_for_what_it_finds_whatever_a_former_origin_confirmed() -> None:
+    world = rotating()
+    found = newest(world)
+    assert found is not None
+    former = found.model_copy(update={"number": found.number + 8})  # before the path began anew
+    push = ManifestRef(kind="PushSecret", namespace="orders", name="gone")
+    world.publications.record(Publication(PATH, former, push, {}))
+    ask(world)
+    until(world, "staged")
+    known = world.publications.known[PATH]
+    assert (known.version, known.manifest.kind) == (found, "Rotation")
+    world.settle()
+    finished(world)
+
+
+def test_nothing_is_taken_from_what_others_wrote_where_the_confirmed_version_is_gone() -> None:
+    world = rotating()
+    ask(world)
+    world.settle()
+    for _ in range(KEPT_VERSIONS + 1):
+        world.authority.foreign_write(PATH, {"username": b"app", "password": b"theirs", "host": b"evil"})
+    staged = len(world.pending.history)
+    ask(world, attempt=2)
+    world.settle()
+    tick(world, 700, 2)
+    assert failures(world) == [("create", "conflict", False)]
+    (told,) = {one.explanation for one in world.said if isinstance(one, RotationFailed)}
+    assert "restore it, or delete the path with its metadata" in told
+    assert len(world.pending.history) == staged
+    world.authority.delete_metadata(PATH)
+    world.clock.advance(60)
+    world.authority.foreign_write(PATH, {"username": b"app", "password": b"lost", "host": b"orders-db"})
+    tick(world, 700, 2)
+    world.settle()
+    assert record(world).phase == "completed"
+    assert (live(world) or {})["host"] == b"orders-db"
+
+
 # --- what is refused -----------------------------------------------------------------------------------------------
 
 
@@ -257,7 +354,7 @@ def test_a_storm_holds_the_budgets_and_loses_none() -> None:
     assert world.dead == []
 
 
-def test_whom_a_slot_is_for_is_known_although_others_change_the_pools() -> None:
+def test_whom_a_slot_is_for_is_known_although_others_change_the_pool() -> None:
     world = many(1, Settings(cluster="test", rotation_limit=1))
     world.budgets.pools.clear()
     ask(world)
@@ -268,12 +365,12 @@ def test_whom_a_slot_is_for_is_known_although_others_change_the_pools() -> None:
     def race(operation: str, pool: str) -> None:
         nonlocal raced
         known = world.budgets.pools.get(pool)
-        if operation == "write" and pool == "rotate.orders" and known is not None and raced < 3 and promoted():
-            raced += 1  # somebody else is faster, after the overall slot was given back already
+        if operation == "write" and pool == "rotate" and known is not None and raced < 3 and promoted():
+            raced += 1  # somebody else is faster
             world.budgets.pools[pool] = replace(known, revision=known.revision + 1)
 
     def promoted() -> bool:
-        return record(world).phase == "promoted"
+        return record(world).phase in ("promoted", "completed")
 
     world.budgets.before = race
     world.settle()
@@ -292,8 +389,58 @@ def test_a_leak_goes_first_in_line() -> None:
     for delivery in [one for one in world.queue if isinstance(one.received.event, RotationRequested)]:
         world.queue.remove(delivery)
         world.deliver(delivery)
-    assert world.budgets.read("rotate").waiting[0] == "1/secret/runtime/orders/app-2"
+    assert world.budgets.read("rotate").waiting[0] == "orders:1/secret/runtime/orders/app-2"
     world.settle()
+    assert slots(world) == []
+
+
+def test_a_slot_is_handed_on_to_whoever_waits_and_not_to_who_comes_then() -> None:
+    world = many(2, Settings(cluster="test", rotation_limit=1))
+    ask(world)
+    world.deliver(world.queue.popleft())  # holds the one slot
+    first, second = path("runtime/orders/app-0"), path("runtime/orders/app-1")
+    ask(world, at=first)
+    world.deliver(world.queue.pop())
+    handed: list[list[str]] = []
+
+    def look(operation: str, pool: str) -> None:
+        budget = world.budgets.pools.get("rotate")
+        if (operation, pool) == ("write", "rotate") and budget is not None:
+            handed.append(list(budget.holders))
+
+    world.budgets.after = look
+    until(world, "promoted")
+    ask(world, at=second)
+    world.settle()
+    names = [f"orders:{text_of(one)}" for one in (PATH, first, second)]
+    assert [one for one in dict.fromkeys(map(tuple, handed)) if one] == [(name,) for name in names[1:]]
+    assert {record(world, one).phase for one in (PATH, first, second)} == {"completed"}
+    assert slots(world) == []
+
+
+def test_a_slot_is_handed_on_within_the_limit_of_each_target() -> None:
+    world = many(2, Settings(cluster="test", rotation_limit=2))
+    world.declare(rotation_target("busy", limits={"concurrent": 1}))
+    later = world.clock.now() + timedelta(minutes=30)
+    waiting = ("busy:1/secret/x", f"orders:{text_of(path('runtime/orders/app-0'))}")
+    holders = {"busy:1/secret/y": later, f"orders:{text_of(PATH)}": later}
+    world.budgets.pools["rotate"] = Budget("rotate", holders, waiting, 1)
+    ask(world)
+    world.settle()
+    pool = world.budgets.read("rotate")
+    assert (tuple(pool.holders), pool.waiting) == (("busy:1/secret/y",), waiting[:1])
+
+
+def test_a_slot_that_nobody_waits_for_any_more_is_free_again() -> None:
+    world = many(1, Settings(cluster="test", rotation_limit=1))
+    ask(world)
+    world.deliver(world.queue.popleft())
+    known = world.budgets.read("rotate")
+    gone = ("orders:1/secret/runtime/orders/nobody", "not-the-name-of-one", "other:1/secret/runtime/orders/app-0")
+    world.budgets.write(replace(known, waiting=gone))
+    ask(world, at=path("runtime/orders/app-0"))
+    world.settle()
+    assert record(world, path("runtime/orders/app-0")).phase == "completed"
     assert slots(world) == []
 
 

@@ -12,9 +12,10 @@ import pytest
 
 import functions
 from events.catalogue import EVENTS
+from events.claim import ClaimRequested
 from events.consumer import WorkloadChanged
 from events.event import Category
-from events.orders import ClaimRequested, MaterializeRequested, PublishRequested
+from events.orders import MaterializeRequested, PublishRequested
 from events.references import ManifestRef
 from events.rotation import RotationRequested
 from events.secret import SecretDrifted
@@ -246,6 +247,10 @@ def leaked_and_contained(used: Used) -> None:
     world.settle()
     world.source(SOURCE, {"a": old, "b": b"2"})
     world.settle()
+    leaking.report(world, "nothing", reporter="operator:1000", path=path("people/nobody"))
+    world.clock.advance(9 * 86_400)
+    world.tick("rotations")
+    world.settle()
 
 
 def rotated_and_given_up(used: Used) -> None:
@@ -382,6 +387,7 @@ def test_promises_of_the_design() -> None:
     # create claims for rotations; contain remembers in a claim what was revoked
     assert able[Capability.CLAIM_WRITE] == {"publish", "retract", "create", "contain"}
     assert able[Capability.LEAK_WRITE] == {"triage", "contain"}
+    assert able[Capability.LEAK_REMOVE] == {"triage"}
     # who could both make fingerprints of leaks and look them up could try guesses: the index's writer alone
     assert able[Capability.FINGERPRINT_LEAK] == {"index"}
     assert Capability.AUTHORITY_READ not in BY_NAME["triage"].needs, "values"

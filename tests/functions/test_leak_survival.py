@@ -117,3 +117,38 @@ def test_any_order_any_number_of_times(seed: int) -> None:
     assert record(world, leak).state == "contained"
     assert world.dead == []
     assert world.reminders.entries == set()
+
+
+def joining(fuse: Fuse) -> tuple[LeakWorld, str, str]:
+    """A finding that has a record of its own, as it waited for the index, joins one that is answered."""
+    world = leaking()
+    surviving(world)
+    rounds, world.index.round = world.index.round, lambda: None  # type: ignore[method-assign]
+    waiting = report(world, "waiting", fingerprint=f"v1.{'ab' * 32}", path=ORDERS)
+    world.index.round = rounds  # type: ignore[method-assign]
+    world.clock.advance(1)
+    first = report(world, path=ORDERS)
+    world.clock.advance(700)
+    fused(world, fuse)
+    world.tick("rotations")
+    world.settle()
+    return world, first, waiting
+
+
+def test_killed_at_every_call_while_a_finding_joins_another() -> None:
+    counting = Fuse()
+    joining(counting)
+    assert counting.count > 15
+    for at in range(1, counting.count + 1):
+        for after in (False, True):
+            where = f"killed {'after' if after else 'before'} call {at}"
+            world, first, waiting = joining(Fuse(at=at, after=after))
+            fused(world, Fuse())
+            for _ in range(2):
+                world.clock.advance(660)
+                world.tick("rotations")
+                world.settle()
+            assert world.leaks.ids() == (first,), where
+            assert record(world, first).joined == (waiting,), where
+            assert not any(waiting in one.subject for one in world.reminders.entries), where
+            assert world.dead == [], where

@@ -317,3 +317,18 @@ def test_literals_of_template_from_make_data_and_labels(world: World) -> None:
     read = world.secrets.read(secret("app/literal"))
     assert read is not None
     assert read.labels == {"team": "data"}
+
+
+@pytest.mark.orderly("it looks at the order of the calls of one delivery")
+def test_the_authority_is_asked_first_and_answers_while_targets_are_read(world: World) -> None:
+    world.external(external_secret("other/postgres", PASSWORD))
+    change(world, b"one")
+    order: list[str] = []
+    world.authority.before = lambda call, _: order.append(f"authority {call}")
+    world.secrets.before = lambda call, ref: order.append(f"{call} {ref}")
+    change(world, b"two")
+    written = order.index("authority write")
+    assert order[written + 1 : written + 4] == ["authority read", "read other/postgres", "read temporal/postgres"] or (
+        order[written + 1 : written + 4] == ["authority read", "read temporal/postgres", "read other/postgres"]
+    )
+    assert world.target(TARGET) == world.target(secret("other/postgres")) == {"password": b"two"}

@@ -7,7 +7,9 @@ import pytest
 from events.references import Version
 from events.secret import SecretConflicted
 from functions._ports import Claim
+from functions._rotation_values import same_content
 from functions._rotations import Proof
+from functions._values import SecretValue
 from tests.functions.rotating import (
     FIRST,
     OTHER,
@@ -128,3 +130,23 @@ def test_a_value_that_was_revoked_beside_the_credential_is_not_written_again() -
     assert (live(world) or {})["token"] == b"another"
     assert system_of(world).lets_in("app_a", FIRST)
     assert system_of(world).accepted("app_b") == ()
+
+
+def test_content_is_the_same_where_every_property_and_value_is() -> None:
+    one = {"a": SecretValue(b"1"), "b": SecretValue(b"2")}
+    assert same_content(one, dict(reversed(one.items())))
+    assert not same_content(None, {})
+    assert not same_content(one, {"a": SecretValue(b"1")})
+    assert not same_content(one, {"a": SecretValue(b"1"), "b": SecretValue(b"3")})
+    assert not same_content({}, one)
+
+
+def test_a_version_that_somebody_deleted_meanwhile_is_a_conflict() -> None:
+    world = rotating("alternating")
+    ask(world)
+    until(world, "verified")
+    foreign = world.authority.foreign_write(PATH, {"password": b"theirs"})
+    world.authority.delete(PATH, (foreign.number,))
+    world.settle()
+    assert (record(world).phase, record(world).conflicts) == ("completed", 1)
+    assert login(world, live(world))

@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from events.orders import ClaimRequested, PublishRequested
+from events.claim import ClaimRequested
+from events.orders import PublishRequested
 from events.references import ManifestRef
 from events.secret import SecretChanged, SecretConflicted, SecretPublished
 from functions import publish

@@ -7,7 +7,7 @@ import pytest
 from events.lease import LeaseExpired, LeaseExpiring, LeaseRenewed, LeaseRevoked
 from events.orders import RetractRequested
 from events.references import ManifestRef
-from events.rotation import RotationApplied, RotationPromoted
+from events.rotated import RotationApplied, RotationPromoted
 from events.secret import SecretRetracted
 from functions._leases import held_leases
 from functions._marks import CONSUMERS

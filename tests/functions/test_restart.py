@@ -5,8 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from events.consumer import ConsumerRestarted, ConsumerStuck
-from events.orders import RestartRequested
+from events.consumer import ConsumerRestarted, ConsumerStuck, RestartRequested
 from functions._failures import Unavailable
 from functions._marks import RESTART, RESTART_BUDGET, RESTART_WINDOW
 from functions._ports import Settings

@@ -1,22 +1,28 @@
 """revoke: evidence, grace, deadlines, and the login that must be refused."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
-from events.rotation import PhaseRequested, RotationCompleted, RotationFailed, RotationRevoked
+from events.rotated import RotationCompleted, RotationFailed, RotationRevoked
+from events.rotation import PhaseRequested
+from events.secret import SecretMaterialized
 from functions._orders import expiry
 from functions._ports import Settings
+from functions._systems import Credential
+from functions._values import SecretValue
 from functions._workloads import Use
+from functions.revoke import STEP as REVOKE
 from tests.fakes.workloads import workload_ref
-from tests.fakes.world import World, external_secret, rotation, rotation_target
+from tests.fakes.world import Delivery, World, external_secret, rotation, rotation_target
 from tests.functions.rotating import (
     FIRST,
     OTHER,
     PATH,
     STRATEGIES,
     TARGET,
+    abort,
     ask,
     failures,
     finished,
@@ -338,3 +344,112 @@ def test_a_call_that_came_late_does_not_revive_the_old_credential() -> None:
     world.say(PhaseRequested(path=PATH, rotation=done.id, step="revoke", expires=expiry(world.ports), reason="late"))
     world.settle()
     finished(world)
+
+
+# --- told once, and by somebody --------------------------------------------------------------------------------------
+
+
+def hints(world: World) -> list[Delivery]:
+    """What tells revoke that consumers moved."""
+    return [one for one in world.queue if isinstance(one.received.event, SecretMaterialized) and one.step is REVOKE]
+
+
+@pytest.mark.orderly("counts what is said, or delivers in order")
+def test_whoever_loses_a_race_tells_nothing() -> None:
+    world = rotating("alternating")
+    ask(world, "leak")
+    while not hints(world):
+        world.deliver(world.queue.popleft())
+    first, second = hints(world)
+    raced: list[str] = []
+
+    def race(operation: str, _account: str) -> None:
+        if operation == "revoke" and not raced:
+            raced.append(operation)
+            world.queue.remove(second)
+            world.deliver(second)
+            assert record(world).phase == "completed"
+
+    system_of(world).before = race
+    world.queue.remove(first)
+    world.deliver(first)
+    world.settle()
+    assert raced
+    assert (len(world.events(RotationRevoked)), len(world.events(RotationCompleted))) == (1, 1)
+    finished(world)
+
+
+@pytest.mark.orderly("counts what is said, or delivers in order")
+@pytest.mark.parametrize("policy", ["planned", "leak"])
+def test_an_end_is_told_once(policy: str) -> None:
+    world = rotating("alternating")
+    ask(world, policy)
+    world.settle()
+    assert (len(world.events(RotationRevoked)), len(world.events(RotationCompleted))) == (1, 1)
+    finished(world)
+
+
+@pytest.mark.orderly("counts what is said, or delivers in order")
+def test_whoever_ended_it_and_died_tells_it_when_it_comes_again() -> None:
+    world = rotating("alternating")
+    ask(world, "leak")
+    while not hints(world):
+        world.deliver(world.queue.popleft())
+    first, _ = hints(world)
+    assert [type(one) for one in first.step.handle(first.received.event, world.ports)] == [
+        RotationRevoked, RotationCompleted,
+    ]  # fmt: skip
+    world.queue.clear()  # died before it could answer; the other one is over
+    world.clock.advance(6)
+    world.say(first.received.event)
+    world.settle()
+    assert len(world.events(RotationCompleted)) == 1
+    assert record(world).told
+
+
+# --- what is left for later, and what nobody stored ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("asked", [1, 2])
+def test_what_a_target_leaves_for_later_is_ended_when_its_time_has_come(asked: int) -> None:
+    world = rotating("minted")
+    revoked: list[tuple[bytes, bool]] = []
+    revoke_at_once = system_of(world).revoke
+
+    def revoke_later(credential: Credential, *, successor: Credential | None = None) -> datetime | None:
+        revoke_at_once(credential, successor=successor)
+        revoked.append((credential.fields["key"].reveal(), successor is not None))
+        return world.clock.now() + timedelta(hours=1) if len(revoked) <= asked else None
+
+    system_of(world).revoke = revoke_later  # type: ignore[method-assign]
+    ask(world)
+    world.settle()
+    done = record(world)
+    old = done.old
+    assert old is not None
+    assert (done.phase, done.orphans) == ("completed", (old,))
+    world.clock.advance(1800)
+    world.say(PhaseRequested(path=PATH, rotation=done.id, step="revoke", expires=expiry(world.ports), reason="early"))
+    world.settle()
+    assert len(revoked) == 1
+    for _ in range(asked):
+        tick(world, 3700)
+    assert revoked == [(b"key-0", True), *[(b"key-0", False)] * asked]
+    assert (record(world).orphans, record(world).due) == ((), None)
+    assert world.dead == []
+
+
+@pytest.mark.parametrize("ends", ["completed", "aborted"])
+def test_what_was_made_and_stored_by_nobody_is_discarded_at_the_end(ends: str) -> None:
+    world = rotating("minted")
+    ask(world)
+    until(world, "applied")
+    account = system_of(world).accounts["app"]
+    account.accepted.append(("key-lost", SecretValue(b"nobody-stored-it")))
+    account.marks["key-lost"] = record(world).id
+    if ends == "aborted":
+        abort(world)
+    world.settle()
+    assert record(world).phase == ends
+    assert b"nobody-stored-it" not in system_of(world).accepted("app")
+    assert login(world, live(world))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from events.rotation import RotationPromoted
+from events.rotated import RotationPromoted
 from events.secret import SecretPublished
 from tests.fakes.world import rotation
 from tests.functions.rotating import (

@@ -10,7 +10,8 @@ from datetime import timedelta
 
 import pytest
 
-from events.rotation import AbortRequested, RotationCompleted, RotationRevoked
+from events.rotated import RotationCompleted, RotationRevoked
+from events.rotation import AbortRequested
 from events.secret import SecretPublished
 from functions._orders import expiry
 from functions._rotations import ENDED
@@ -51,6 +52,7 @@ class Scenario:
     writes: int = 2
     strategies: tuple[str, ...] = STRATEGIES
     opted: bool = False  # whether its owner prefers an outage
+    again: bool = False  # whether the path was rotated before, and is its Rotation's
 
 
 def ordered(world: World) -> None:
@@ -136,7 +138,9 @@ def waited(world: World) -> None:
 
 SCENARIOS: dict[str, Scenario] = {
     "planned": Scenario((ordered,)),
+    "planned again": Scenario((ordered,), writes=3, again=True),
     "leaked": Scenario((leaked,)),
+    "leaked again": Scenario((leaked,), writes=3, again=True),
     "revoked first": Scenario((leaked,), opted=True),
     "joined by a leak": Scenario((until("staged"), leaked)),
     "refused once": Scenario((refusing(1), ordered), values=2, strategies=PLAIN),
@@ -154,6 +158,11 @@ PLAYS = [(name, strategy) for name, scenario in SCENARIOS.items() for strategy i
 
 def play(scenario: Scenario, strategy: str, fuse: Fuse, look: Callable[[World], None]) -> World:
     world = rotating(strategy, leak={"response": "revoke-first"}) if scenario.opted else rotating(strategy)
+    if scenario.again:
+        ask(world)
+        world.settle()
+        world.said.clear()
+        world.pending.history.clear()
     fuse.install(world)
     for phase in scenario.phases:
         phase(world)
@@ -170,7 +179,7 @@ def play(scenario: Scenario, strategy: str, fuse: Fuse, look: Callable[[World], 
 def test_killed_at_every_call(name: str, strategy: str) -> None:
     scenario, counting = SCENARIOS[name], Fuse()
     play(scenario, strategy, counting, lambda world: None)
-    assert counting.count > 25
+    assert counting.count > 20
     for at in range(1, counting.count + 1):
         for after in (False, True):
             where = f"{name}, {strategy}, killed {'after' if after else 'before'} call {at}"

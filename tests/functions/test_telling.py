@@ -59,9 +59,15 @@ def test_what_was_revoked_is_told_by_name() -> None:
     assert world.fingerprints.count("of") == 1
 
 
-def test_the_oldest_are_forgotten() -> None:
-    full = with_revoked(claim(), [f"v1.{number:064x}" for number in range(MOST)])
-    assert with_revoked(full, full.revoked[:3]) == full
-    more = with_revoked(full, ["v1.new"])
-    assert len(more.revoked) == MOST
-    assert more.revoked[-1] == "v1.new"
+def test_the_oldest_go_to_a_page_and_stay_known() -> None:
+    world = World()
+    values = [f"correct horse battery {number}" for number in range(MOST + 1)]
+    prints = [world.fingerprints.one("revoked", value.encode()) for value in values]
+    full = with_revoked(claim(), prints[:MOST], world.ports)
+    assert full.revoked == tuple(prints[:MOST])
+    assert with_revoked(full, full.revoked[:3], world.ports) == full
+    more = with_revoked(full, prints[MOST:], world.ports)
+    assert len(more.revoked) == MOST // 2
+    assert (more.revoked[-1], more.pages) == (prints[-1], 1)
+    assert with_revoked(more, prints, world.ports) == more
+    assert revoked_among(more, {"password": SecretValue.of(values[0])}, world.ports) == ("password",)

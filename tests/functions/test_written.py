@@ -5,6 +5,9 @@ import pytest
 from events.references import PathRef
 from events.secret import SecretConflicted, SecretPublished, SecretRetracted, SecretWritten
 from tests.fakes.world import World, external_secret, path, push_secret, secret
+from tests.functions.rotating import PATH as ROTATED
+from tests.functions.rotating import TARGET as DATABASE
+from tests.functions.rotating import ask, newest, record, rotating
 
 SOURCE = secret("postgres/credentials")
 PATH = path("platform-data/postgres/temporal")
@@ -122,3 +125,89 @@ def test_nothing_is_published_while_it_is_suspended(peoples: World) -> None:
     peoples.suspensions.subjects[APP.subject] = "incident"
     written(peoples, OWN, {"token": b"one"})
     assert peoples.target(APP) is None
+
+
+# --- what is rotated ------------------------------------------------------------------------------------------------
+
+
+def rotated() -> World:
+    """A path that a Rotation alone confirms, and its consumers carry."""
+    world = rotating("alternating")
+    ask(world)
+    world.settle()
+    assert record(world).phase == "completed"
+    return world
+
+
+@pytest.mark.parametrize("how", ["hint", "sweep"])
+def test_what_somebody_wrote_over_a_rotated_path_is_named_and_not_distributed(how: str) -> None:
+    world = rotated()
+    kept = world.target(DATABASE)
+    published = len(world.events(SecretPublished))
+    world.authority.foreign_write(ROTATED, {"username": b"mallory", "password": b"theirs"})
+    if how == "hint":
+        written(world, ROTATED)
+    else:
+        world.tick()
+        world.settle()
+    told = world.only(SecretConflicted)
+    assert isinstance(told, SecretConflicted)
+    assert (told.outcome, told.claimant.kind, told.version) == ("foreign-write", "Rotation", newest(world, ROTATED))
+    assert "lockstep rotate orders/database" in told.explanation
+    assert world.target(DATABASE) == kept
+    assert len(world.events(SecretPublished)) == published
+    assert not world.dead
+    ask(world)  # whoever asks has it replaced
+    world.settle()
+    assert record(world).phase == "completed"
+    assert world.target(DATABASE) not in (kept, {"username": b"mallory", "password": b"theirs"})
+
+
+@pytest.mark.parametrize("how", ["hint", "sweep"])
+def test_a_rotated_path_that_somebody_deleted_is_named(how: str) -> None:
+    world = rotated()
+    world.authority.delete(ROTATED, (2,))
+    if how == "hint":
+        written(world, ROTATED)
+    else:
+        world.tick()
+        world.settle()
+    told = world.only(SecretConflicted)
+    assert isinstance(told, SecretConflicted)
+    assert "deleted" in told.explanation
+
+
+def test_a_path_that_only_a_rotation_names_is_looked_at() -> None:
+    world = rotated()
+    for consumer in tuple(world.ports.wiring.external_secrets()):
+        world.wiring.externals.pop(consumer.ref)
+    world.settle()
+    world.authority.foreign_write(ROTATED, {"password": b"theirs"})
+    written(world, ROTATED)
+    assert isinstance(world.only(SecretConflicted), SecretConflicted)
+
+
+@pytest.mark.orderly("it counts the calls of one sweep")
+def test_an_unchanged_rotated_path_costs_a_sweep_one_look_and_its_record() -> None:
+    world = rotated()
+    world.authority.calls.clear()
+    world.tick()
+    world.settle()
+    assert world.authority.calls == [("head", str(ROTATED))]
+    assert not world.events(SecretConflicted)
+
+
+def test_a_rotations_own_writes_are_no_conflict() -> None:
+    """At every step of it, where the audit stream cannot leave our own lines out."""
+    world = rotating("alternating")
+    ask(world)
+    for _ in range(200):
+        if not world.queue:
+            break
+        world.deliver(world.queue.popleft())
+        world.say(SecretWritten(path=ROTATED, seen="r-1"))
+        if len(world.queue) > 40:
+            world.settle()
+    world.settle()
+    assert record(world).phase == "completed"
+    assert not world.events(SecretConflicted)

@@ -90,7 +90,12 @@ _ROTATION_COLUMNS = (
     ("Strategy", ".spec.strategy", "string"),
     ("Age", ".metadata.creationTimestamp", "date"),
 )
-_TARGET_COLUMNS = (("Type", ".spec.type", "string"), ("Age", ".metadata.creationTimestamp", "date"))
+_TARGET_COLUMNS = (
+    ("Ready", ".status.conditions[?(@.type=='Ready')].status", "string"),
+    ("Reason", ".status.conditions[?(@.type=='Ready')].reason", "string"),
+    ("Type", ".spec.type", "string"),
+    ("Age", ".metadata.creationTimestamp", "date"),
+)
 
 
 def definitions() -> list[Document]:

@@ -16,6 +16,8 @@ Document = dict[str, Any]
 # Whoever installs names the image that he built or mirrored; nobody can pull this one by accident.
 EXAMPLE_IMAGE = f"registry.example.com/lockstep@sha256:{'0' * 64}"
 DEFAULT_AUTHORITY = "https://openbao.openbao.svc:8200"  # as OpenBao's Helm chart names its Service
+AUTHORITY_PODS = (("app.kubernetes.io/name", "openbao"),)  # as OpenBao's Helm chart labels them
+_PORTS_IN_USE = (8080, 8081)  # of our pods
 _DIGEST = re.compile(r"[^\s@]+@sha256:[0-9a-f]{64}")
 _SERVICE = re.compile(r"[a-z0-9][-a-z0-9]*\.([a-z0-9][-a-z0-9]*)\.svc(\..*)?")
 
@@ -40,6 +42,8 @@ class Installation:
     api_server: tuple[str, ...] = ("0.0.0.0/0", "::/0")  # addresses at which the API server is reached
     settings: str = ""
     access: str = ""
+    audit_port: int = 0  # at which the authority's audit device of type socket writes to us; 0: it does not
+    audit_pods: tuple[tuple[str, str], ...] = AUTHORITY_PODS  # labels of the authority's pods, who alone may
 
     def __post_init__(self) -> None:
         if not _DIGEST.fullmatch(self.image):
@@ -49,6 +53,8 @@ class Installation:
             raise InstallationError(f"the authority {self.authority!r} is not https://host[:port]; values need TLS")
         if self.replicas < 1:
             raise InstallationError("a step needs at least one replica")
+        if self.audit_port:
+            self._check_audit()
 
     @property
     def authority_port(self) -> int:
@@ -59,3 +65,18 @@ class Installation:
         """The namespace of the authority's Service; "" for one outside the cluster."""
         found = _SERVICE.fullmatch(urlsplit(self.authority).hostname or "")
         return found[1] if found else ""
+
+    def _check_audit(self) -> None:
+        """Raises InstallationError."""
+        if not 1024 <= self.audit_port <= 65535 or self.audit_port in _PORTS_IN_USE:
+            raise InstallationError(
+                f"audit.socket has port {self.audit_port}; give one from 1024 to 65535, and not "
+                f"{' or '.join(map(str, _PORTS_IN_USE))}, which our pods serve at"
+            )
+        if not self.authority_namespace:
+            raise InstallationError(
+                f"the authority {self.authority} is outside the cluster, and audit devices speak no TLS: nobody could "
+                "be let in to audit.socket. Run `lockstep watch --audit-file` beside the authority instead"
+            )
+        if not self.audit_pods:
+            raise InstallationError("audit.socket is for the authority's pods alone; name their labels (--audit-pods)")

@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 
+from infra.deploy.manifests.audit import AUDIT, listener
 from infra.deploy.manifests.broker import KINDS
 from infra.deploy.manifests.installation import Document, Installation
 from infra.deploy.manifests.objects import PART_OF, document, labels
 from infra.deploy.manifests.pods import PORT
-from infra.deploy.manifests.workloads import BROKER, RECORD, workloads
+from infra.deploy.manifests.workloads import BROKER, RECEIVER, RECORD, workloads
 from infra.deploy.triggers import BROKER as BROKER_NAME
 
 _API = "networking.k8s.io/v1"
-MONITORING = "monitoring"  # the namespace that Prometheus runs in
+MONITORING = "monitoring"  # the namespace that Prometheus and Alertmanager run in
 EVENTING = "knative-eventing"
 SERVING = "knative-serving"
 GATEWAYS = ("kourier-system", "istio-system", "contour-internal")  # whichever Knative's network layer is
@@ -28,6 +29,15 @@ def network_policies(installation: Installation) -> list[Document]:
     if installation.target == "knative" and KINDS[installation.broker].inside:
         found += _data_plane()
     return [*found, _scraped()]
+
+
+def audit_policies(installation: Installation) -> list[Document]:
+    """The authority's own pods, and nobody else, write lines of audit to us: what comes there is not vouched for."""
+    who = listener(installation)
+    if not who:
+        return []
+    authority = _peers(installation.authority_namespace, dict(installation.audit_pods))
+    return [_in(AUDIT, labels(who), [{"from": [authority], "ports": _tcp(installation.audit_port)}])]
 
 
 def _denied() -> Document:
@@ -62,6 +72,7 @@ def _knative(installation: Installation) -> list[Document]:
     return [
         _in("deliveries", _any_of(steps), [{"from": reaching, "ports": _tcp(*QUEUE_PROXY)}]),
         _in("autoscaler", _any_of(steps), [{"from": [_peers(SERVING)], "ports": _tcp(*QUEUE_METRICS)}]),
+        _in("alerts", labels(RECEIVER), [{"from": [_peers(MONITORING)], "ports": _tcp(PORT)}]),
         _in("records", labels(RECORD), [{"from": [_peers(EVENTING)], "ports": _tcp(PORT)}]),
         _out("events", _any_of(senders), [{"to": [_peers(EVENTING)], "ports": _tcp(*BROKER_PORTS)}]),
     ]
@@ -80,7 +91,7 @@ def _data_plane() -> list[Document]:
 
 
 def _embedded() -> list[Document]:
-    """The broker delivers and takes the replies; nobody sends to it over the network."""
+    """The broker delivers and takes the replies; nobody but Alertmanager sends to it over the network."""
     steps: Document = {
         "matchLabels": PART_OF,
         "matchExpressions": [{"key": "app.kubernetes.io/name", "operator": "NotIn", "values": [BROKER]}],
@@ -88,6 +99,7 @@ def _embedded() -> list[Document]:
     broker = {"podSelector": {"matchLabels": labels(BROKER)}}
     return [
         _in("deliveries", steps, [{"from": [broker], "ports": _tcp(PORT)}]),
+        _in("alerts", labels(BROKER), [{"from": [_peers(MONITORING)], "ports": _tcp(PORT)}]),
         _out("deliveries-sent", labels(BROKER), [{"to": [{"podSelector": steps}], "ports": _tcp(PORT)}]),
     ]
 

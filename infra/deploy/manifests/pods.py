@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from infra.deploy.manifests import audit
 from infra.deploy.manifests.installation import Document, Installation
 from infra.deploy.manifests.namespaces import CERTIFICATES, SETTINGS
 from infra.deploy.manifests.workloads import Workload
@@ -31,7 +32,7 @@ def container(
         "image": installation.image,
         "command": command,
         "env": [{"name": name, "value": value} for name, value in _environment(workload, installation, extra).items()],
-        **_served(),
+        **_served(workload, installation),
         "resources": RESOURCES,
         "securityContext": {
             "allowPrivilegeEscalation": False,
@@ -49,9 +50,12 @@ def container(
     }
 
 
-def pod(workload: Workload, installation: Installation, command: list[str]) -> Document:
+def pod(
+    workload: Workload, installation: Installation, command: list[str], *, extra: Mapping[str, str] | None = None
+) -> Document:
     """The pod of a workload that is no Service of Knative: probes and the pod's own security context in full."""
-    return completed({"containers": [container(workload, installation, command)]}, workload, installation)
+    one = container(workload, installation, command, extra=extra)
+    return completed({"containers": [one]}, workload, installation)
 
 
 def completed(spec: Document, workload: Workload, installation: Installation) -> Document:
@@ -81,10 +85,10 @@ def identity(workload: Workload, installation: Installation) -> Document:
     }
 
 
-def _served() -> Document:
-    """The port, and what is asked there."""
+def _served(workload: Workload, installation: Installation) -> Document:
+    """The ports, and what is asked at the first."""
     return {
-        "ports": [{"containerPort": PORT}],
+        "ports": [{"containerPort": PORT}, *audit.ports(workload.name, installation)],
         "livenessProbe": {"httpGet": {"path": "/health/liveness"}, "periodSeconds": 10, "timeoutSeconds": 5},
         "readinessProbe": {"httpGet": {"path": "/health/readiness"}, "periodSeconds": 5, "timeoutSeconds": 5},
     }
@@ -107,7 +111,7 @@ def _environment(workload: Workload, installation: Installation, extra: Mapping[
         }
         if installation.authority_ca:
             found["BAO_CACERT"] = f"{_CERTIFICATES}/ca.crt"
-    return found | dict(extra or {})
+    return found | audit.environment(workload.name, installation) | dict(extra or {})
 
 
 def _mounts(workload: Workload, installation: Installation) -> list[tuple[Document, str]]:

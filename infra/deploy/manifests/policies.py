@@ -4,11 +4,12 @@ from collections.abc import Iterable
 
 from events.catalogue import EVENTS
 from events.event import Category
+from events.leak import LeakReported
 from functions import STEPS
 from infra.deploy.manifests.installation import Document
 from infra.deploy.manifests.objects import document
 from infra.deploy.manifests.ticks import BROKER_REF, PING, ping_source, schedules
-from infra.deploy.manifests.workloads import RECORD
+from infra.deploy.manifests.workloads import RECEIVER, RECORD
 from infra.deploy.rbac import WATCH
 from infra.deploy.triggers import NAMESPACE
 
@@ -28,6 +29,8 @@ def event_policies(manifests: int, watched: Iterable[str]) -> list[Document]:
     # What was given up is said again in the ledger's name: it may be anything that a step hears of.
     heard = sorted({event.TYPE for step in STEPS for event in step.consumes})
     found.append(_policy(RECORD, heard, _sender("sources.knative.dev/v1", "SinkBinding", RECORD)))
+    reported = _sender("sources.knative.dev/v1", "SinkBinding", RECEIVER)
+    found.append(_policy(RECEIVER, [LeakReported.TYPE], reported))
     orders = [event.TYPE for event in EVENTS if event.CATEGORY is Category.ORDER]
     found.append(_policy("operators", orders, {"sub": f"system:serviceaccount:{NAMESPACE}:{OPERATORS}"}))
     return found

@@ -6,6 +6,7 @@ import yaml
 
 from infra.deploy.manifests import (
     accounts,
+    audit,
     authority,
     broker,
     definitions,
@@ -16,6 +17,7 @@ from infra.deploy.manifests import (
     namespaces,
     network,
     policies,
+    receiver,
     record,
     sources,
     subscriptions,
@@ -37,6 +39,7 @@ def render(wired: Wired, installation: Installation, watched: Iterable[str], mou
         "80-disruption.yaml": disruption.disruption_budgets(installation),
         "monitoring/monitors.yaml": monitoring.monitors(installation),
         "monitoring/alerts.yaml": monitoring.alerts(),
+        "monitoring/alertmanager.yaml": receiver.alertmanager_config(installation),
     }
     found = {name: text(documents) for name, documents in sorted(groups.items()) if documents}
     resources = [name for name in found if "/" not in name]
@@ -57,6 +60,7 @@ def _common(wired: Wired, installation: Installation) -> dict[str, list[Document
         "10-accounts.yaml": accounts.accounts(installation),
         "11-permissions.yaml": accounts.permissions(wired.objects, installation),
         "20-network.yaml": network.network_policies(installation),
+        "21-audit.yaml": [*audit.services(installation), *network.audit_policies(installation)],
         "30-settings.yaml": namespaces.settings(installation),
     }
 
@@ -66,6 +70,7 @@ def _knative(wired: Wired, installation: Installation, watched: Iterable[str]) -
         "40-broker.yaml": broker.brokers(installation),
         "50-record.yaml": record.record(installation),
         "51-steps.yaml": knative_steps.services(installation),
+        "52-alertmanager.yaml": receiver.receiver(wired, installation),
         "60-triggers.yaml": subscriptions.triggers(installation, wired.manifests),
         "61-event-policies.yaml": policies.event_policies(wired.manifests, watched),
         "70-sources.yaml": [

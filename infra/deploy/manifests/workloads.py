@@ -10,6 +10,7 @@ from infra.deploy.manifests.installation import Installation
 from infra.deploy.rbac import WATCH
 
 RECORD = "record"
+RECEIVER = "alertmanager"  # who takes Alertmanager's webhook where steps run as Services of Knative
 BROKER = "broker"  # the embedded one, which also watches, ticks and keeps the ledger
 
 
@@ -40,6 +41,7 @@ def workloads(installation: Installation) -> tuple[Workload, ...]:
         *steps(installation),
         Workload(RECORD, record, reads_cluster=False),
         Workload(WATCH, None, uses_authority=False),
+        Workload(RECEIVER, None, installation.replicas, reads_cluster=False, uses_authority=False),
     )
 
 

@@ -9,7 +9,9 @@ from infra.hosts.checks.machine import machine_checks
 from infra.hosts.checks.permissions import permission_checks
 from infra.hosts.checks.pipeline import pipeline_checks
 from infra.hosts.checks.result import Check
+from infra.hosts.checks.targets import target_checks
 from infra.hosts.checks.wiring import wiring_checks
+from infra.hosts.control.arguments import ports_of
 from infra.hosts.local.instance import Parts
 from infra.hosts.views.place import Place
 
@@ -24,6 +26,8 @@ def checks(parts: Parts) -> Iterator[Check]:
     yield from permission_checks(parts, serves=health.serves)
     yield from audit_checks(parts, serves=health.serves)
     yield from wiring_checks(parts)
+    if health.serves:
+        yield from target_checks(parts.wiring, ports_of(parts)("apply").systems)
     if (api := Place.of(parts.platform, parts.root).api) is not None:
         yield from cluster_checks(api, parts.authority.settings.address)
     yield from pipeline_checks(parts, serves=health.serves)

@@ -8,7 +8,9 @@ from infra.hosts.cli.output import escaped
 from infra.hosts.views.cluster_manifests import keeper_of
 
 _KEPT = frozenset({"events", "dead-letters", "audit"})  # what the ledger's pod answers, whichever way it is installed
-_HERE = "`status`, `explain`, `diff`, `check`, `wait` and `lint` answer with --context"
+_HERE = (
+    "`status`, `explain`, `diff`, `check`, `wait`, `lint`, `rotate`, `rotation`, `leak list|show` answer with --context"
+)
 
 
 def where_it_runs(context: click.Context, chosen: str) -> str:

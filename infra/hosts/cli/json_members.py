@@ -344,7 +344,11 @@ _ROTATION = (
 
 ROTATION_LIST = (("rotations", "all that are wired, or unfinished"), *((f"rotations[].{m}", s) for m, s in _ROTATION))
 
-_ORDERED = (("sequence", "of the order"), ("rotation", "its id"), ("path", "MOUNT/PATH"))
+_ORDERED = (
+    ("sequence", "of the order; null where it is an annotation (--context)"),
+    ("rotation", "its id"),
+    ("path", "MOUNT/PATH"),
+)
 
 ROTATE = (
     *((member, says) for member, says in _ROTATION if member not in ("name", "path")),
@@ -377,6 +381,7 @@ _LEAK = (
     ("state", "reported, confirmed, dismissed, or contained"),
     ("held", "why nothing is done about some of it yet; empty where it is"),
     ("dismissed", "why it was dismissed; empty where it was not"),
+    ("stopped", "how a rotation of it ended that does not go on by an alert: aborted, or failed; empty for none"),
     ("detector", "the name of the alert or of the scanner's rule"),
     ("via", "alertmanager, scanner, operator, or event"),
     ("reporters", "who told of it, in that order"),
@@ -403,9 +408,13 @@ LEAK_SHOW = (
     ("exposures[].path", "MOUNT/PATH of a secret that is out"),
     ("exposures[].key", "its property; null for all"),
     ("exposures[].version", "the version that is out"),
-    ("exposures[].standing", "held, rotating, revoked, owner (who must replace it), or ignored (by its policy)"),
+    (
+        "exposures[].standing",
+        "held, rotating, failed, aborted, revoked, attested, owner (who must replace it), or ignored",
+    ),
     ("consumers", "target Secrets that used it, NAMESPACE/NAME"),
     ("missing", "what containment waits for"),
+    ("joined", "other findings of the same, the first 256; `show` takes their ids, too"),
     ("timeline[].at", "when"),
     ("timeline[].after", "seconds since it came here"),
     ("timeline[].what", "what happened"),

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from infra.deploy.manifests.installation import (
+    AUTHORITY_PODS,
     BROKER_KINDS,
     DEFAULT_AUTHORITY,
     EXAMPLE_IMAGE,
@@ -16,11 +17,13 @@ from infra.deploy.manifests.installation import (
     Target,
 )
 from infra.deploy.rbac import notices
+from infra.hosts.audit_stream import port_beyond_loopback
 from infra.hosts.cli.failures import CommandError, Exit
 from infra.hosts.cli.output import note, say
 from infra.hosts.configuration import Configuration, ConfigurationError, load
 from infra.hosts.installing import rendered, wiring_of
-from infra.wiring.access import AccessError, load_policy
+from infra.wiring.access import AccessError
+from infra.wiring.access_policy import load_policy
 
 STDOUT = "-"
 
@@ -49,11 +52,17 @@ STDOUT = "-"
     "--replicas", type=click.IntRange(1, 100), default=2, show_default=True, help="Of steps that changes need."
 )
 @click.option(
+    "--audit-pods", multiple=True, metavar="LABEL=VALUE",
+    help="The authority's pods, who alone may write to the audit.socket of lockstep.yaml; "
+    "app.kubernetes.io/name=openbao if none.",
+)  # fmt: skip
+@click.option(
     "-o", "--output", default=STDOUT, metavar="DIR|-", help="Write the files there; `-`: documents to stdout."
 )
 def command(
     target: Target, root: Path | None, wiring: Path | None, former: Path | None, image: str, broker: BrokerKind,
-    authority: str, authority_ca: Path | None, api_server: tuple[str, ...], replicas: int, output: str,
+    authority: str, authority_ca: Path | None, api_server: tuple[str, ...], replicas: int,
+    audit_pods: tuple[str, ...], output: str,
 ) -> None:  # fmt: skip
     """Render what runs Lockstep in a cluster: accounts, permissions, steps, broker, network, alerts, Vault roles.
 
@@ -62,18 +71,21 @@ def command(
     kubectl apply -k ./deploy
     lockstep manifests --target kubernetes --root ./root | kubectl apply --server-side -f -
 
+    With `audit: {socket: "0.0.0.0:9700"}` in lockstep.yaml the authority's pods are let in to a Service `audit`.
+
     Permissions are bound to what is wired: render and apply again when that changes. What goes to the authority is
     in the folder's `authority/`, and only there.
     """
     if (root is None) == (wiring is None):
         raise CommandError("give either --root ROOT or --wiring DIR", Exit.USAGE)
     try:
-        configuration = load(root / "lockstep.yaml") if root else Configuration.model_construct()
+        configuration = load(root / "lockstep.yaml") if root else Configuration()
         installation = Installation(
             target=target, image=image, broker=broker, authority=authority.rstrip("/"), replicas=replicas,
             cluster=configuration.cluster, authority_ca=_text(authority_ca),
             api_server=api_server or Installation().api_server,
             settings=_text(root / "lockstep.yaml" if root else None), access=_access(root),
+            audit_port=port_beyond_loopback(configuration.audit.socket), audit_pods=_labels(audit_pods),
         )  # fmt: skip
     except (InstallationError, ConfigurationError, AccessError) as failure:
         raise CommandError(str(failure), Exit.USAGE) from None
@@ -84,6 +96,13 @@ def command(
     _remark(known.left_out)
     _remark(notices(known.wired.objects))
     _write(rendered(known.wired, installation, configuration), output)
+
+
+def _labels(given: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    pairs = tuple(tuple(one.split("=", 1)) for one in given)
+    if any(len(pair) != 2 or not all(pair) for pair in pairs):
+        raise CommandError("--audit-pods is LABEL=VALUE", Exit.USAGE)
+    return tuple((label, value) for label, value in pairs) or AUTHORITY_PODS
 
 
 def _text(file: Path | None) -> str:

@@ -6,7 +6,8 @@ from typing import Any
 import click
 
 from infra.hosts.cli.client import ControlClient
-from infra.hosts.cli.options import NAMESPACE, namespace_options, output_option, root_option
+from infra.hosts.cli.in_cluster import ask, needed, place_options
+from infra.hosts.cli.options import NAMESPACE, namespace_options, output_option
 from infra.hosts.cli.output import document, escaped, say, table
 from infra.hosts.cli.readable import age, number, remark, yes
 from infra.hosts.cli.rotate import ROTATED
@@ -25,17 +26,23 @@ def command() -> None:
 
 
 @command.command("list")
-@root_option
+@place_options
 @namespace_options
 @output_option()
-def listed(root: Path, namespace: str | None, all_namespaces: bool, output: str | None) -> None:
+def listed(
+    root: Path | None, chosen: str | None, namespace: str | None, all_namespaces: bool, output: str | None
+) -> None:
     """Every rotation: its phase, how old the credential is, when the next one is due, what is in the way.
 
     \b
     lockstep rotation list
     lockstep rotation list -n shop -o wide
+    lockstep rotation list --context kind-dev      what a cluster and its authority tell, without a running Lockstep
     """
-    found = ControlClient(root).ask("rotations", namespace=namespace)
+    if chosen is not None:
+        found = ask(chosen, _cluster().rotations(None if all_namespaces else namespace))
+    else:
+        found = ControlClient(needed(root)).ask("rotations", namespace=None if all_namespaces else namespace)
     if output in ("json", "yaml"):
         say(document(found, output))
     elif not found["rotations"]:
@@ -45,54 +52,73 @@ def listed(root: Path, namespace: str | None, all_namespaces: bool, output: str 
 
 
 @command.command("show")
-@root_option
+@place_options
 @click.argument("name", type=ROTATED, metavar="NAMESPACE/NAME | MOUNT/PATH")
 @_IN_NAMESPACE
 @output_option("json", "yaml")
-def show(root: Path, name: str, namespace: str | None, output: str | None) -> None:
+def show(root: Path | None, chosen: str | None, name: str, namespace: str | None, output: str | None) -> None:
     """One rotation: what it is about, how far it is, which credential works, and what it waits for.
 
     \b
     lockstep rotation show shop/orders-db
     lockstep rotation show secret/platform-data/postgres/orders -o json
     """
-    found = ControlClient(root).ask("rotation", name=name, namespace=namespace)
+    if chosen is not None:
+        found = ask(chosen, _cluster().rotation(name, namespace))
+    else:
+        found = ControlClient(needed(root)).ask("rotation", name=name, namespace=namespace)
     say(document(found, output) if output else _shown(found))
 
 
 @command.command("abort")
-@root_option
+@place_options
 @click.argument("name", type=ROTATED, metavar="NAMESPACE/NAME | MOUNT/PATH")
 @_IN_NAMESPACE
 @output_option("json", "yaml")
-def abort(root: Path, name: str, namespace: str | None, output: str | None) -> None:
+def abort(root: Path | None, chosen: str | None, name: str, namespace: str | None, output: str | None) -> None:
     """Give up a rotation that is not promoted: the old credential stays, the new one is taken back. On record.
+
+    With --context the Rotation is annotated, so that the cluster's RBAC decides who may.
 
     \b
     lockstep rotation abort shop/orders-db
 
     Exit code 5: nothing is under way, or its new value is live already.
     """
-    done = ControlClient(root).tell("rotation/abort", name=name, namespace=namespace)
+    if chosen is not None:
+        done = ask(chosen, _cluster().abort(name, namespace))
+    else:
+        done = ControlClient(needed(root)).tell("rotation/abort", name=name, namespace=namespace)
     said = f"the rotation {done['rotation'][:12]} of {done['path']} is given up"
     say(document(done, output) if output else escaped(said))
 
 
 @command.command("resume")
-@root_option
+@place_options
 @click.argument("name", type=ROTATED, metavar="NAMESPACE/NAME | MOUNT/PATH")
 @_IN_NAMESPACE
 @output_option("json", "yaml")
-def resume(root: Path, name: str, namespace: str | None, output: str | None) -> None:
+def resume(root: Path | None, chosen: str | None, name: str, namespace: str | None, output: str | None) -> None:
     """Have a rotation that waits looked at again now, instead of at its next time. On record.
+
+    With --context the Rotation is annotated, so that the cluster's RBAC decides who may.
 
     \b
     lockstep rotation resume shop/orders-db
 
     Exit code 5: nothing is under way.
     """
-    done = ControlClient(root).tell("rotation/resume", name=name, namespace=namespace)
+    if chosen is not None:
+        done = ask(chosen, _cluster().resume(name, namespace))
+    else:
+        done = ControlClient(needed(root)).tell("rotation/resume", name=name, namespace=namespace)
     say(document(done, output) if output else escaped(f"{done['step']} looks at {done['path']} again"))
+
+
+def _cluster() -> Any:
+    from infra.hosts.control import rotations_in_cluster  # loads what speaks to a cluster
+
+    return rotations_in_cluster
 
 
 def _table(found: list[dict[str, Any]], *, wide: bool) -> str:

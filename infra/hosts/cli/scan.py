@@ -14,8 +14,9 @@ from infra.hosts.cli.client import ControlClient
 from infra.hosts.cli.failures import Exit
 from infra.hosts.cli.options import output_option, root_option
 from infra.hosts.cli.output import document, escaped, note, say, table
+from infra.hosts.cli.patches import Place
 from infra.hosts.cli.readable import yes
-from infra.hosts.cli.searching import Place, in_files, in_history
+from infra.hosts.cli.searching import in_files, in_history
 
 _BATCH = 2000  # candidates of one request
 _BATCH_BYTES = 400 * 1024

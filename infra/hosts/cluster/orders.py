@@ -6,6 +6,8 @@ that changes (`lockstep.dev/reconcile: <anything new>`, ESO's force-sync) change
 
 `lockstep.dev/rotate: <planned|leak>@<version>[.<attempt>]` on a Rotation orders its path's credential to be replaced,
 away from the version that `kubectl get rotations` shows (0: there is none yet); the attempt counts from 1.
+`lockstep.dev/abort: <rotation>` gives up the one under way, whose id the status shows, and
+`lockstep.dev/resume: <rotation>[@<anything new>]` has it looked at again now.
 """
 
 import re
@@ -14,9 +16,9 @@ from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 
-from events.orders import ClaimRequested
+from events.claim import ClaimRequested
 from events.references import PathRef
-from events.rotation import RotationRequested
+from events.rotation import AbortRequested, PhaseRequested, RotationRequested
 from functions._manifests.push_secret import PushSecret
 from functions._manifests.rotation import Rotation
 from functions._ports import Publications
@@ -25,7 +27,11 @@ from infra.wiring.cluster import ClusterWiring
 ADOPT = "lockstep.dev/adopt"
 RECONCILE = "lockstep.dev/reconcile"
 ROTATE = "lockstep.dev/rotate"
+ABORT = "lockstep.dev/abort"
+RESUME = "lockstep.dev/resume"
+AboutRotation = RotationRequested | AbortRequested | PhaseRequested
 _ROTATED = re.compile(r"(?P<policy>planned|leak)@(?P<version>[0-9]{1,15})(\.(?P<attempt>[1-9][0-9]{0,5}))?")
+_NAMED = re.compile(r"(?P<rotation>[0-9a-f]{32})(@[\x21-\x7e]{1,64})?")
 _ADOPTED = re.compile(r"(?P<path>[^@\s]+)@(?P<epoch>[0-9]{1,9})")
 
 
@@ -37,7 +43,7 @@ class AnnotatedOrders:
     """Tells each order once, as long as `done` remembers it; to be asked after the wiring changed."""
 
     def __init__(
-        self, wiring: ClusterWiring, tell: Callable[[ClaimRequested | RotationRequested], None], *,
+        self, wiring: ClusterWiring, tell: Callable[[ClaimRequested | AboutRotation], None], *,
         now: Callable[[], datetime], lifetime: float, publications: Publications | None = None,
         done: set[str] | None = None, notice: Callable[[str], None] = lambda _: None,
     ) -> None:  # fmt: skip
@@ -68,24 +74,42 @@ class AnnotatedOrders:
         told = 0
         for rotated in self._wiring.snapshot().rotated():
             rotation, path = rotated.rotation, rotated.path
-            text = rotation.annotations.get(ROTATE)
-            mark = f"{rotation.uid} {ROTATE} {text}"
-            if text is None or path is None or mark in self._done or self._wiring.mode(rotation.ref) != "own":
-                continue
-            try:
-                order = self._rotation(rotation, path, text.strip())
-            except _NotYet:
-                continue
-            if order is not None:
-                self._tell(order)
-                told += 1
-            self._done.add(mark)
+            if path is not None and self._wiring.mode(rotation.ref) == "own":
+                told += sum(self._given(rotation, path, name) for name in (ROTATE, ABORT, RESUME))
         return told
 
-    def _rotation(self, rotation: Rotation, path: PathRef, text: str) -> RotationRequested | None:
+    def _given(self, rotation: Rotation, path: PathRef, name: str) -> bool:
+        """Whether an annotation of this name was told as an order now."""
+        text = rotation.annotations.get(name)
+        mark = f"{rotation.uid} {name} {text}"
+        if text is None or mark in self._done:
+            return False
+        try:
+            order = (self._rotation if name == ROTATE else self._about)(rotation, path, text.strip(), name)
+        except _NotYet:
+            return False
+        if order is not None:
+            self._tell(order)
+        self._done.add(mark)
+        return order is not None
+
+    def _about(self, rotation: Rotation, path: PathRef, text: str, name: str) -> AboutRotation | None:
+        """An order about the one under way: whether it still is, the steps find out."""
+        found = _NAMED.fullmatch(text)
+        if found is None:
+            self._notice(f"{rotation.ref}: {name} is not the id of a rotation, as its status shows it")
+            return None
+        which = found["rotation"]
+        expires, reason = self._now() + self._lifetime, f"annotation {name}"
+        if name == RESUME:
+            return PhaseRequested(path=path, rotation=which, expires=expires, reason=reason)
+        by = f"annotation:{rotation.namespace}"
+        return AbortRequested(path=path, rotation=which, by=by, expires=expires, reason=reason)
+
+    def _rotation(self, rotation: Rotation, path: PathRef, text: str, name: str) -> AboutRotation | None:
         found = _ROTATED.fullmatch(text)
         if found is None:
-            self._notice(f"{rotation.ref}: {ROTATE} is not planned@<version> or leak@<version>")
+            self._notice(f"{rotation.ref}: {name} is not planned@<version> or leak@<version>")
             return None
         known = self._publications.read(path) if self._publications is not None else None
         base = known.version if known is not None else None
@@ -93,14 +117,14 @@ class AnnotatedOrders:
             raise _NotYet
         if int(found["version"]) != (base.number if base else 0):
             self._notice(
-                f"{rotation.ref}: {ROTATE} is about version {found['version']}; {path} is at "
+                f"{rotation.ref}: {name} is about version {found['version']}; {path} is at "
                 f"{base.number if base else 0}, so nothing is ordered"
             )
             return None
         return RotationRequested(
             path=path, policy="leak" if found["policy"] == "leak" else "planned", base=base,
             attempt=int(found["attempt"] or 1), by=f"annotation:{rotation.namespace}",
-            expires=self._now() + self._lifetime, reason=f"annotation {ROTATE}",
+            expires=self._now() + self._lifetime, reason=f"annotation {name}",
         )  # fmt: skip
 
     def _orders(self, push: PushSecret, text: str) -> Iterator[ClaimRequested]:

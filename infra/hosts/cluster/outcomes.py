@@ -2,14 +2,15 @@
 
 from collections.abc import Iterable
 
+from events.claim import ClaimRequested
 from events.event import Event
-from events.orders import ClaimRequested, MaterializeRequested, PublishRequested
+from events.orders import MaterializeRequested, PublishRequested
 from events.references import ManifestRef, SecretRef
 from events.rotation import AbortRequested, PhaseRequested, RotationRequested
 from events.secret import SecretChanged, SecretConflicted, SecretMaterialized, SecretPublished, SecretRetracted
 from events.wiring import WiringChanged
-from infra.hosts.cluster.conditions import DELETED, SYNCED, failed
-from infra.hosts.cluster.rotated import told
+from infra.hosts.cluster.conditions import DELETED, SYNCED, Condition, failed, overwritten
+from infra.hosts.cluster.rotated import KIND, told
 from infra.hosts.cluster.status import StatusWriter
 from infra.wiring.cluster import ClusterWiring
 
@@ -26,7 +27,7 @@ class Outcomes:
         if isinstance(event, SecretMaterialized):
             self._status.tell(event.consumer, SYNCED, event.secret.name)
         elif isinstance(event, SecretConflicted):
-            self._status.tell(event.claimant, failed(event.claimant.kind, event.explanation))
+            self._status.tell(event.claimant, _conflicted(event))
         elif (rotated := told(event)) is not None:
             manifest, condition, fields = rotated
             self._status.tell(manifest, condition, fields=fields)
@@ -55,6 +56,12 @@ class Outcomes:
         if isinstance(event, SecretChanged) and step == "publish":
             return [push.ref for push in self._wiring.producers_of_source(event.secret, {})]
         return ()
+
+
+def _conflicted(event: SecretConflicted) -> Condition:
+    if event.claimant.kind == KIND and event.outcome == "foreign-write":
+        return overwritten(event.explanation)
+    return failed(event.claimant.kind, event.explanation)
 
 
 def _made(event: SecretRetracted) -> bool:

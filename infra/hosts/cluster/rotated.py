@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from events.event import Event
 from events.references import ManifestRef, PathRef, Version
-from events.rotation import (
+from events.rotated import (
     RotationApplied,
     RotationCompleted,
     RotationFailed,

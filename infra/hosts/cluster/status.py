@@ -15,8 +15,9 @@ from infra.hosts.cluster.statuses import Known, Statuses
 from infra.kubernetes.backoff import Backoff
 from infra.wiring.cluster import ClusterWiring
 
+TARGET = "RotationTarget"  # whose conditions are written by target_conditions
 STATUSES = frozenset(
-    {"PushSecret", "ExternalSecret", "Rotation", GATHERED}
+    {"PushSecret", "ExternalSecret", "Rotation", TARGET, GATHERED}
 )  # the kinds whose status says how they stand
 _NO_FIELDS: Mapping[str, Any] = {}
 _PHASE = "phase"  # a Rotation's, which moves on while its condition stays
@@ -32,7 +33,10 @@ class StatusWriter:
     def __init__(
         self, wiring: ClusterWiring, statuses: Statuses, *, notice: Callable[[str], None] = lambda _: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC), shown: frozenset[str] = STATUSES,
+        also: Callable[[], object] = lambda: None,
     ) -> None:  # fmt: skip
+        """`also` is called with every `tell_problems`."""
+        self._also = also
         self._shown = shown
         self._wiring = wiring
         self._statuses = statuses
@@ -103,6 +107,7 @@ class StatusWriter:
 
     def tell_problems(self) -> None:
         """The condition of every manifest that may not act; to be called after the wiring changed."""
+        self._also()
         for ref in self._wiring.snapshot().generations():
             if ref.kind in self._shown and (problem := self._wiring.problem(ref)):
                 self.tell(ref, failed(ref.kind, problem))

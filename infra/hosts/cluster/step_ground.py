@@ -13,6 +13,7 @@ from infra.hosts.cluster.adapters import ClusterAdapters
 from infra.hosts.cluster.caught_up import caught_up
 from infra.hosts.cluster.pump import Pump
 from infra.hosts.cluster.refreshing import refreshing
+from infra.hosts.cluster.status import TARGET
 from infra.hosts.ground import Ground, Wanted
 from infra.hosts.wiring import Shared, step_settings
 from infra.kubernetes.settings import ClusterSettings
@@ -37,6 +38,8 @@ def shown(step: Step) -> frozenset[str]:
         kinds.add("ExternalSecret")
     if rotates:
         kinds.add("Rotation")
+    if Capability.SYSTEM_APPLY in step.needs:
+        kinds.add(TARGET)
     return frozenset(kinds)
 
 

@@ -5,10 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import ValidationError
 
+from events.claim import ClaimRequested, ClaimTaken
 from events.envelope import read
 from events.errors import EventError
-from events.operation import ClaimTaken
-from events.orders import ClaimRequested
 from events.references import ManifestRef, PathRef, Version
 from events.secret import SecretPublished
 from functions._failures import StepFailure

@@ -9,18 +9,19 @@ from pathlib import Path
 from events.references import ManifestRef, PathRef
 from infra.broker.records import Said
 from infra.hosts.checks.elsewhere import view_checks
-from infra.hosts.control import surroundings
+from infra.hosts.control import leaking, surroundings
 from infra.hosts.control.diffing import differences
 from infra.hosts.control.documents import Document, instant
 from infra.hosts.control.explaining import explained, position_in, rehearsing
 from infra.hosts.control.reconciling import waiting_for
 from infra.hosts.control.request import ControlError
-from infra.hosts.control.status import secret
+from infra.hosts.control.status import rotation_in_short, secret
 from infra.hosts.views.cluster import NO_AUTHORITY, ClusterView
 from infra.hosts.views.explaining import Explainer, Setting
 from infra.hosts.views.moment import at_once
 from infra.hosts.views.pipeline import ConsumerState, Lookups, PathState
 from infra.hosts.views.place import Place
+from infra.hosts.views.rotations import RotationState, of_path
 from infra.hosts.views.selection import Selection, UnknownName, everything, select, states
 from infra.hosts.views.standing import Standings
 from infra.hosts.views.trouble import Trouble
@@ -35,6 +36,7 @@ def status(names: Sequence[str], namespace: str | None, *, wide: bool) -> Questi
 
     def answer(view: ClusterView) -> Document:
         found = _found(view, names, namespace)
+        rotated = _rotated(view)
         workloads = Standings(view.ports("adopted")) if names or namespace or wide else None
         wired = surroundings.wiring(view.wiring, view.publications.read, namespace)
         broken = [] if names else [*wired["problems"], *(f for f in wired["findings"] if f["severity"] == "error")]
@@ -43,7 +45,10 @@ def status(names: Sequence[str], namespace: str | None, *, wide: bool) -> Questi
             "root": None,
             "platform": view.title,
             "inStep": not broken and all(state.in_step for state in found),
-            "secrets": [{**secret(_Unheard(), state, _Unheard(), workloads), "rotation": None} for state in found],
+            "secrets": [
+                {**secret(_Unheard(), state, _Unheard(), workloads), "rotation": rotation_in_short(rotated(state.path))}
+                for state in found
+            ],
             "authority": _authority(view),
             "access": surroundings.access(view.access, _place(view)),
             "broker": None,
@@ -125,6 +130,24 @@ def wait(
     return answer
 
 
+def leaks(state: str | None) -> Question:
+    """As the running instance lists them. 503 where no authority is given, or it does not serve."""
+
+    def answer(view: ClusterView) -> Document:
+        return leaking.listed(view.ports("triage"), state)
+
+    return answer
+
+
+def leak(named: str) -> Question:
+    """One, as the running instance shows it; 503 as for `leaks`."""
+
+    def answer(view: ClusterView) -> Document:
+        return leaking.shown(view.ports("triage"), named)
+
+    return answer
+
+
 def _chosen(
     asked: Lookups, names: Sequence[str], namespace: str | None
 ) -> Iterator[tuple[PathState, tuple[ConsumerState, ...]]]:
@@ -161,8 +184,16 @@ def _setting(view: ClusterView) -> Setting:
     revive = "give the authority, then ask again" if seen is None else f"see why {seen.settings.address} does not serve"
     return Setting(
         place=_place(view), authority=reason, revive=(revive,), expires=datetime.now(UTC) + _ORDERS_LAST,
-        where=position_in(view.wiring), workloads=Standings(view.ports("adopted")),
+        where=position_in(view.wiring), workloads=Standings(view.ports("adopted")), rotation=_rotated(view),
     )  # fmt: skip
+
+
+def _rotated(view: ClusterView) -> Callable[[PathRef], RotationState | None]:
+    """How the rotation of a path stands; nothing where the authority, which has the records, is not asked."""
+    if view.authority is None or view.authority.gate.health().reason:
+        return lambda _: None
+    asked, records = view.lookups(), view.ports("sweep").rotations
+    return lambda path: of_path(path, asked, records)
 
 
 def _authority(view: ClusterView) -> Document | None:

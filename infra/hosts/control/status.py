@@ -15,7 +15,7 @@ from infra.hosts.local.instance import Parts
 from infra.hosts.views.explaining import KnownTroubles
 from infra.hosts.views.pipeline import ConsumerState, PathState
 from infra.hosts.views.place import Place
-from infra.hosts.views.rotations import of_path
+from infra.hosts.views.rotations import RotationState, of_path
 from infra.hosts.views.selection import everything, states
 from infra.hosts.views.standing import Standings, says, standings_of
 from infra.hosts.views.trouble import Troubles, moment
@@ -72,15 +72,19 @@ def _rotating(parts: Parts) -> Callable[[PathRef], Document | None]:
     records = records_of(parts) if parts.authority.gate.ready() else None
 
     def rotating(path: PathRef) -> Document | None:
-        state = of_path(path, parts.lookups, records) if records is not None else None
-        if state is None:
-            return None
-        return {
-            "name": f"{state.manifest.namespace}/{state.manifest.name}", "phase": state.phase,
-            "underWay": state.under_way, "due": instant(state.due), "trouble": state.trouble,
-        }  # fmt: skip
+        return rotation_in_short(of_path(path, parts.lookups, records) if records is not None else None)
 
     return rotating
+
+
+def rotation_in_short(state: RotationState | None) -> Document | None:
+    """How a rotation stands; null where there is none, or nothing is known of it."""
+    if state is None:
+        return None
+    return {
+        "name": f"{state.manifest.namespace}/{state.manifest.name}", "phase": state.phase,
+        "underWay": state.under_way, "due": instant(state.due), "trouble": state.trouble,
+    }  # fmt: skip
 
 
 def _found(parts: Parts, arguments: Arguments, namespace: str | None) -> tuple[PathState, ...]:

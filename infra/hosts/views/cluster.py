@@ -12,12 +12,13 @@ from typing import Any, NoReturn, Self
 from events.consumer import WorkloadRef
 from events.references import ManifestRef, PathRef, Version
 from functions import STEPS
-from functions._failures import Unavailable
+from functions._failures import StepFailure, Unavailable
+from functions._manifests.rotation_target import RotationTarget
 from functions._ports import Ports, SourceSecrets
 from functions._workloads import Rollout
 from infra.hosts.cluster.access import NAME as ACCESS
 from infra.hosts.cluster.access import ClusterAccess
-from infra.hosts.cluster.conditions import refusal_in
+from infra.hosts.cluster.conditions import overwritten_in, refusal_in
 from infra.hosts.cluster.config_map import FollowedConfigMap, config_map_feed
 from infra.hosts.cluster.publications import ClusterPublications
 from infra.hosts.cluster.statuses import Statuses
@@ -38,6 +39,7 @@ from infra.hosts.wiring import (
 )
 from infra.hosts.withheld import Withheld
 from infra.kubernetes.api import Api
+from infra.kubernetes.resources import ROTATION_TARGETS
 from infra.kubernetes.settings import ClusterSettings
 from infra.stores.kubernetes.config_maps import ConfigMapSources
 from infra.stores.kubernetes.kinds import SourcesOfKinds
@@ -50,6 +52,7 @@ from infra.stores.vault.http import HttpClient
 from infra.stores.vault.kv import KvEngine
 from infra.stores.vault.settings import VaultSettings
 from infra.wiring.cluster import ClusterWiring, cluster_feeds
+from infra.wiring.cluster_objects import Reading
 from infra.wiring.index import Index, Source
 from infra.wiring.newest import NewestWiring
 
@@ -140,6 +143,7 @@ class ClusterView:
         return Lookups(
             wiring=self.wiring, publications=self.publications, sources=self.sources, targets=self.targets,
             suspensions=self.suspensions, access=self.access, newest=self._newest, refused=self._refused,
+            overwritten=self._overwritten,
         )  # fmt: skip
 
     def ports(self, name: str) -> Ports:
@@ -153,6 +157,7 @@ class ClusterView:
                 sources=self.sources, targets=self.targets, publications=self.publications, wiring=self.wiring,
                 access=self.access, suspensions=self.suspensions, settings=settings,
                 configuration=self.configuration, notice=self._notice, workloads=self.workloads,
+                declared=self._declared,
             )  # fmt: skip
             return step_ports(step, self.authority.client, shared, None)
         return Ports(
@@ -161,9 +166,9 @@ class ClusterView:
             settings=settings, rollouts=_Unrecorded(), authority=_absent(name, "authority"),
             claims=_absent(name, "claims"), tombstones=_absent(name, "tombstones"), ledger=_absent(name, "ledger"),
             budgets=_absent(name, "budgets"), reminders=_absent(name, "reminders"),
-            rotations=_absent(name, "rotations"), pending=_absent(name, "pending"), proofs=_absent(name, "proofs"),
+            rotations=_unasked(), pending=_absent(name, "pending"), proofs=_absent(name, "proofs"),
             systems=_absent(name, "systems"), leases=_absent(name, "leases"),
-            leaks=_absent(name, "leaks"), fingerprints=_absent(name, "fingerprints"), index=_absent(name, "index"),
+            leaks=_unasked(), fingerprints=_absent(name, "fingerprints"), index=_absent(name, "index"),
             randomness=_absent(name, "randomness"),
         )  # fmt: skip
 
@@ -177,9 +182,32 @@ class ClusterView:
         labels = {name: space.labels for name, space in self.wiring.namespaces().items() if not space.leaving}
         return _Handed(Index(placed, findings=index.findings, policy=index.policy, namespaces=labels))
 
+    def _declared(self, name: str) -> RotationTarget | None:
+        """Asked for when it is needed: few questions are about targets, and not everybody may list them."""
+        found = self.api.get(ROTATION_TARGETS, name)
+        if found is None:
+            return None
+        held = Reading(RotationTarget, ROTATION_TARGETS.api_version, lambda _: None)(found)
+        return held.manifest if isinstance(held.manifest, RotationTarget) else None
+
     def _refused(self, manifest: ManifestRef) -> str:
         held = self.wiring.held(manifest) if self.wiring.mode(manifest) == "own" else None
         return refusal_in(held.status) if held is not None else ""
+
+    def _overwritten(self, path: PathRef, rotation: ManifestRef) -> str:
+        """As its status shows it, whose condition is another once its next rotation made a version; where `sweep` has
+        an identity of its own, which may not write there, as the authority says."""
+        held = self.wiring.held(rotation)
+        if held is not None and (said := overwritten_in(held.status)):
+            return said
+        confirmed = self.publications.read(path)
+        try:
+            newest = self._newest(path) if confirmed is not None else None
+        except StepFailure:
+            return ""  # `explain` and `check` say why
+        if confirmed is None or newest is None or not newest.newer_than(confirmed.version):
+            return ""
+        return f"version {newest} was not confirmed by its rotation; version {confirmed.version} is distributed"
 
     def _newest(self, path: PathRef) -> Version | None:
         if self.authority is None:
@@ -209,6 +237,20 @@ class _Unrecorded:
 
     def remove(self, rollout: Rollout) -> NoReturn:
         raise Unavailable("authority", NO_AUTHORITY)
+
+
+class _Unasked:
+    """Documents of the authority where none is given."""
+
+    def __getattr__(self, name: str) -> Callable[..., NoReturn]:
+        def ask(*_: object) -> NoReturn:
+            raise Unavailable("authority", NO_AUTHORITY)
+
+        return ask
+
+
+def _unasked() -> Any:
+    return _Unasked()
 
 
 def _absent(step: str, port: str) -> Any:

@@ -82,6 +82,10 @@ class DraftAuthority:
             return self._drafts.stored_ahead[seen]
         return self._real.read(path, version)
 
+    @contextmanager
+    def reading(self, path: PathRef, version: Version | None = None) -> Iterator[Callable[[], StoredSecret | None]]:
+        yield lambda: self.read(path, version)
+
     def read_pinned(self, path: PathRef, pin: str) -> StoredSecret | None:
         return self._real.read_pinned(path, pin)
 
@@ -155,6 +159,12 @@ class DraftClaims:
         if known.state != claim.state:
             return self._keep(claim, "release", f"{claim.owner} gives it up ({claim.state})")
         return self._keep(claim, None)
+
+    def revoked(self, path: PathRef, page: int) -> tuple[str, ...]:
+        return self._real.revoked(path, page)
+
+    def remember(self, path: PathRef, page: int, fingerprints: tuple[str, ...]) -> None:
+        """Nothing is revoked in a rehearsal."""
 
     def _keep(self, claim: Claim, action: Action | None, note: str = "") -> Claim:
         if action is not None:

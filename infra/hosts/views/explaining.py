@@ -144,14 +144,21 @@ class Explainer:
             return self._empty(state)
         if state.version is not None and newest.newer_than(state.version):
             says = f"version {newest} was not confirmed by its origin; version {state.version} is distributed"
-            return Hop("authority", "broken", path, says, (f"lockstep reconcile {path}",))
+            return Hop("authority", "broken", path, says, self._mend_foreign(state))
         return Hop("authority", "ok", path, f"holds version {newest}")
+
+    def _mend_foreign(self, state: PathState) -> tuple[str, ...]:
+        """A source's value is written again; of a rotated credential only its rotation makes another."""
+        rotation = self._lookups.wiring.rotation_of_path(state.path) if state.producer is None else None
+        if rotation is not None:
+            return (f"lockstep rotate {rotation.namespace}/{rotation.name}",)
+        return (f"lockstep reconcile {state.path}",)
 
     def _empty(self, state: PathState) -> Hop:
         path = str(state.path)
         if state.version is not None:
             says = f"holds nothing, though version {state.version} was confirmed: somebody deleted it"
-            return Hop("authority", "broken", path, says, (f"lockstep reconcile {path}",))
+            return Hop("authority", "broken", path, says, self._mend_foreign(state))
         if state.producer is not None:
             return Hop("authority", "waiting", path, "holds nothing yet")
         if (rotation := self._lookups.wiring.rotation_of_path(state.path)) is not None:

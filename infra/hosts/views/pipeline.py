@@ -78,6 +78,7 @@ class Lookups:
     access: Access
     newest: Callable[[PathRef], Version | None]  # of a path without producer; may raise StepFailure
     refused: Callable[[ManifestRef], str] = lambda _: ""  # why its last write was refused, as the manifest shows it
+    overwritten: Callable[[PathRef, ManifestRef], str] = lambda *_: ""  # what somebody else wrote over a rotated path
 
 
 def pipeline(lookups: Lookups) -> Iterator[PathState]:
@@ -264,7 +265,9 @@ def _rotation_problem(rotation: Rotation, path: PathRef, version: Version | None
         return problem
     if not lookups.access.may_publish(rotation.namespace, path):
         return f"the access policy does not let namespace {rotation.namespace} rotate this path"
-    return "" if version is not None else "it was never rotated, so nothing is at this path yet"
+    if version is None:
+        return "it was never rotated, so nothing is at this path yet"
+    return lookups.overwritten(path, rotation.ref)
 
 
 def _own_version(path: PathRef, publication: Publication | None, lookups: Lookups) -> tuple[Version | None, str]:

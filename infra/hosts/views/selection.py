@@ -74,7 +74,7 @@ def as_path(text: str, wiring: Wiring) -> PathRef | None:
             path = PathRef(mount="/".join(segments[:cut]), path="/".join(segments[cut:]))
         except ValidationError:
             continue
-        if wiring.producers_of_path(path) or wiring.consumers_of_path(path):
+        if _wired(path, wiring):
             return path
     return None
 
@@ -89,10 +89,15 @@ def path_named(text: str, wiring: Wiring) -> PathRef | None:
             path = PathRef(mount="/".join(segments[:cut]), path="/".join(segments[cut:]))
         except ValidationError:
             continue
-        if wiring.rotation_of_path(path) or wiring.producers_of_path(path) or wiring.consumers_of_path(path):
+        if _wired(path, wiring):
             return path
         first = first or path
     return first
+
+
+def _wired(path: PathRef, wiring: Wiring) -> bool:
+    named = wiring.producers_of_path(path) or wiring.consumers_of_path(path)
+    return bool(named) or wiring.rotation_of_path(path) is not None
 
 
 def _of_secret(text: str, lookups: Lookups) -> Selection | None:

@@ -54,19 +54,8 @@ class Troubles:
         return self._since(subjects, MATERIALIZE, consumer.target.subject, SecretMaterialized.TYPE)
 
     def conflict(self, path: PathRef, producer: ManifestRef | None) -> str:
-        """Why the path's producer may not write it; "" where the last word about the path is its publication, or about
-        somebody else who names it."""
-        types = (SecretPublished.TYPE, SecretConflicted.TYPE)
-        said = self._evidence.whereabouts.newest((path.subject,), types).get(path.subject)
-        if said is None or said.type != SecretConflicted.TYPE:
-            return ""
-        wire = self._evidence.whereabouts.events((said.sequence,)).get(said.sequence)
-        try:
-            event = read(wire).event if wire else None
-        except EventError:
-            return ""
-        about = isinstance(event, SecretConflicted) and producer in (None, event.claimant)
-        return event.explanation if about and isinstance(event, SecretConflicted) else ""
+        """As `conflict`."""
+        return conflict(self._evidence, path, producer)
 
     def _since(self, subjects: Iterable[str], step: str, fact_about: str, fact: str) -> Trouble | None:
         """The newest about any of the subjects; a dead letter from before the last success is history."""
@@ -78,6 +67,22 @@ class Troubles:
             return newest
         done = self._evidence.whereabouts.newest((fact_about,), (fact,)).get(fact_about)
         return newest if done is None or done.sequence < newest.event else None
+
+
+def conflict(evidence: Evidence, path: PathRef, producer: ManifestRef | None) -> str:
+    """Why the path's producer may not write it, or what somebody else wrote over its rotation; "" where the last word
+    about the path is its publication, or about somebody else who names it."""
+    types = (SecretPublished.TYPE, SecretConflicted.TYPE)
+    said = evidence.whereabouts.newest((path.subject,), types).get(path.subject)
+    if said is None or said.type != SecretConflicted.TYPE:
+        return ""
+    wire = evidence.whereabouts.events((said.sequence,)).get(said.sequence)
+    try:
+        event = read(wire).event if wire else None
+    except EventError:
+        return ""
+    about = isinstance(event, SecretConflicted) and producer in (None, event.claimant)
+    return event.explanation if about and isinstance(event, SecretConflicted) else ""
 
 
 def moment(micros: int) -> datetime:

@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -13,7 +14,7 @@ from events.references import PathRef, Version
 from functions._failures import Reject
 from functions._ports import PathHead, StoredSecret
 from functions._values import SecretData, SecretValue
-from infra.stores.vault.kv import KvEngine, KvVersionMetadata
+from infra.stores.vault.kv import KvEngine, KvVersion, KvVersionMetadata
 
 _PIN = re.compile(r"[1-9][0-9]{0,15}")
 
@@ -32,15 +33,17 @@ class VaultAuthority:
         self._clock = clock
 
     def read(self, path: PathRef, version: Version | None = None) -> StoredSecret | None:
-        stored = self._stored(path, version.number if version else None)
-        if version is not None and stored is not None and stored.version != version:
-            return None  # the path began anew: that number is another value
-        return stored
+        return _version_of(path, self._engine.read(path.mount, path.path, version.number if version else None), version)
+
+    @contextmanager
+    def reading(self, path: PathRef, version: Version | None = None) -> Iterator[Callable[[], StoredSecret | None]]:
+        with self._engine.reading(path.mount, path.path, version.number if version else None) as found:
+            yield lambda: _version_of(path, found(), version)
 
     def read_pinned(self, path: PathRef, pin: str) -> StoredSecret | None:
         if not _PIN.fullmatch(pin):
             raise Reject(f"version {pin[:40]!r} of {path} is not a version number; write one, such as 3")
-        return self._stored(path, int(pin))
+        return _stored(path, self._engine.read(path.mount, path.path, int(pin)))
 
     def head(self, path: PathRef) -> PathHead | None:
         metadata = self._engine.metadata(path.mount, path.path)
@@ -73,15 +76,23 @@ class VaultAuthority:
         if versions:
             self._engine.delete(path.mount, path.path, versions)
 
-    def _stored(self, path: PathRef, number: int | None) -> StoredSecret | None:
-        found = self._engine.read(path.mount, path.path, number)
-        if found is None:
-            return None
-        version = Version(number=found.number, created=found.created)
-        return StoredSecret(path, version, None if found.data is None else _values(path, found.data))
-
     def _is_live(self, entry: KvVersionMetadata) -> bool:
         return not entry.destroyed and (entry.deleted is None or entry.deleted > self._clock())
+
+
+def _stored(path: PathRef, found: KvVersion | None) -> StoredSecret | None:
+    if found is None:
+        return None
+    version = Version(number=found.number, created=found.created)
+    return StoredSecret(path, version, None if found.data is None else _values(path, found.data))
+
+
+def _version_of(path: PathRef, found: KvVersion | None, version: Version | None) -> StoredSecret | None:
+    """What was found, if it is the version that was asked for (None: any)."""
+    stored = _stored(path, found)
+    if version is not None and stored is not None and stored.version != version:
+        return None  # the path began anew: that number is another value
+    return stored
 
 
 def _wirable(mount: str, path: str) -> tuple[PathRef, ...]:

@@ -1,7 +1,7 @@
 """`Budgets` as documents `lockstep/budgets/<cluster>_<pool>`: slots under compare-and-set."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -10,17 +10,26 @@ from functions._failures import Conflict, Reject
 from functions._workloads import Budget
 from infra.stores.vault.documents import MOUNT, SCHEMA, parsed, text, texts
 from infra.stores.vault.kv import KvEngine
+from infra.stores.vault.turns import Turns
 
 _DIRECTORY = "budgets"
+_TRIES = 16  # at one pool, of those whom other processes are always faster than
 _POOL = re.compile(r"[a-z0-9][-a-z0-9.]{0,127}")
 
 
 class VaultBudgets:
-    """A revision is the document's version. A pool is never removed: it is empty when nobody holds a slot."""
+    """A revision is the document's version. A pool is never removed: it is empty when nobody holds a slot.
 
-    def __init__(self, engine: KvEngine, mount: str = MOUNT, cluster: str = "local") -> None:
+    In one process, whoever changes a pool goes on from what the one before wrote. Should somebody else have written
+    since, its compare-and-set tells.
+    """
+
+    def __init__(
+        self, engine: KvEngine, mount: str = MOUNT, cluster: str = "local", turns: Turns | None = None
+    ) -> None:  # fmt: skip
         self._engine = engine
         self._mount = mount
+        self._turns = turns or Turns()
         self._prefix = f"{cluster}_"  # no cluster's name holds "_"
 
     def read(self, pool: str) -> Budget:
@@ -41,6 +50,26 @@ class VaultBudgets:
         except Conflict:
             raise Conflict(f"the budget {budget.pool} changed since it was read; read it again") from None
         return replace(budget, revision=written.number)
+
+    def change(self, pool: str, make: Callable[[Budget], Budget]) -> Budget:
+        with self._turns.of(self._name(pool)) as turn:
+            known, turn.left = turn.left, None  # whatever fails below, nobody goes on from what may be old
+            for left in reversed(range(_TRIES)):
+                budget: Budget = known or self.read(pool)
+                wanted = make(budget)
+                if wanted != budget:
+                    try:
+                        turn.left = written = self.write(wanted)
+                    except Conflict:
+                        if not left:
+                            raise
+                    else:
+                        return written
+                elif known is None:
+                    turn.left = budget
+                    return budget
+                known = None  # that there is nothing to do is believed only of what was read just now
+        raise Conflict(f"the budget {pool} changes faster than it can be compared and set")
 
     def _name(self, pool: str) -> str:
         if not _POOL.fullmatch(pool):

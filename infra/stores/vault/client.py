@@ -47,16 +47,22 @@ class VaultClient:
         raise refusal(answer, path, self.identity)
 
     @contextmanager
-    def asking(self, path: str, *, kind: str, absent_ok: bool = False) -> Iterator[Callable[[], Answer]]:
-        """A GET whose answer is on its way while the caller does other things; raises as `call` when called for."""
+    def asking(
+        self, path: str, *, kind: str, absent_ok: bool = False, method: str = "GET",
+        body: Mapping[str, Any] | None = None,
+    ) -> Iterator[Callable[[], Answer]]:  # fmt: skip
+        """A request whose answer is on its way while the caller does others; raises as `call` when called for."""
         token = self._keeper.value()
-        with self._http.asking(path, kind=kind, token=token) as receive:
+        with self._http.asking(path, kind=kind, token=token, method=method, body=body) as receive:
 
             def answer() -> Answer:
                 found = receive()
                 if found.status < 400 or (found.status == 404 and absent_ok and not _routeless(found)):
                     return found
-                return self.call("GET", path, kind=kind, absent_ok=absent_ok)  # with a new token, or to be refused
+                if method != "GET" and found.status != 403:
+                    raise refusal(found, path, self.identity)
+                # With a new token, or to be refused: nothing was done.
+                return self.call(method, path, kind=kind, absent_ok=absent_ok, body=body)
 
             yield answer
 

@@ -66,24 +66,27 @@ class HttpClient:
         Raises Unavailable when there is no usable answer: refused, timed out, too large, a redirect, not JSON.
         """
         headers = self._headers(token)
-        payload = None
         if body is not None:
             headers["Content-Type"] = content_type
-            payload = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-        return self._decode(self._send(method, path, kind, headers, payload))
+        return self._decode(self._send(method, path, kind, headers, _payload(body)))
 
     @contextmanager
-    def asking(self, path: str, *, kind: str, token: SecretValue | None) -> Iterator[Callable[[], Answer]]:
-        """Send a GET now and wait for its answer when it is called for, once at most; other requests may go between.
+    def asking(
+        self, path: str, *, kind: str, token: SecretValue | None, method: str = "GET",
+        body: Mapping[str, Any] | None = None,
+    ) -> Iterator[Callable[[], Answer]]:  # fmt: skip
+        """Send a request now and wait for its answer when it is called for, once at most; others may go between.
 
         The answer raises as `request` does; sending raises nothing.
         """
-        headers = self._headers(token)
-        self._on_call("GET", kind)
+        headers, payload = self._headers(token), _payload(body)
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        self._on_call(method, kind)
         try:
-            pending = self._connections.begin("GET", f"/v1/{path}", headers, None, self.settings.max_response)
-        except BROKEN:
-            yield lambda: self.request("GET", path, kind=kind, token=token)
+            pending = self._connections.begin(method, f"/v1/{path}", headers, payload, self.settings.max_response)
+        except BROKEN:  # not all of it was sent, so that nothing was done
+            yield lambda: self.request(method, path, kind=kind, token=token, body=body)
             return
         waiting = True
 
@@ -92,8 +95,10 @@ class HttpClient:
             waiting = False
             try:
                 response = pending.receive()
-            except DROPPED:
-                return self.request("GET", path, kind=kind, token=token)
+            except DROPPED as error:
+                if method not in _READS:
+                    raise self._unreachable(error) from None
+                return self.request(method, path, kind=kind, token=token)
             except BROKEN as error:
                 raise self._unreachable(error) from None
             return self._decode(self._bounded(response))
@@ -169,6 +174,10 @@ class HttpClient:
             f"cannot reach {self.settings.address} ({cause}); check that it runs and that its address and CA are right"
         )
         return Unavailable(DEPENDENCY, reason)
+
+
+def _payload(body: Mapping[str, Any] | None) -> bytes | None:
+    return None if body is None else json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _connections(settings: VaultSettings) -> Connections:

@@ -49,17 +49,27 @@ class KvEngine:
         return _read(self._client.call("GET", f"{mount}/data/{path}{suffix}", kind="read", absent_ok=True), path)
 
     @contextmanager
-    def reading(self, mount: str, path: str) -> Iterator[Callable[[], KvVersion | None]]:
-        """The newest version, asked for now and waited for when it is called for (see VaultClient.asking)."""
-        with self._client.asking(f"{mount}/data/{path}", kind="read", absent_ok=True) as answer:
+    def reading(
+        self, mount: str, path: str, version: int | None = None
+    ) -> Iterator[Callable[[], KvVersion | None]]:  # fmt: skip
+        """As `read`, asked for now and waited for when it is called for (see VaultClient.asking)."""
+        suffix = f"?version={version}" if version is not None else ""
+        with self._client.asking(f"{mount}/data/{path}{suffix}", kind="read", absent_ok=True) as answer:
             yield lambda: _read(answer(), path)
 
     def write(self, mount: str, path: str, data: Mapping[str, Any], cas: int) -> KvVersion:
         """Write version `cas + 1`. Raises Conflict when the newest is not `cas`."""
         body = {"options": {"cas": cas}, "data": data}
-        answer = self._client.call("POST", f"{mount}/data/{path}", body=body, kind="write")
-        metadata = _mapping(answer.body, "data", path)
-        return KvVersion(_number(metadata, path), _time(metadata.get("created_time"), path), data)
+        return _written(self._client.call("POST", f"{mount}/data/{path}", body=body, kind="write"), path, data)
+
+    @contextmanager
+    def writing(
+        self, mount: str, path: str, data: Mapping[str, Any], cas: int
+    ) -> Iterator[Callable[[], KvVersion]]:  # fmt: skip
+        """As `write`, begun now and waited for when it is called for; until then, it may have happened or not."""
+        body = {"options": {"cas": cas}, "data": data}
+        with self._client.asking(f"{mount}/data/{path}", kind="write", method="POST", body=body) as answer:
+            yield lambda: _written(answer(), path, data)
 
     def delete(self, mount: str, path: str, versions: tuple[int, ...]) -> None:
         """Soft-delete these versions and no others."""
@@ -99,6 +109,11 @@ class KvEngine:
         content = answer.body.get("data")
         keys = content.get("keys") if isinstance(content, dict) else None
         return tuple(str(key) for key in keys or ())
+
+
+def _written(answer: Answer, path: str, data: Mapping[str, Any]) -> KvVersion:
+    metadata = _mapping(answer.body, "data", path)
+    return KvVersion(_number(metadata, path), _time(metadata.get("created_time"), path), data)
 
 
 def _read(answer: Answer, path: str) -> KvVersion | None:

@@ -1,6 +1,7 @@
 """`Pending` as documents `lockstep/pending/<sha256 of str(path)>`: staged values, where no consumer looks."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -16,22 +17,20 @@ _DIRECTORY = "pending"
 
 
 class VaultPending:
-    """Staging is compare-and-set; removing deletes exactly the version that was staged, and then the whole document
-    with its history, so that no former value stays behind."""
+    """Staging is compare-and-set; removing forgets the whole document with its history, so that no former value stays
+    behind. What was looked at is what is removed: nothing is staged where something is."""
 
     def __init__(self, engine: KvEngine, mount: str = MOUNT) -> None:
         self._engine = engine
         self._mount = mount
 
     def read(self, path: PathRef) -> Staged | None:
-        found = self._engine.read(self._mount, name_of(_DIRECTORY, path))
-        if found is None or found.data is None:
-            return None
-        where = f"what is staged for {path}"
-        staged = parsed(where, found.data, lambda data: _staged(data, found))
-        if staged.path != path:
-            raise Reject(f"{where} is about {staged.path}: somebody moved it; delete it")
-        return staged
+        return _held(path, self._engine.read(self._mount, name_of(_DIRECTORY, path)))
+
+    @contextmanager
+    def reading(self, path: PathRef) -> Iterator[Callable[[], Staged | None]]:
+        with self._engine.reading(self._mount, name_of(_DIRECTORY, path)) as found:
+            yield lambda: _held(path, found())
 
     def create(self, staged: Staged) -> Staged:
         name = name_of(_DIRECTORY, staged.path)
@@ -45,24 +44,39 @@ class VaultPending:
             written = self._engine.write(self._mount, name, document, left.number)  # deleted, but not yet forgotten
         return replace(staged, version=Version(number=written.number, created=written.created))
 
-    def remove(self, staged: Staged) -> None:
-        name = name_of(_DIRECTORY, staged.path)
-        if not self._holds(name, staged):
-            return
-        version = staged.version
-        self._engine.delete(self._mount, name, (version.number,) if version else ())
-        if self._holds(name, staged):
-            self._engine.delete_metadata(self._mount, name)
+    @contextmanager
+    def creating(self, staged: Staged) -> Iterator[Callable[[], Staged]]:
+        name, document = name_of(_DIRECTORY, staged.path), _document(staged)
+        with self._engine.writing(self._mount, name, document, 0) as written:
 
-    def _holds(self, name: str, staged: Staged) -> bool:
-        """Whether the document is there and its newest version is this one. Raises Conflict for another."""
+            def created() -> Staged:
+                try:
+                    made = written()
+                except Conflict:
+                    return self.create(staged)  # something is staged, or was deleted by people
+                return replace(staged, version=Version(number=made.number, created=made.created))
+
+            yield created
+
+    def remove(self, path: PathRef, version: Version | None) -> None:
+        name = name_of(_DIRECTORY, path)
         there = self._engine.metadata(self._mount, name)
-        newest = there.versions.get(there.newest) if there else None
         if there is None:
-            return False
-        if newest is None or staged.version != Version(number=there.newest, created=newest.created):
-            raise Conflict(f"what is staged for {staged.path} changed since it was read; read it again")
-        return True
+            return
+        newest = there.versions.get(there.newest)
+        if newest is None or version != Version(number=there.newest, created=newest.created):
+            raise Conflict(f"what is staged for {path} changed since it was read; read it again")
+        self._engine.delete_metadata(self._mount, name)
+
+
+def _held(path: PathRef, found: KvVersion | None) -> Staged | None:
+    if found is None or found.data is None:
+        return None
+    where = f"what is staged for {path}"
+    staged = parsed(where, found.data, lambda data: _staged(data, found))
+    if staged.path != path:
+        raise Reject(f"{where} is about {staged.path}: somebody moved it; delete it")
+    return staged
 
 
 def _document(staged: Staged) -> dict[str, Any]:

@@ -1,13 +1,14 @@
 """`Proofs` as documents `lockstep/proofs/<sha256 of str(path)>`: what somebody logged in with."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from events.references import PathRef, Version
 from functions._failures import Conflict, Reject
 from functions._rotations import Proof
 from infra.stores.vault.documents import MOUNT, SCHEMA, name_of, parsed, text, time
-from infra.stores.vault.kv import KvEngine
+from infra.stores.vault.kv import KvEngine, KvVersion
 from infra.stores.vault.rotations import path_of
 
 _DIRECTORY = "proofs"
@@ -20,28 +21,52 @@ class VaultProofs:
     def __init__(self, engine: KvEngine, mount: str = MOUNT) -> None:
         self._engine = engine
         self._mount = mount
+        self._written: dict[PathRef, int] = {}  # the versions that we wrote last: mostly they are the newest still
 
     def read(self, path: PathRef) -> Proof | None:
-        found = self._engine.read(self._mount, name_of(_DIRECTORY, path))
-        if found is None or found.data is None:
-            return None
-        where = f"the proof of {path}"
-        proof = parsed(where, found.data, _proof)
-        if proof.path != path:
-            raise Reject(f"{where} is about {proof.path}: somebody moved it; delete it")
-        return proof
+        return _held(path, self._engine.read(self._mount, name_of(_DIRECTORY, path)))
 
-    def write(self, proof: Proof) -> None:
+    @contextmanager
+    def reading(self, path: PathRef) -> Iterator[Callable[[], Proof | None]]:
+        with self._engine.reading(self._mount, name_of(_DIRECTORY, path)) as found:
+            yield lambda: _held(path, found())
+
+    @contextmanager
+    def writing(self, proof: Proof) -> Iterator[Callable[[], None]]:
+        name, document = name_of(_DIRECTORY, proof.path), _document(proof)
+        former = self._written.get(proof.path, 0)
+        with self._engine.writing(self._mount, name, document, former) as written:
+
+            def done() -> None:
+                try:
+                    self._written[proof.path] = written().number
+                except Conflict:
+                    self._overwrite(proof, document)
+
+            yield done
+
+    def _overwrite(self, proof: Proof, document: dict[str, Any]) -> None:
         name = name_of(_DIRECTORY, proof.path)
         for left in reversed(range(_TRIES)):
-            former = self._engine.read(self._mount, name)
+            found = self._engine.read(self._mount, name)
             try:
-                self._engine.write(self._mount, name, _document(proof), former.number if former else 0)
+                written = self._engine.write(self._mount, name, document, found.number if found else 0)
             except Conflict:
                 if not left:
                     raise
             else:
+                self._written[proof.path] = written.number
                 return
+
+
+def _held(path: PathRef, found: KvVersion | None) -> Proof | None:
+    if found is None or found.data is None:
+        return None
+    where = f"the proof of {path}"
+    proof = parsed(where, found.data, _proof)
+    if proof.path != path:
+        raise Reject(f"{where} is about {proof.path}: somebody moved it; delete it")
+    return proof
 
 
 def _document(proof: Proof) -> dict[str, Any]:

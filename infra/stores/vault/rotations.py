@@ -4,7 +4,8 @@ Not by cluster: a path has one owner among all that share an authority, and its 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from datetime import datetime
 from functools import cache
@@ -17,6 +18,7 @@ from functions._failures import Conflict, Reject
 from functions._rotations import Holder, Record
 from infra.stores.vault.documents import MOUNT, SCHEMA, name_of, parsed, text
 from infra.stores.vault.kv import KvEngine
+from infra.stores.vault.turns import Turns
 
 _DIRECTORY = "rotations"
 
@@ -24,9 +26,10 @@ _DIRECTORY = "rotations"
 class VaultRotations:
     """A revision is the document's version. A record is never removed: it says what the path's last rotation was."""
 
-    def __init__(self, engine: KvEngine, mount: str = MOUNT) -> None:
+    def __init__(self, engine: KvEngine, mount: str = MOUNT, turns: Turns | None = None) -> None:
         self._engine = engine
         self._mount = mount
+        self._turns = turns or Turns()
 
     def paths(self) -> tuple[PathRef, ...]:
         """One request, and one for each record. A spoilt one has no path to name; reading its path says so."""
@@ -53,6 +56,11 @@ class VaultRotations:
                 raise Conflict(f"the rotation record of {record.path} changed since it was read") from None
             written = self._engine.write(self._mount, name, _document(record), left.number)  # people deleted it
         return replace(record, revision=written.number)
+
+    @contextmanager
+    def turn(self, path: PathRef) -> Iterator[None]:
+        with self._turns.of(name_of(_DIRECTORY, path)):
+            yield
 
     def _path(self, name: str) -> PathRef | None:
         found = self._engine.read(self._mount, f"{_DIRECTORY}/{name}")

@@ -1,5 +1,7 @@
 """A Secret changes in one namespace and arrives in another; everybody can see how, and it costs few calls."""
 
+from collections import Counter
+
 from tests.e2e.cluster.estate import Estate, Team
 from tests.eso import external_body
 
@@ -76,6 +78,7 @@ def test_one_change_costs_the_floor_and_three_calls(estate: Estate, team: Team) 
     kubernetes, authority = estate.calls(), estate.authority_calls()
     change(estate, team, b"three")
     made, asked = estate.calls() - kubernetes, estate.authority_calls() - authority
+    made = Counter({key: count for key, count in made.items() if key[0] != "watch"})  # one ends by itself, at times
     assert made == {
         ("get", "secrets"): 2, ("update", "secrets"): 1, ("patch", "pushsecrets/status"): 1
     }  # fmt: skip
@@ -91,7 +94,8 @@ def test_what_changes_and_is_not_wired_costs_nothing(estate: Estate, team: Team)
     estate.put(f"{team.consumer}/other", {"password": b"nobody's"})
     estate.put(team.source, {}, metadata={"annotations": {"note": "anything"}})
     change(estate, team, b"three")  # told in the order of the watch: after all of that
-    assert (estate.calls() - before).total() == 4, estate.calls() - before
+    made = estate.calls() - before
+    assert sum(count for (verb, _), count in made.items() if verb != "watch") == 4, made  # a watch ends by itself
 
 
 def test_a_sweep_writes_nothing_where_nothing_changed(estate: Estate, team: Team) -> None:

@@ -9,7 +9,7 @@ from tests.e2e.test_canary import forms, lockstep
 from tests.instance import Running
 
 pytestmark = pytest.mark.e2e
-_COMMANDS = (
+COMMANDS = (
     ("status", "-o", "json"), ("events", "--since", "0", "--limit", "1000", "-o", "json"),
     ("audit", "show", "--all", "-o", "jsonl"), ("rotation", "list", "-o", "json"), ("rotation", "list", "-o", "wide"),
     ("rotation", "show", NAME), ("rotation", "show", NAME, "-o", "json"), ("rotate", NAME, "--dry-run"),
@@ -28,7 +28,7 @@ def test_no_value_is_anywhere_but_in_the_secret(shop: Shop) -> None:
             assert completed(up, rotate(up))["phase"] == "completed"
             passwords.append(moved(shop, up, before)[1])
         assert len(set(passwords)) == len(passwords)
-        said = {" ".join(command): lockstep(up, *command) for command in _COMMANDS}
+        said = {" ".join(command): lockstep(up, *command) for command in COMMANDS}
         said["metrics"] = up.request("GET", "/metrics").body
         assert b"lockstep_rotations{" in said["metrics"]
         wrong = {name: found for name, text in said.items() if (found := leaks(passwords, text))}

@@ -82,6 +82,7 @@ def test_a_fired_alert_ends_in_a_refused_login(
         shown = contained(up)
         assert shown["match"] == by
         assert shown["reporters"] == ["reporter:alertmanager"]
+        assert [one["standing"] for one in shown["exposures"]] == ["revoked"]
         assert shown["secondsToContain"] >= 0
         assert [one["what"] for one in shown["timeline"]][-1] == "contained"
         current = shop.credential()

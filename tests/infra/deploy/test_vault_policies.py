@@ -106,6 +106,6 @@ def test_staged_values_are_written_by_those_who_stage_and_removed_by_those_who_e
     assert {name for name, each in found.items() if "create" in each.get("lockstep/data/pending/*", [])} == {
         "create", "apply",
     }  # fmt: skip
-    assert {name for name, each in found.items() if each.get("lockstep/delete/pending/*")} == {
-        "create", "apply", "promote", "revoke",
+    assert {name for name, each in found.items() if each.get("lockstep/metadata/pending/*")} == {
+        "create", "apply", "revoke",
     }  # fmt: skip

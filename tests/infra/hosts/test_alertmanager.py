@@ -9,9 +9,9 @@ from typing import Any
 
 from events.cloudevent import CloudEvent
 from infra.broker.principal import Principal
-from infra.hosts.alertmanager import PATH, Alertmanager
+from infra.hosts.alertmanager import PATH, Alertmanager, Beside
 from infra.hosts.alerts import Surroundings
-from infra.hosts.asgi import Message
+from infra.hosts.asgi import Message, Receive, Scope, Send
 from infra.hosts.configuration import Reporter
 from infra.hosts.reporters import Reporters
 
@@ -78,3 +78,27 @@ def test_one_reporter_does_not_silence_the_others() -> None:
     quick, slow = asyncio.run(reported())
     assert quick == [503, 200, 503, 200]  # its own third; another's; one too many of all; and room again
     assert slow == [200] * 4
+
+
+def test_beside_another_application_it_takes_its_own_path_alone() -> None:
+    reached: list[str] = []
+
+    async def others(scope: Scope, receive: Receive, send: Send) -> None:
+        reached.append(scope["path"])
+
+    async def ask(path: str) -> list[int]:
+        answers: list[int] = []
+
+        async def send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                answers.append(message["status"])
+
+        async def receive() -> Message:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        await Beside(APP, others)({"method": "POST", "path": path, "headers": []}, receive, send)
+        return answers
+
+    assert asyncio.run(ask(PATH)) == [401]
+    assert [asyncio.run(ask(path)) for path in ("/health/readiness", f"{PATH}/", "/")] == [[], [], []]
+    assert reached == ["/health/readiness", f"{PATH}/", "/"]

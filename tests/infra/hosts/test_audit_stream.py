@@ -4,6 +4,8 @@ import os
 import socket
 import stat
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -22,6 +24,7 @@ from infra.hosts.audit_stream import (
     configured,
     from_environment,
     source,
+    wired,
 )
 from infra.hosts.checks.audit_stream import judged
 from infra.hosts.configuration import Audit, ConfigurationError
@@ -29,6 +32,8 @@ from infra.hosts.serving import ListenError
 from infra.sources.vault_audit.line import Written
 from infra.stores.vault.client import VaultClient
 from tests.e2e.conftest import EVERYTHING
+from tests.fakes.wiring import FakeWiring
+from tests.fakes.world import external_secret, push_secret, rotation
 from tests.infra.sources.vault_audit.lines import line
 from tests.infra.sources.vault_audit.test_source import Around, add
 from tests.instance import wait_for
@@ -61,6 +66,21 @@ def test_what_the_environment_names() -> None:
     for name in (FILE, POSITION):
         with pytest.raises(ConfigurationError, match=name):
             from_environment({name: "relative"})
+
+
+# --- which paths ---------------------------------------------------------------------------------------------------
+
+
+def test_every_path_that_a_manifest_names_is_followed() -> None:
+    fakes = FakeWiring()
+    wiring: Any = SimpleNamespace(snapshot=lambda: fakes)
+    fakes.put(push_secret("push", "a/source", {"password": "shop/produced#password"}))
+    fakes.put(external_secret("a/target", {"password": "shop/consumed#password"}))
+    fakes.put(rotation("a/orders", "shop/rotated"))
+    followed = wired(wiring)
+    for name in ("produced", "consumed", "rotated"):
+        assert followed(PathRef(mount="secret", path=f"shop/{name}")), name
+    assert not followed(PathRef(mount="secret", path="shop/nobodys"))
 
 
 # --- whose writes --------------------------------------------------------------------------------------------------

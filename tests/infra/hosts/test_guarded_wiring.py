@@ -85,3 +85,13 @@ def test_another_problem_comes_first(tmp_path: Path) -> None:
     found.reload()
     assert "none" in (found.problem(PUSH) or "")
     assert found.problem(PULL) is None, "what is not there has no problem"
+
+
+def test_what_was_found_out_holds_for_one_snapshot_only(tmp_path: Path) -> None:
+    found = wiring(tmp_path, "https://elsewhere.example:8200", OURS)
+    assert found.problem(PUSH)
+    assert found.problem(PUSH) == found.problem(PUSH)
+    (tmp_path / "all.yaml").write_text(together(STORE, push(), external()))
+    found.reload()
+    assert (found.problem(PUSH), found.problem(PULL)) == (None, None)
+    assert found.problem(ManifestRef(kind="PushSecret", namespace="platform-data", name="not-there")) is None

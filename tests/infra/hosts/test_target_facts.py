@@ -1,8 +1,11 @@
 """The linter with everything that stands beside the wiring: types of targets, the access policy."""
 
+import inspect
+
 import pytest
 
 from infra.hosts.target_facts import target_facts
+from infra.targets.registry import TYPES, module_of
 from infra.wiring.finding import Finding
 from infra.wiring.lint import lint_contents
 from tests.infra.wiring.samples import STORE, external, rotation, rotation_target, together
@@ -42,6 +45,35 @@ def test_a_correct_rotation_has_no_findings() -> None:
 )
 def test_what_the_type_cannot_do_is_found(rule: str, documents: tuple[str, ...]) -> None:
     assert rule in ids(*documents)
+
+
+_DUAL = {"strategy": "dual", "target": "{name: orders-postgres, account: orders}"}
+_REDIS = rotation_target(type_="redis", parameters="{host: cache.example.com}")
+
+
+@pytest.mark.parametrize(
+    ("documents", "refused"),
+    [
+        ((rotation(**_DUAL, more="  evidence: seen"), _REDIS), True),
+        ((rotation(**_DUAL, more="  evidence: rolled-out"), _REDIS), False),
+        ((rotation(more="  evidence: seen"), _REDIS), False),  # one password: who logs in has used it
+        ((rotation(more="  evidence: seen"), rotation_target()), False),
+        ((rotation(more="  evidence: seen"), rotation_target(type_="generated", parameters="{}")), True),
+    ],
+)
+def test_evidence_that_a_target_cannot_give_is_refused(documents: tuple[str, ...], *, refused: bool) -> None:
+    found = [finding for finding in findings(*documents) if finding.rule.id == "LS110"]
+    assert [(one.severity, "strategy" in one.message) for one in found] == ([("error", True)] if refused else [])
+
+
+@pytest.mark.parametrize("type_name", sorted(TYPES))
+def test_a_type_that_never_tells_says_so(type_name: str) -> None:
+    """Whose `usage` gives nothing but "not known" has all its strategies among those that are not seen."""
+    module = module_of(type_name)
+    source = inspect.getsource(module)
+    blind = "def usage" in source and "known=True" not in source and "sessions(" not in source and "ages(" not in source
+    strategies = {one for made in vars(module).values() for one in getattr(made, "strategies", ())}
+    assert blind == (set(getattr(module, "UNSEEN", ())) >= strategies)
 
 
 def test_a_path_that_the_namespace_may_not_publish() -> None:

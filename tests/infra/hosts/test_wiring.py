@@ -117,7 +117,7 @@ def test_a_step_gets_what_it_declares_and_nothing_else(step: Step, client: Vault
 
 
 def test_settings_are_the_configurations() -> None:
-    configuration = Configuration.model_validate(
+    configuration = Configuration.parse(
         {
             "cluster": "eu-1", "retraction": {"graceSeconds": 5, "limit": 2},
             "conventions": {"mode": "warn", "namespaces": {"strict": "enforce"}},

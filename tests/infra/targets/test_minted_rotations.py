@@ -5,15 +5,14 @@ from typing import Any, cast
 
 import pytest
 
-from events.rotation import RotationCompleted, RotationFailed
+from events.rotated import RotationCompleted, RotationFailed
 from functions._leases import current_lease
 from functions._systems import Credential
 from functions._values import SecretValue
 from infra.stores.vault.leases import VaultLeases
 from tests.contracts.minting import DynamicBench, EngineBench, IamBench, MintingBench, StaticBench
-from tests.fakes.world import Killed, World, external_secret, rotation, rotation_target
+from tests.fakes.world import World, external_secret, rotation, rotation_target
 from tests.functions.rotating import PATH, TARGET, ask, record, tick, to_the_end
-from tests.functions.test_survival import Fuse
 
 pytestmark = pytest.mark.e2e
 
@@ -73,30 +72,3 @@ def test_rotations_one_after_the_other(bench: MintingBench) -> None:
         assert current_lease(record(world)).startswith(f"{bench.engine.mount}/creds/{account}/")
     if isinstance(bench, IamBench):
         assert len(bench.aws.keys(account)) == 1
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("after", [False, True])
-def test_killed_at_any_call_consumers_end_with_one_that_works(bench: MintingBench, after: bool) -> None:
-    """Every fifth call of a rotation: each takes a real system."""
-    counting = Fuse()
-    world, account = rotating(bench)
-    turn(world)
-    counting.install(world)
-    turn(world)
-    assert counting.count > 20
-    Fuse().install(world)
-    for at in range(1, counting.count + 1, 5):
-        former = held(world, account)
-        Fuse(at=at, after=after).install(world)
-        try:
-            turn(world)
-        except Killed:
-            to_the_end(world)
-        Fuse().install(world)
-        tick(world, times=4)
-        where = f"killed {'after' if after else 'before'} call {at}"
-        assert bench.works(held(world, account)), where
-        if held(world, account).fields != former.fields:
-            assert not bench.works(former), where
-    assert world.dead == []

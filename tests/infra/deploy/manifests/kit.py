@@ -88,12 +88,12 @@ def written(folder: Path, wanted: Iterable[Mapping[str, Any]]) -> Path:
 
 def wiring(folder: Path, wanted: Iterable[Mapping[str, Any]], former: Path | None = None) -> KnownWiring:
     """What a folder of these manifests wires; a `former` folder names what is still to be retracted."""
-    return wiring_of(written(folder, wanted), Configuration.model_construct(), former)
+    return wiring_of(written(folder, wanted), Configuration(), former)
 
 
 def files(known: KnownWiring, installation: Installation) -> dict[str, str]:
     """What is rendered of it."""
-    return rendered(known.wired, installation, Configuration.model_construct())
+    return rendered(known.wired, installation, Configuration())
 
 
 def teams(prefix: str) -> list[Mapping[str, Any]]:

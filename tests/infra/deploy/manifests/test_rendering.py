@@ -13,6 +13,7 @@ import yaml
 from events.catalogue import EVENTS
 from events.cloudevent import CloudEvent
 from events.event import Category, Event
+from events.leak import LeakReported
 from functions import NAMES, STEPS
 from functions._step import Step
 from infra.broker.admission import Admission
@@ -34,6 +35,7 @@ from infra.deploy.manifests.monitoring import ALERTS
 from infra.hosts import rendered_manifests
 from infra.hosts.admitting import admission
 from infra.hosts.metrics import METRICS
+from infra.hosts.watch import audited_from
 from infra.kubernetes.settings import IN_CLUSTER, SERVICE_ACCOUNT
 from infra.testbed import crds
 from infra.testbed.cluster import Cluster
@@ -114,7 +116,7 @@ def test_its_pods_are_restricted(installed: Cluster, target: Target) -> None:
     for name, template in pods(documents):
         installed.admin.call("POST", PODS, as_pod(name, template["spec"]), query={"dryRun": "All"})
         count += 1
-    assert count == len(NAMES) + (1 if target == "knative" else 0)
+    assert count == len(NAMES) + (2 if target == "knative" else 0)
     loose = {"metadata": {"generateName": "loose-"}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
     with pytest.raises(ApiError, match="restricted"):
         installed.admin.call("POST", PODS, loose, query={"dryRun": "All"})
@@ -174,7 +176,7 @@ def test_every_pod_has_its_own_account_and_only_the_tokens_that_it_needs(target:
         seen[name] = sorted(token.get("audience", "cluster") for token in tokens)
     both, expected = ["cluster", "openbao"], {name: ["cluster", "openbao"] for name in NAMES}
     if target == "knative":
-        assert seen == expected | {"record": ["openbao"], "watch": ["cluster"]}
+        assert seen == expected | {"record": ["openbao"], "watch": ["cluster"], "alertmanager": []}
     else:
         del expected["record"]
         assert seen == expected | {"broker": both}
@@ -306,6 +308,74 @@ def test_knatives_own_source_never_sees_values() -> None:
     assert source["spec"]["mode"] == "Reference"
 
 
+# --- Alertmanager ---
+
+
+def named(documents: list[Document], kind: str, name: str) -> Document:
+    (found,) = [one for one in of_kind(documents, kind) if one["metadata"]["name"] == name]
+    return found
+
+
+def test_the_webhook_is_taken_by_who_may_do_nothing_else() -> None:
+    documents = rendered()
+    pod = dict(pods(documents))["alertmanager"]["spec"]
+    (container,) = pod["containers"]
+    assert container["command"] == ["python", "-m", "infra.hosts.receiving"]
+    assert [volume["name"] for volume in pod["volumes"]] == ["settings"]  # no token of any kind, and no Secret
+    granted = [one for one in of_kind(documents, "RoleBinding", "ClusterRoleBinding")
+               if any(subject["name"] == "alertmanager" for subject in one["subjects"])]  # fmt: skip
+    assert granted == []
+    binding = named(documents, "SinkBinding", "alertmanager")["spec"]
+    assert binding["sink"]["ref"]["kind"] == "Broker"
+    assert (binding["subject"]["kind"], binding["subject"]["name"]) == ("Deployment", "alertmanager")
+
+
+def test_it_may_tell_the_broker_of_leaks_alone_and_beside_it_only_operators_and_the_ledger_may() -> None:
+    policies = {one["metadata"]["name"]: one["spec"] for one in of_kind(rendered(), "EventPolicy")}
+    assert policies["alertmanager"]["filters"] == [{"exact": {"type": LeakReported.TYPE}}]
+    assert [one["ref"]["name"] for one in policies["alertmanager"]["from"]] == ["alertmanager"]
+    telling = {name for name, one in policies.items() if {"exact": {"type": LeakReported.TYPE}} in one["filters"]}
+    assert telling == {"alertmanager", "operators", "record"}
+
+
+def test_the_webhook_is_reached_by_who_runs_alertmanager_and_reaches_the_broker() -> None:
+    policies = {one["metadata"]["name"]: one["spec"] for one in of_kind(rendered(), "NetworkPolicy")}
+    (rule,) = policies["alerts"]["ingress"]
+    assert policies["alerts"]["podSelector"]["matchLabels"]["app.kubernetes.io/name"] == "alertmanager"
+    assert rule == {
+        "from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}],
+        "ports": [{"protocol": "TCP", "port": 8080}],
+    }
+    for name, selected in (("events", True), ("api-server", False), ("authority", False), ("deliveries", False)):
+        (expression,) = policies[name]["podSelector"]["matchExpressions"]
+        assert ("alertmanager" in expression["values"]) is selected, name
+
+
+@pytest.mark.parametrize(("target", "service"), [("knative", "alertmanager"), ("kubernetes", "broker")])
+def test_alertmanager_is_told_as_the_shipped_receiver_is(target: Target, service: str) -> None:
+    documents = rendered(target)
+    spec = named(documents, "AlertmanagerConfig", "lockstep")["spec"]
+    (webhook,) = spec["receivers"][0]["webhookConfigs"]
+    assert webhook["url"] == f"http://{service}.lockstep.svc/alertmanager"
+    (port,) = named(documents, "Service", service)["spec"]["ports"]
+    assert (port["port"], port["targetPort"]) == (80, 8080)
+    shipped = yaml.safe_load((ROOT / "infra" / "deploy" / "alertmanager" / "alertmanager.yml").read_text())
+    (route,) = shipped["route"]["routes"]
+    theirs = next(one for one in shipped["receivers"] if one["name"] == "lockstep")["webhook_configs"][0]
+    assert (webhook["maxAlerts"], webhook["sendResolved"]) == (theirs["max_alerts"], theirs["send_resolved"])
+    assert webhook["httpConfig"]["followRedirects"] == theirs["http_config"]["follow_redirects"]
+    for ours, name in (("groupBy", "group_by"), ("groupWait", "group_wait"), ("groupInterval", "group_interval"),
+                       ("repeatInterval", "repeat_interval"), ("continue", "continue")):  # fmt: skip
+        assert spec["route"][ours] == route[name], name
+    (matcher,) = spec["route"]["matchers"]
+    assert [f'{matcher["name"]}{matcher["matchType"]}"{matcher["value"]}"'] == route["matchers"]
+    authorization = webhook["httpConfig"]["authorization"]
+    assert authorization == {"type": "Bearer", "credentials": {"name": "lockstep-alertmanager", "key": "token"}}
+    assert of_kind(documents, "Secret") == []  # an operator makes it, and no pod of ours reads it
+    readable = [rule for role in of_kind(documents, "Role", "ClusterRole") for rule in role["rules"]]
+    assert not any("lockstep-alertmanager" in rule.get("resourceNames", ()) for rule in readable)
+
+
 # --- network, replicas, alerts ---
 
 
@@ -345,12 +415,70 @@ def test_the_authority_is_reached_where_it_is() -> None:
     assert found["spec"]["egress"] == [{"ports": [{"protocol": "TCP", "port": 443}]}]
 
 
+@pytest.mark.parametrize(("target", "who"), [("knative", "watch"), ("kubernetes", "broker")])
+def test_the_audit_socket_is_for_the_authoritys_pods_alone(target: Target, who: str) -> None:
+    pods_of_it = (("app.kubernetes.io/name", "vault"), ("component", "server"))
+    documents = rendered(target, authority=rendered_manifests.AUTHORITY, audit_port=9700, audit_pods=pods_of_it)
+    (service,) = [one for one in of_kind(documents, "Service") if one["metadata"]["name"] == "audit"]
+    selected = {"app.kubernetes.io/part-of": "lockstep", "app.kubernetes.io/name": who}
+    assert service["spec"] == {"selector": selected, "ports": [{"name": "audit", "port": 9700, "targetPort": 9700}]}
+    opening = [
+        one["spec"] for one in of_kind(documents, "NetworkPolicy")
+        if any(port["port"] == 9700 for rule in one["spec"].get("ingress", ()) for port in rule["ports"])
+    ]  # fmt: skip
+    authority = {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "vault"}},
+        "podSelector": {"matchLabels": dict(pods_of_it)},
+    }
+    ingress = [{"from": [authority], "ports": [{"protocol": "TCP", "port": 9700}]}]
+    assert opening == [{"podSelector": {"matchLabels": selected}, "policyTypes": ["Ingress"], "ingress": ingress}]
+    (template,) = [template for name, template in pods(documents) if name == who]
+    assert template["metadata"]["labels"] == selected, "the pod that the Service and the policy mean"
+    (container,) = template["spec"]["containers"]
+    assert [port["containerPort"] for port in container["ports"]] == [8080, 9700]
+    told = {one["name"]: one["value"] for one in container["env"]}
+    audited = audited_from(told)
+    assert (audited is not None) == (target == "knative"), "the embedded broker reads lockstep.yaml"
+    if audited is not None:
+        assert (audited.followed.socket, audited.plain) == ("0.0.0.0:9700", True)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_nobody_is_let_in_to_an_audit_socket_that_nobody_asked_for(target: Target) -> None:
+    files = kit.files(rendered_manifests.example(), Installation(target=target))
+    assert "21-audit.yaml" not in files
+    assert "AUDIT_SOCKET" not in "".join(files.values())
+
+
+@pytest.mark.parametrize(
+    ("choices", "message"),
+    [
+        ({"authority": "https://vault.example.com"}, "outside the cluster"),
+        ({"audit_port": 8080}, "which our pods serve at"),
+        ({"audit_port": 80}, "1024 to 65535"),
+        ({"audit_pods": ()}, "--audit-pods"),
+    ],
+)
+def test_an_audit_socket_that_could_not_be_kept_to_the_authority(choices: Document, message: str) -> None:
+    with pytest.raises(InstallationError, match=message):
+        Installation(**{"audit_port": 9700, **choices})
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_audit_socket_applies_to_a_real_api_server(installed: Cluster, target: Target) -> None:
+    documents = rendered(target, audit_port=9700)
+    kit.apply(installed, of_kind(documents, "Namespace"))
+    kit.apply(installed, [one for one in documents if one["metadata"]["name"] in ("audit", "watch", "broker")])
+
+
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("replicas", [1, 3])
 def test_budgets_only_where_there_are_replicas(target: Target, replicas: int) -> None:
     budgets = {one["metadata"]["name"] for one in of_kind(rendered(target, replicas=replicas), "PodDisruptionBudget")}
     urgent = set(NAMES) - {"record"}  # which answers to the clock alone; a change or a leak waits for any other
-    assert budgets == (urgent if replicas > 1 else set())
+    receiving = {"alertmanager"} if target == "knative" else set()
+    assert budgets == (urgent | receiving if replicas > 1 else set())
 
 
 def test_there_is_one_ledger_and_one_embedded_broker() -> None:

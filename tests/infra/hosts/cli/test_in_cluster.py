@@ -196,7 +196,15 @@ def test_lint_of_what_is_in_the_cluster(up: Running, mine: Cluster) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [("events",), ("dead-letters", "list"), ("audit", "verify"), ("reconcile", "--all")]
+    "command",
+    [
+        ("events",),
+        ("dead-letters", "list"),
+        ("audit", "verify"),
+        ("reconcile", "--all"),
+        ("fingerprint",),
+        ("leak", "report", "--path", "secret/a"),
+    ],
 )
 def test_what_only_the_broker_knows_says_where_to_ask(command: tuple[str, ...]) -> None:
     result = lockstep(*command, "--context", "kind-dev")

@@ -124,3 +124,22 @@ def test_what_was_wired_before_may_still_be_retracted(tmp_path: Path) -> None:
         == ("Role", "app", "lockstep-retract")
     ]
     assert {"gone", "kept"} == {name for rule in role["rules"] for name in rule["resourceNames"]}
+
+
+@pytest.mark.parametrize("target", ["knative", "kubernetes"])
+def test_the_audit_socket_of_the_configuration_is_reached_by_the_authoritys_pods(root: Path, target: str) -> None:
+    with (root / "lockstep.yaml").open("a") as settings:
+        settings.write('audit: {socket: "0.0.0.0:9700"}\n')
+    documents = printed("--target", target, "--root", str(root), "--audit-pods", "app=bao")
+    found = [one for one in documents if one["metadata"]["name"] == "audit"]
+    assert [one["kind"] for one in found] == ["Service", "NetworkPolicy"]
+    (source,) = found[1]["spec"]["ingress"][0]["from"]
+    assert source["podSelector"] == {"matchLabels": {"app": "bao"}}
+    assert lockstep("manifests", "--root", str(root), "--audit-pods", "bao").exit_code == Exit.USAGE
+
+
+@pytest.mark.parametrize("socket", ["unix:/run/lockstep/audit.sock", "127.0.0.1:9700", "localhost:9700", "[::1]:9700"])
+def test_an_audit_socket_of_one_machine_opens_nothing(root: Path, socket: str) -> None:
+    with (root / "lockstep.yaml").open("a") as settings:
+        settings.write(f'audit: {{socket: "{socket}"}}\n')
+    assert "audit" not in {one["metadata"]["name"] for one in printed("--root", str(root))}

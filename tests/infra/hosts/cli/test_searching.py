@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.hosts.cli import candidates
 from infra.hosts.cli.failures import CommandError
 from infra.hosts.cli.searching import in_files, in_history
 
@@ -73,3 +74,42 @@ def test_a_repository_runs_no_program(tmp_path: Path) -> None:
 def test_what_is_no_repository_is_told(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="git cannot read"):
         list(in_history(tmp_path, print))
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        b"++ b/harmless", b"-- a/harmless", b"@@ -1 +1 @@", b"\\ No newline at end of file", b"commit " + b"a" * 40,
+        b"diff --git a/x b/x", b"+++ b/harmless", b" ", b"", b"++ /dev/null\n@@ -0,0 +1,900 @@",
+    ],
+)  # fmt: skip
+def test_what_was_committed_may_look_like_a_patch(tmp_path: Path, before: bytes) -> None:
+    git(tmp_path, "init")
+    commit(tmp_path, "patch", before + b"\n" + SECRET + b"\n")
+    (found,) = places(in_history(tmp_path, print))
+    assert found.split(":", 1)[1] == f"patch:{before.count(bytes([10])) + 2}"
+
+
+def test_a_message_may_look_like_a_patch(tmp_path: Path) -> None:
+    git(tmp_path, "init")
+    commit(tmp_path, "a", b"one", "a subject\n\n+++ b/harmless\n@@ -1 +1,99 @@\n" + SECRET.decode())
+    commit(tmp_path, "b", b"x=" + SECRET + b"\n")
+    found = [text.split(":", 1)[1] for text in places(in_history(tmp_path, print))]
+    assert sorted(found) == ["b:1", "its message:0"]
+
+
+def test_files_without_a_last_newline_and_lines_that_go_and_come(tmp_path: Path) -> None:
+    git(tmp_path, "init")
+    commit(tmp_path, "a", b"one\ntwo")
+    commit(tmp_path, "a", b"one\n-- two\n++ three\n" + SECRET)
+    commit(tmp_path, "a", b"one\n" + SECRET + b"\nlast")
+    found = sorted({text.split(":", 1)[1] for text in places(in_history(tmp_path, print))})
+    assert found == ["a:2", "a:4"]
+
+
+def test_lines_longer_than_a_piece_count_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(candidates, "LONGEST_LINE", 64)
+    git(tmp_path, "init")
+    commit(tmp_path, "a", b"y" * 200 + b" " + SECRET + b"\n+" + b"z" * 200 + b"\n" + SECRET + b"\n")
+    found = sorted({text.split(":", 1)[1] for text in places(in_history(tmp_path, print))})
+    assert found == ["a:1", "a:3"]

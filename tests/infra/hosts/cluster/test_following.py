@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
+from events.claim import ClaimRequested, ClaimTaken
 from events.event import Event
-from events.operation import ClaimTaken
-from events.orders import ClaimRequested
 from events.secret import SecretChanged
 from events.wiring import WiringChanged
 from infra.hosts.cluster.following import ClusterFollowing, source_feeds

@@ -1,19 +1,19 @@
 """An annotation that lets a PushSecret take over a path, told once."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from events.orders import ClaimRequested
-from events.rotation import RotationRequested
-from infra.hosts.cluster.orders import ADOPT, AnnotatedOrders
+from events.claim import ClaimRequested
+from events.rotation import AbortRequested, PhaseRequested
+from infra.hosts.cluster.orders import ABORT, ADOPT, RESUME, AboutRotation, AnnotatedOrders
 from infra.testbed.cluster import Cluster
 from infra.wiring.cluster import ClusterWiring
 from tests.eso import apply, place, push_body, store_body
 from tests.infra.hosts.cluster.conftest import ready, until
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-Order = ClaimRequested | RotationRequested
+Order = ClaimRequested | AboutRotation
 
 
 def claimed(told: list[Order], namespace: str) -> list[ClaimRequested]:
@@ -62,3 +62,37 @@ def test_an_order_that_is_not_taken_is_told_again(
         orders.look()
     orders.look()
     assert len(claimed(told, namespace)) == 2
+
+
+def test_orders_about_a_rotation_that_is_under_way(
+    eso_cluster: Cluster, namespace: str, store_name: str, wiring: ClusterWiring
+) -> None:
+    which = "0123456789abcdef" * 2
+    body = {
+        "apiVersion": "lockstep.dev/v1alpha1", "kind": "Rotation",
+        "metadata": {"name": "orders", "namespace": namespace, "annotations": {ABORT: which, RESUME: "nonsense"}},
+        "spec": {
+            "secretStoreRef": {"name": store_name}, "remoteKey": f"shop/{namespace}", "strategy": "alternating",
+            "target": {"name": "nowhere", "accounts": ["a", "b"]},
+        },
+    }  # fmt: skip
+    apply(eso_cluster, store_body(store_name))
+    apply(eso_cluster, body)
+    told: list[Order] = []
+    notices: list[str] = []
+
+    def ours() -> list[Order]:
+        return [one for one in told if str(one.path) == f"secret/shop/{namespace}"]
+
+    orders = AnnotatedOrders(ready(wiring), told.append, now=lambda: NOW, lifetime=900, notice=notices.append)
+    orders.look()
+    orders.look()
+    (abort,) = ours()
+    assert isinstance(abort, AbortRequested)
+    assert (abort.rotation, abort.by, abort.expires) == (which, f"annotation:{namespace}", NOW + timedelta(seconds=900))
+    assert [text for text in notices if namespace in text and RESUME in text]
+    for number in (1, 2):  # anything new after the id asks again
+        eso_cluster.admin.patch(place(body), {"metadata": {"annotations": {RESUME: f"{which}@{number}"}}})
+        until(lambda: wiring.reload() and orders.look())
+    resumed = [one for one in ours() if isinstance(one, PhaseRequested)]
+    assert [(one.rotation, one.step) for one in resumed] == [(which, None)] * 2

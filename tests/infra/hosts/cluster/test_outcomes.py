@@ -10,6 +10,7 @@ from events.orders import MaterializeRequested, PublishRequested
 from events.references import ManifestRef, PathRef, SecretRef, Version
 from events.secret import SecretChanged, SecretConflicted, SecretMaterialized, SecretPublished, SecretRetracted
 from events.wiring import WiringChanged
+from infra.hosts.cluster.conditions import failed, overwritten, overwritten_in
 from infra.hosts.cluster.outcomes import Outcomes
 from tests.fakes.wiring import FakeWiring
 from tests.functions.manifests.samples import external_secret, push_secret
@@ -57,6 +58,18 @@ def test_what_steps_said(outcomes: Outcomes, noted: Noted) -> None:
     assert noted.told == [
         (PULL, "SecretSynced", "temporal"), (PUSH, "Errored", ""), (PULL, "SecretDeleted", ""),
     ]  # fmt: skip
+
+
+def test_what_somebody_wrote_over_a_rotated_path_is_a_condition_of_its_own(outcomes: Outcomes, noted: Noted) -> None:
+    rotation = ManifestRef(kind="Rotation", namespace="shop", name="orders")
+    for outcome in ("foreign-write", "revoked-value"):
+        outcomes.observe(
+            SecretConflicted(path=PATH, claimant=rotation, version=VERSION, outcome=outcome, explanation="theirs")
+        )
+    assert noted.told == [(rotation, "Overwritten", ""), (rotation, "Refused", "")]
+    status = {"conditions": overwritten("theirs").document({}, AT)}
+    assert overwritten_in(status) == "theirs"
+    assert overwritten_in({"conditions": failed("Rotation", "theirs").document(status, AT)}) == ""
 
 
 @pytest.mark.parametrize(

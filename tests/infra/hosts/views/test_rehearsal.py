@@ -2,8 +2,9 @@ from datetime import timedelta
 
 import pytest
 
+from events.claim import ClaimRequested
 from events.event import Event
-from events.orders import ClaimRequested, MaterializeRequested, PublishRequested
+from events.orders import MaterializeRequested, PublishRequested
 from events.references import ManifestRef, PathRef, SecretRef
 from functions._failures import Unavailable
 from infra.hosts.views.changes import Change

@@ -20,9 +20,6 @@ path "lockstep/data/pending/*" {
 path "lockstep/data/rotations/*" {
   capabilities = ["create", "read", "update"]
 }
-path "lockstep/delete/pending/*" {
-  capabilities = ["update"]
-}
 path "lockstep/metadata/due/*" {
   capabilities = ["delete", "list"]
 }

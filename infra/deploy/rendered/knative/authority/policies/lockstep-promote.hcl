@@ -11,9 +11,6 @@ path "auth/token/revoke-self" {
 path "lockstep-transit/hmac/revoked" {
   capabilities = ["update"]
 }
-path "lockstep/data/budgets/*" {
-  capabilities = ["create", "read", "update"]
-}
 path "lockstep/data/claims/*" {
   capabilities = ["read"]
 }
@@ -29,14 +26,8 @@ path "lockstep/data/proofs/*" {
 path "lockstep/data/rotations/*" {
   capabilities = ["create", "read", "update"]
 }
-path "lockstep/delete/pending/*" {
-  capabilities = ["update"]
-}
 path "lockstep/metadata/due/*" {
   capabilities = ["delete", "list"]
-}
-path "lockstep/metadata/pending/*" {
-  capabilities = ["delete", "read"]
 }
 path "lockstep/metadata/rotations/" {
   capabilities = ["list"]

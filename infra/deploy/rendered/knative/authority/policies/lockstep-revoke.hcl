@@ -23,9 +23,6 @@ path "lockstep/data/rollouts/*" {
 path "lockstep/data/rotations/*" {
   capabilities = ["create", "read", "update"]
 }
-path "lockstep/delete/pending/*" {
-  capabilities = ["update"]
-}
 path "lockstep/metadata/due/*" {
   capabilities = ["delete", "list"]
 }

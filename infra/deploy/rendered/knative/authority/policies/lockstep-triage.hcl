@@ -26,11 +26,17 @@ path "lockstep/data/leaks/*" {
 path "lockstep/data/rotations/*" {
   capabilities = ["read"]
 }
+path "lockstep/delete/leaks/*" {
+  capabilities = ["update"]
+}
 path "lockstep/metadata/due/*" {
   capabilities = ["delete", "list"]
 }
 path "lockstep/metadata/leaks/" {
-  capabilities = ["list"]
+  capabilities = ["delete", "list", "read"]
+}
+path "lockstep/metadata/leaks/*" {
+  capabilities = ["delete", "read"]
 }
 path "lockstep/metadata/rotations/" {
   capabilities = ["list"]

@@ -11,6 +11,9 @@ path "auth/token/revoke-self" {
 path "lockstep-transit/hmac/leak" {
   capabilities = ["update"]
 }
+path "lockstep-transit/hmac/revoked" {
+  capabilities = ["update"]
+}
 path "lockstep/data/fingerprints/*" {
   capabilities = ["create", "read", "update"]
 }

@@ -1,0 +1,79 @@
+"""What providers make or keep, rotated by a whole running Lockstep; and no value of it is anywhere else."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from tests.e2e.rotation.providers import KINDS, Provider, provider
+from tests.e2e.rotation.shop import completed, phase, rotate
+from tests.e2e.rotation.test_canary import COMMANDS, content, leaks
+from tests.e2e.test_canary import lockstep
+from tests.instance import Installation, Running
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(params=KINDS)
+def at_provider(request: pytest.FixtureRequest, external: Installation) -> Provider:
+    made = provider(request.param, external, request)
+    made.lay_out()
+    return made
+
+
+def established(made: Provider, up: Running) -> dict[str, bytes]:
+    """What the consumer has to begin with: the credential that was there, or the first that the provider makes."""
+    made.ready(up, lambda: phase(up) == "never")
+    if not made.site.begins:
+        assert completed(up, rotate(up))["phase"] == "completed"
+    up.wait_for(made.held, "the first credential at the consumer")
+    return made.held()
+
+
+def turned(made: Provider, up: Running) -> dict[str, bytes]:
+    """Order one rotation; what the consumer has when it is over."""
+    before = made.held()
+    ended = completed(up, rotate(up))
+    assert ended["phase"] == "completed"
+    assert ended["record"]["orphans"] == []
+    up.wait_for(lambda: made.held() not in ({}, before), "the new credential at the consumer")
+    return made.held()
+
+
+def test_from_the_order_to_the_refused_login(at_provider: Provider) -> None:
+    made = at_provider
+    with made.at.running() as up:
+        begun = established(made, up)
+        assert made.site.serves([begun])
+        assert made.site.lets_in(begun)
+        version = up.version(made.full_path)
+        now = turned(made, up)
+        assert made.site.serves([now])
+        assert made.site.refuses(begun)
+        assert up.version(made.full_path) == version + 1
+        assert up.at.dead_letters() == []
+        named = up.control.ask("rotation", name="shop/orders-db")["record"]["new"]
+        made.site.check_clean(now, named["id"])
+
+
+def test_no_value_is_anywhere_but_in_the_secret(at_provider: Provider) -> None:
+    made = at_provider
+    with made.at.running() as up:
+        secrets = [*made.admin.values(), *values(established(made, up))]
+        for _ in range(2):
+            secrets += values(turned(made, up))
+        said = {" ".join(command): lockstep(up, *command) for command in COMMANDS}
+        said["metrics"] = up.request("GET", "/metrics").body
+        assert b"lockstep_rotations{" in said["metrics"]
+        assert {name: found for name, text in said.items() if (found := leaks(secrets, text))} == {}
+    files = [path for path in made.at.root.rglob("*") if path.is_file() and "namespaces" not in path.parts]
+    assert {"broker.db", "local.db"} <= {path.name for path in files}
+    wrong = {str(path): found for path in (*files, up.output_file) if (found := leaks(secrets, content(path)))}
+    assert wrong == {}
+
+
+def values(data: Mapping[str, bytes]) -> list[str]:
+    """The secret ones; what says that nobody but OpenBao has it is none."""
+    held = b"known to OpenBao alone"
+    return [
+        data[name].decode() for name in ("password", "secret_access_key") if not data.get(name, held).startswith(held)
+    ]
