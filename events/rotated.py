@@ -57,13 +57,15 @@ class RotationPromoted(_Rotation):
 class RotationRevoked(_Rotation):
     """The old credential was tried at the target, and refused.
 
-    `evidence`: what showed that the consumers had moved; `none` where a leak did not wait for it.
+    `evidence`: what showed that the consumers had moved; `none` where a leak did not wait for it. `revoked`: the
+    version that held the credential, which is not `base` where somebody else wrote over it.
     """
 
     TYPE: ClassVar[str] = "dev.lockstep.rotation.revoked"
 
     evidence: Literal["none", "materialized", "rolled-out", "seen"]
     proof: Literal["refused", "replaced"]  # replaced: nothing could be logged in with, as nothing accepts it
+    revoked: Version | None = None
 
 
 class RotationCompleted(_Rotation):

@@ -105,7 +105,8 @@ def end(record: Record) -> tuple[Event, ...]:
     said = _said(record)
     if record.phase == "completed":
         proven = {**said, "evidence": record.evidence or "none", "proof": record.proof or "replaced"}
-        revoked = (RotationRevoked.model_validate(proven),) if record.old is not None else ()
+        old = record.old
+        revoked = (RotationRevoked.model_validate({**proven, "revoked": old.version}),) if old is not None else ()
         return (*revoked, RotationCompleted.model_validate({**said, "version": record.promoted}))
     step, _, reason = record.ending.partition(":")
     return (failed(record, cast("StepName", step), reason, _ENDINGS[reason], ended=True),)
@@ -122,10 +123,18 @@ def failed(record: Record, step: StepName, reason: str, detail: str, *, ended: b
     return RotationFailed.model_validate(fields)
 
 
+def overwritten(record: Record) -> bool:
+    """Whether the provider holds one credential of an account alone (it has no id), and made another: no way back."""
+    made = record.phase in ("applied", "verified") or record.ending.startswith("verify:")
+    return made and record.terms.strategy == "minted" and record.new is not None and not record.new.id
+
+
 def holding(record: Record) -> Holds:
     """Which credential works now, as far as the record tells."""
     if record.phase == "promoted" and record.trouble is not None and record.trouble.reason == "not-accepted":
         return "unknown" if record.terms.strategy == "single" else "old"
+    if overwritten(record):
+        return "unknown" if record.ending else "new"
     if record.phase in ("promoted", "completed"):
         return "new" if record.phase == "completed" or record.terms.strategy == "single" else "both"
     if record.revoked_first:

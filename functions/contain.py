@@ -14,7 +14,7 @@ from events.references import PathRef, Version
 from events.rotated import RotationCompleted, RotationRevoked
 from events.schedule import ScheduleTicked
 from functions._capability import Capability
-from functions._containment import lacking
+from functions._containment import MOST, lacking
 from functions._failures import Conflict, Reject, Retry
 from functions._leak_records import LATER, SCHEDULE, SOON, contained, happened, keep, noted, reminded
 from functions._leak_standing import stopped
@@ -40,8 +40,8 @@ def handle(
         _accepted(event, ports)
     else:
         unknown = ""
-        if isinstance(event, RotationRevoked) and event.base is not None:
-            unknown = _remember(event.path, event.base, ports, once=True)
+        if isinstance(event, RotationRevoked) and (revoked := event.revoked or event.base) is not None:
+            unknown = _remember(event.path, revoked, ports, once=True)
         for leak in ports.leaks.of_path(event.path):
             yield from _look(leak, ports)
         if unknown:  # last: it holds up nothing, and somebody has to know
@@ -74,6 +74,9 @@ def _attempt(leak_id: str, ports: Ports, *, told: bool) -> tuple[Event, ...]:
         return ()
     if known.state == "contained":
         return (contained(known),)  # told until it is known to have been accepted
+    if told and (asked := _begins(known, ports)):
+        keep(replace(known, missing=asked, told=True), known, _next(known, ports), ports)
+        return ()
     missing = lacking(known, ports)
     if missing:
         leak = replace(known, missing=missing, told=known.told or told)
@@ -92,6 +95,20 @@ def _attempt(leak_id: str, ports: Ports, *, told: bool) -> tuple[Event, ...]:
     detail = "; ".join(dict.fromkeys(one for one in unknown if one))
     leak = keep(happened(leak, "contained", "contain", ports, detail), known, ports.clock.now() + SOON, ports)
     return (contained(leak),)
+
+
+def _begins(leak: Leak, ports: Ports) -> tuple[str, ...]:
+    """What a leak lacks while the rotations begin that were asked for along with its confirmation; nothing later on.
+
+    Those are in a hurry, and this would be beside them: it is looked at when they are done, or by the first tick.
+    """
+    asked = tuple(
+        f"{one.path}: its rotation away from version {one.version} was asked for"
+        for one in leak.exposures
+        if one.standing == "rotating"
+    )[:MOST]
+    soon = leak.due is not None and leak.due > ports.clock.now()
+    return asked if not leak.told or (soon and leak.missing == asked) else ()
 
 
 def _accepted(event: LeakContained, ports: Ports) -> None:

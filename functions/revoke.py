@@ -26,7 +26,7 @@ from functions._rotation_base import based, current
 from functions._rotation_due import next_due
 from functions._rotation_ending import after, ended, heard, settled, take_back
 from functions._rotation_evidence import Moved, moved
-from functions._rotation_facts import awaits_revocation, end, turn_of
+from functions._rotation_facts import awaits_revocation, end, overwritten, turn_of
 from functions._rotation_records import (
     ATTEMPTS,
     LATER,
@@ -300,6 +300,11 @@ def _abort(event: AbortRequested, ports: Ports) -> Events:
             raise Reject(f"rotation {event.rotation} of {event.path} is not under way; see `lockstep rotation show`")
         if record.phase in ("promoting", "promoted"):
             raise Reject(f"the rotation of {event.path} is promoted: consumers get the new credential; rotate again")
+        if overwritten(record):
+            raise Reject(
+                f"{record.terms.target} keeps one credential of an account, and made another: giving up the rotation "
+                f"of {event.path} would leave consumers without one that works; let it go on, then rotate again"
+            )
         try:
             if record.phase in _ABORTABLE:
                 return give_up(turn_of(record), record, "aborted", ports)

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from events.references import ManifestRef
-from events.rotated import RotationCompleted, RotationFailed, RotationStaged
+from events.rotated import RotationCompleted, RotationFailed, RotationRevoked, RotationStaged
 from events.rotation import PhaseRequested, RotationRequested
 from functions._orders import expiry
 from functions._ports import Claim, Publication, Settings
@@ -563,16 +563,22 @@ def test_content_that_others_wrote_since_is_not_gone_on_from() -> None:
     world = rotating()
     ask(world)
     world.settle()
-    good = live(world)
+    good, given = live(world), newest(world)
     world.authority.foreign_write(PATH, {"username": b"app", "password": b"theirs", "extra": b"theirs"})
     ask(world)
     world.settle()
     assert record(world).phase == "completed"
+    last = world.events(RotationRevoked)[-1]
+    assert isinstance(last, RotationRevoked)
+    assert last.revoked == given != last.base, "what was revoked is what consumers had, whoever wrote over it"
     after = live(world)
     assert good is not None
     assert after is not None
     assert sorted(after) == sorted(good)
     assert not system_of(world).lets_in("app", good["password"])
+    claim = world.claims.read(PATH)
+    assert claim is not None
+    assert world.fingerprints.one("revoked", good["password"]) in claim.revoked
 
 
 def test_what_a_former_rotation_left_staged_is_not_used() -> None:

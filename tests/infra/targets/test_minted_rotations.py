@@ -12,7 +12,7 @@ from functions._values import SecretValue
 from infra.stores.vault.leases import VaultLeases
 from tests.contracts.minting import DynamicBench, EngineBench, IamBench, MintingBench, StaticBench
 from tests.fakes.world import World, external_secret, rotation, rotation_target
-from tests.functions.rotating import PATH, TARGET, ask, record, tick, to_the_end
+from tests.functions.rotating import PATH, TARGET, abort, ask, record, tick, to_the_end, until
 
 pytestmark = pytest.mark.e2e
 
@@ -72,3 +72,18 @@ def test_rotations_one_after_the_other(bench: MintingBench) -> None:
         assert current_lease(record(world)).startswith(f"{bench.engine.mount}/creds/{account}/")
     if isinstance(bench, IamBench):
         assert len(bench.aws.keys(account)) == 1
+
+
+def test_what_a_provider_overwrote_is_not_given_up(request: pytest.FixtureRequest) -> None:
+    """A static role has one password: there is no way back, so the rotation goes on, and says why."""
+    bench = bench_of("openbao-static", request)
+    world, account = rotating(bench)
+    turn(world)
+    ask(world)
+    until(world, "applied")
+    abort(world)
+    to_the_end(world)
+    tick(world, times=3)
+    assert ["let it go on" in why for _, why in world.dead] == [True]
+    assert record(world).phase == "completed"
+    assert bench.works(held(world, account))
