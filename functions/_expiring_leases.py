@@ -9,7 +9,7 @@ from events.event import Event
 from events.lease import LeaseExpiring
 from events.schedule import ScheduleTicked
 from events.secret import SecretRetracted
-from functions._failures import Reject
+from functions._failures import Reject, Retry
 from functions._lease_needs import abandoned, needed
 from functions._leases import current_lease, held_leases
 from functions._ports import Ports
@@ -44,8 +44,13 @@ def _ids(record: Record) -> Iterator[str]:
 
 
 def _look(record: Record, lease_id: str, ports: Ports) -> Iterator[Event]:
-    lease, now = ports.leases.read(lease_id), ports.clock.now()
-    wanted = needed(record.manifest, record.path, ports)
+    wanted, now = needed(record.manifest, record.path, ports), ports.clock.now()
+    try:
+        lease = ports.leases.read(lease_id)
+    except Retry:
+        if wanted:
+            raise
+        return  # policies cover what is wired: what no manifest asks for any more must not hold up the sweep
     if lease is not None and not wanted:
         yield from _notice(record, ports)
     if lease is not None and lease.due <= now:

@@ -379,3 +379,16 @@ def test_killed_at_every_call(scenario: object) -> None:
             else:
                 assert world.left(lease) is None, where
                 assert world.tombstones.list() == (), where
+
+
+@pytest.mark.parametrize("wired", [True, False])
+def test_a_lease_that_may_not_be_looked_up_holds_up_the_sweep_only_where_somebody_asks_for_it(wired: bool) -> None:
+    """Policies cover what is wired: a record that a removed Rotation left is covered by none."""
+    world, _ = leased()
+    if not wired:
+        world.unwire(rotation().ref)
+        world.settle()
+    world.leases.sealed = True
+    world.tick("sweep")
+    world.settle()
+    assert bool([delivery for delivery, _ in world.dead if delivery.step.name == "sweep"]) == wired

@@ -133,7 +133,7 @@ def test_five_thousand_secrets_of_which_ten_are_wired(estate: Estate, crowd: Cro
     started = estate.calls()
     pages = math.ceil(ALL / PAGE) + 1  # and the namespace of the targets
     assert started["list", "secrets"] == pages, started
-    assert started["get", "secrets"] <= 2 * WIRED, started
+    assert started["get", "secrets"] <= 3 * WIRED, started  # each source and target once, and what the sweep looks at
     assert {key for key in started if key[0] not in ("get", "list", "watch")} == set(), started
     assert _memory(estate) <= MEMORY
     for number in range(WIRED):
