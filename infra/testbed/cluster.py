@@ -46,12 +46,13 @@ class Cluster:
         self._turn = threading.Lock()
         self._connection = socket.socket(socket.AF_UNIX)
         self._connection.settimeout(_ANSWER_PATIENCE)
+        self._answers = self._connection.makefile("rb")
         try:
             self._connection.connect(str(directory / _SOCKET))
-            self._answers = self._connection.makefile("rb")
             told = self._hear()
             self.server, self.supervisor = told["server"], int(told["pid"])
         except (OSError, ClusterError) as failure:
+            self._answers.close()
             self._connection.close()
             raise ClusterError(f"no test cluster runs in {directory}: {self._last_words() or failure}") from failure
 

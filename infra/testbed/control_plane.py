@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from http.client import HTTPException
 from pathlib import Path
 
 from infra.testbed import commands, credentials, processes
@@ -121,7 +122,7 @@ class ControlPlane:
     def _answers(self, path: str) -> bool:
         try:
             self._trusted_api().get(path)
-        except (OSError, ApiError):
+        except (OSError, HTTPException, ApiError, ValueError):  # also a certificate that is half written
             return False
         return True
 

@@ -134,7 +134,8 @@ def test_five_thousand_secrets_of_which_ten_are_wired(estate: Estate, crowd: Cro
     pages = math.ceil(ALL / PAGE) + 1  # and the namespace of the targets
     assert started["list", "secrets"] == pages, started
     assert started["get", "secrets"] <= 3 * WIRED, started  # each source and target once, and what the sweep looks at
-    assert {key for key in started if key[0] not in ("get", "list", "watch")} == set(), started
+    # A grace of what another test left may end meanwhile: its target is deleted, and that is all that is written.
+    assert {key for key in started if key[0] not in ("get", "list", "watch")} <= {("delete", "secrets")}, started
     assert _memory(estate) <= MEMORY
     for number in range(WIRED):
         assert estate.up.in_step(f"secret/{crowd.path(number)}")
