@@ -42,7 +42,7 @@ def take(found: Found, reporter: str, ports: Ports) -> bool:
     missing: list[Budget] = []
     for pool, limit in pools:
         budget = ports.budgets.read(pool)
-        holders = {one: until for one, until in budget.holders.items() if until > now}
+        holders = budget.living(now)
         if holder in holders:
             continue
         if len(holders) >= limit:

@@ -27,7 +27,7 @@ def take(record: Record, limits: Limits, ports: Ports) -> bool:
     def taken(budget: Budget) -> Budget:
         if budget.holders.get(name, now) > now:
             return budget
-        holders = _living(budget, now)
+        holders = budget.living(now)
         if len(holders) < ports.settings.rotation_limit and _at(record.terms.target, holders) < limits.concurrent:
             waiting = tuple(one for one in budget.waiting if one != name)
             return replace(budget, holders={**holders, name: _until(ports)}, waiting=waiting)
@@ -61,7 +61,7 @@ def slot_name(record: Record) -> str:
 
 def broken_until(record: Record, limits: Limits, ports: Ports) -> datetime | None:
     """Until when the target's breaker is open, None while it is closed."""
-    failures = _living(ports.budgets.read(_breaker(record)), ports.clock.now())
+    failures = ports.budgets.read(_breaker(record)).living(ports.clock.now())
     return min(failures.values()) if len(failures) >= limits.breaker_failures else None
 
 
@@ -71,7 +71,7 @@ def count_failure(record: Record, limits: Limits, ports: Ports) -> None:
     until = now + timedelta(seconds=limits.breaker_pause)
 
     def counted(budget: Budget) -> Budget:
-        failures = _living(budget, now)
+        failures = budget.living(now)
         return budget if record.id in failures else replace(budget, holders={**failures, record.id: until})
 
     ports.budgets.change(_breaker(record), counted)
@@ -89,7 +89,7 @@ def _handed_on(leaving: Iterable[str], ports: Ports) -> tuple[str, ...]:
 
     def changed(budget: Budget) -> Budget:
         handed.clear()
-        holders = {name: until for name, until in _living(budget, now).items() if name not in gone}
+        holders = {name: until for name, until in budget.living(now).items() if name not in gone}
         waiting = tuple(name for name in budget.waiting if name not in gone)
         if len(holders) == len(budget.holders) and waiting == budget.waiting:
             return budget
@@ -109,11 +109,6 @@ def _waiting(name: str, ports: Ports) -> Record | None:
     path = path_of(name.partition(":")[2])
     record = ports.rotations.read(path) if path is not None else None
     return record if record is not None and record.phase == "requested" and slot_name(record) == name else None
-
-
-def _living(budget: Budget, now: datetime) -> dict[str, datetime]:
-    """The holders but for those whose time is over."""
-    return {holder: until for holder, until in budget.holders.items() if until > now}
 
 
 def _at(target: str, holders: Iterable[str]) -> int:

@@ -60,5 +60,5 @@ def give_back(ref: WorkloadRef, ports: Ports) -> tuple[str, ...]:
 
 def _living(ref: WorkloadRef, ports: Ports) -> Budget:
     """The budget without those whose time is over."""
-    budget, now = ports.budgets.read(pool_of(ref)), ports.clock.now()
-    return replace(budget, holders={holder: until for holder, until in budget.holders.items() if until > now})
+    budget = ports.budgets.read(pool_of(ref))
+    return replace(budget, holders=budget.living(ports.clock.now()))

@@ -140,6 +140,10 @@ class Budget:
     waiting: tuple[str, ...] = ()
     revision: int = 0
 
+    def living(self, now: datetime) -> dict[str, datetime]:
+        """The holders but for those whose time is over."""
+        return {holder: until for holder, until in self.holders.items() if until > now}
+
 
 class Budgets(Protocol):
     """Slots under compare-and-set, with holders that expire (BUDGET_WRITE)."""

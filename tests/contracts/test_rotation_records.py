@@ -69,14 +69,6 @@ def prove(bench: Bench, proof: Proof) -> None:
         kept()
 
 
-def _forget(openbao: OpenBao) -> None:
-    """The server is shared: another test's sweep would look after the records that are left."""
-    engine = openbao.engine()
-    for directory in ("rotations", "pending", "proofs"):
-        for name in engine.list("lockstep", directory):
-            engine.delete_metadata("lockstep", f"{directory}/{name}")
-
-
 @pytest.fixture(params=["fake", pytest.param("openbao", marks=pytest.mark.e2e)])
 def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
     run = uuid4().hex[:12]
@@ -85,7 +77,7 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
         return
     openbao = request.getfixturevalue("openbao")
     yield kept(openbao, run)
-    _forget(openbao)
+    openbao.forget("rotations", "pending", "proofs")
 
 
 def kept(openbao: OpenBao, run: str) -> Bench:
@@ -239,7 +231,7 @@ def test_a_proof_that_others_wrote_meanwhile_is_replaced(real: Bench, openbao: O
 @pytest.fixture
 def real(openbao: OpenBao) -> Iterator[Bench]:
     yield kept(openbao, uuid4().hex[:12])
-    _forget(openbao)
+    openbao.forget("rotations", "pending", "proofs")
 
 
 @pytest.fixture

@@ -165,7 +165,7 @@ class Pods:
 def set_up(cluster: Cluster, openbao: OpenBao, folder: Path, target: Target = "knative") -> Pods:
     """Namespaces, accounts, RBAC and settings in the cluster, roles and policies at the authority, then the wiring."""
     path = openbao.path(f"pods-{uuid.uuid4().hex[:8]}")  # claims outlive a cluster
-    _forget(openbao)
+    openbao.forget("rotations", "tombstones")  # these pods may not touch all that other tests left
     wanted = manifests(openbao, path.path)
     known = kit.wiring(folder / "wiring", wanted)
     assert not known.left_out, known.left_out
@@ -181,12 +181,3 @@ def set_up(cluster: Cluster, openbao: OpenBao, folder: Path, target: Target = "k
         place = f"/apis/{each['apiVersion']}{space}/{_PLURALS[each['kind']]}/{metadata['name']}"
         cluster.admin.apply(place, each, "test")
     return Pods(cluster, openbao, folder, path, known, rendered)
-
-
-def _forget(openbao: OpenBao) -> None:
-    """What other tests left at the shared authority: a sweep looks after it, and these pods may not touch all of it."""
-    admin = openbao.admin()
-    for kind in ("rotations", "tombstones"):
-        listed = admin.call("LIST", f"lockstep/metadata/{kind}", kind="test", absent_ok=True)
-        for name in listed.body["data"]["keys"] if listed.status == 200 else ():
-            admin.call("DELETE", f"lockstep/metadata/{kind}/{name}", kind="test")
