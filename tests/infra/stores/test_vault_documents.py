@@ -5,12 +5,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
-from events.references import PathRef, Version
+from events.references import ManifestRef, PathRef, Version
 from functions._failures import Conflict, Reject, Unavailable
-from functions._ports import Claim
+from functions._ports import Claim, Tombstone
 from functions._values import SecretValue
 from infra.stores.vault.anchors import Anchor, VaultAnchors
 from infra.stores.vault.authority import VaultAuthority
@@ -141,6 +142,19 @@ def test_ids_that_are_no_names_are_rejected(openbao: OpenBao) -> None:
     for tombstone_id in ("", "../claims/x", "a/b", "a?list=true"):
         with pytest.raises(Reject, match="id of a tombstone"):
             tombstones.read(tombstone_id)
+
+
+def test_one_spoilt_tombstone_holds_up_no_other(openbao: OpenBao) -> None:
+    engine, cluster = openbao.engine(), uuid4().hex[:8]
+    tombstones, path = VaultTombstones(engine, cluster=cluster), openbao.path()
+    manifest, now = ManifestRef(kind="PushSecret", namespace="team", name="app"), datetime(2026, 1, 1, tzinfo=UTC)
+    for number in range(2):
+        tombstones.create(Tombstone(f"{number:032x}", manifest, path, "delete-path", now, now))
+    engine.write("lockstep", f"tombstones/{cluster}_not-an-id", {"schema": 1}, 0)  # somebody's
+    engine.write("lockstep", f"tombstones/{cluster}_{1:032x}", {"schema": 1, "id": f"{1:032x}"}, 1)
+    assert [one.id for one in tombstones.list()] == [f"{0:032x}"]
+    with pytest.raises(Reject, match="malformed"):
+        tombstones.read(f"{1:032x}")
 
 
 def test_values_that_people_stored_as_json_read_as_text(openbao: OpenBao) -> None:

@@ -39,6 +39,7 @@ WIRED = WiredPaths(
     frozenset({PRODUCED}), frozenset({CONSUMED}), frozenset({RETIRING}), frozenset({("secret", "policies/searched")})
 )
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+EXISTING = "e" * 32  # a tombstone
 C = Capability
 
 
@@ -52,7 +53,7 @@ def served(openbao_server: EmbeddedOpenBao) -> Iterator[OpenBao]:
     for path in (PRODUCED, CONSUMED, RETIRING, UNWIRED, FOUND):
         engine.write(path.mount, path.path, {"a": "1"}, 0)
     VaultClaims(engine, print).create(claim(CONSUMED))
-    VaultTombstones(engine).create(tombstone("policies-existing"))
+    VaultTombstones(engine).create(tombstone(EXISTING))
     VaultAnchors(engine).write(replace(ANCHOR, revision=current_anchor(engine)))
     yield openbao
     tombstones = VaultTombstones(engine)
@@ -223,11 +224,11 @@ ACTS: dict[str, tuple[frozenset[Capability], Act]] = {
     "read tombstones": (frozenset({C.TOMBSTONE_READ}), lambda c: VaultTombstones(KvEngine(c)).list()),
     "create tombstone": (
         frozenset({C.TOMBSTONE_WRITE, C.TOMBSTONE_READ}),
-        lambda c: VaultTombstones(KvEngine(c)).create(tombstone("policies-existing")),
+        lambda c: VaultTombstones(KvEngine(c)).create(tombstone(EXISTING)),
     ),
     "remove tombstone": (
         frozenset({C.TOMBSTONE_WRITE}),
-        lambda c: VaultTombstones(KvEngine(c)).remove(replace(tombstone("policies-none"), revision=1)),
+        lambda c: VaultTombstones(KvEngine(c)).remove(replace(tombstone("0" * 32), revision=1)),
     ),
     "read rollouts": (frozenset({C.ROLLOUT_READ}), lambda c: VaultRollouts(KvEngine(c)).refs()),
     "write rollout": (frozenset({C.ROLLOUT_WRITE, C.ROLLOUT_READ}), _rolled),
@@ -284,12 +285,13 @@ def test_the_step_that_claims_can_create_a_claim_with_its_mirror(served: OpenBao
 def test_a_tombstones_whole_life_in_a_steps_identity(served: OpenBao) -> None:
     holder = next(step for step in STEPS if {C.TOMBSTONE_READ, C.TOMBSTONE_WRITE} <= step.needs)
     tombstones = VaultTombstones(KvEngine(served.client(holder.name)))
-    tombstones.create(tombstone("policies-life"))
-    found = tombstones.read("policies-life")
+    life = tombstone("1" * 32)
+    tombstones.create(life)
+    found = tombstones.read(life.id)
     assert found is not None
     tombstones.remove(found)
-    tombstones.create(tombstone("policies-life"))
-    assert tombstones.read("policies-life") is not None
+    tombstones.create(life)
+    assert tombstones.read(life.id) is not None
 
 
 def test_the_warden_writes_only_what_differs(served: OpenBao) -> None:
