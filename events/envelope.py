@@ -13,6 +13,7 @@ from events.event import Category, Event
 from events.identity import fact_id, order_id
 from events.media_type import parse_media_type
 from events.problems import describe
+from events.told import recall, remember
 
 MAX_HOPS = 32  # our own count, beside the broker's TTL: a subscriber that posts instead of replying resets that
 MAX_ID = 256  # characters of what we carry on from event to event
@@ -88,12 +89,14 @@ def issue(
         extensions["causationid"] = cause.id
         if chain and chain.traceparent:
             extensions["traceparent"] = chain.traceparent
+    data = event.model_dump_json(exclude_defaults=False).encode()
+    remember(event, data)
     return CloudEvent(
         id=identity, source=source, type=event.TYPE, subject=subject,
         time=_rfc3339(now),
         datacontenttype="application/json", dataschema=schema_urn(type(event), event.SCHEMA_VERSION),
         extensions=MappingProxyType(extensions),
-        data=event.model_dump_json(exclude_defaults=False).encode(),
+        data=data,
     )  # fmt: skip
 
 
@@ -117,9 +120,12 @@ def _data(model: type[Event], wire: CloudEvent) -> Event:
     versions = [version for version in (model.SCHEMA_VERSION, model.SCHEMA_VERSION - 1) if version >= 1]
     if wire.dataschema is not None and wire.dataschema not in [schema_urn(model, version) for version in versions]:
         raise EventError(f"dataschema of {model.TYPE} is not {schema_urn(model, versions[0])} or the one before")
+    data = wire.data or b"{}"
+    if (told := recall(model, data)) is not None:
+        return told
     try:
         # Strict: "3" is no number, and a number is no time.
-        return model.model_validate_json(wire.data or b"{}", strict=True)
+        return model.model_validate_json(data, strict=True)
     except ValidationError as error:
         raise EventError(f"data of {model.TYPE}: {describe(error)}") from None
 

@@ -9,15 +9,15 @@ from events.cloudevent import CloudEvent
 from infra.broker.clock import Clock, micros
 from infra.broker.delivery import Verdict, judge, pause, retryable
 from infra.broker.errors import RefusedError
-from infra.broker.intake import with_error
+from infra.broker.intake import Incoming, with_error
 from infra.broker.lanes import Delivery
 from infra.broker.routes import Route
 from infra.broker.rows import Outcome, State, load_event
-from infra.broker.settler import Reply, error_data, tidy
+from infra.broker.settler import error_data, tidy
 from infra.broker.store import Store
 from infra.broker.subscriber import Answer
 
-Prepare = Callable[[Route, int, CloudEvent, tuple[CloudEvent, ...]], list[Reply]]
+Prepare = Callable[[Route, int, CloudEvent, tuple[CloudEvent, ...]], list[Incoming]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Attempted:
     verdict: Verdict
     outcome: Outcome
     event: CloudEvent | None
-    replies: list[Reply] = field(default_factory=list)
+    replies: list[Incoming] = field(default_factory=list)
     pause: float = 0.0
     transient: bool = False
 
@@ -53,7 +53,7 @@ class Attempter:
         took = time.perf_counter() - started
         failures = delivery.attempts + 1
         verdict = judge(answer, failures, route.delivery)
-        replies: list[Reply] = []
+        replies: list[Incoming] = []
         if verdict is Verdict.COMPLETE and answer.events and route.sink_of is None:
             try:
                 replies = self._prepare(route, delivery.ttl, event, answer.events)

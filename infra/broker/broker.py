@@ -22,7 +22,7 @@ from infra.broker.dead_letters import DeadLetters
 from infra.broker.dispatcher import Dispatcher
 from infra.broker.errors import BrokerClosedError, TriggerError
 from infra.broker.handing_out import HandingOut
-from infra.broker.intake import Stamped, stamp, stamp_reply
+from infra.broker.intake import Accepted, Incoming, Stamped, stamp, stamp_reply
 from infra.broker.lanes import Delivery, Group
 from infra.broker.ledger import Ledger
 from infra.broker.limits import Accounts, Limits
@@ -31,7 +31,7 @@ from infra.broker.records import Health
 from infra.broker.retention import Pruner
 from infra.broker.routes import Route, Routes, abandoned
 from infra.broker.rows import Unfinished, store_event, unfinished
-from infra.broker.settler import Accepted, Reply, Settler
+from infra.broker.settler import Settler
 from infra.broker.store import Store
 from infra.broker.subscriber import Subscriber
 from infra.broker.timeline import Tide, Timeline
@@ -120,12 +120,13 @@ class Broker:
         Raises RefusedError (may not be sent, is too large, or too much is pending) and BrokerClosedError at once;
         the future raises BrokerFullError, and then nothing was stored.
         """
-        ((stamped, routes),) = incoming = self._admitted((event,), principal)
+        early = HandingOut(self._admitted((event,), principal), self._hand_out, self._take_back)
 
         def work(transaction: Transaction) -> int:
-            return store_event(transaction, stamped, routes)
+            ((sequence, (stamped, routes)),) = early.accepted
+            store_event(transaction, sequence, stamped, routes)
+            return sequence
 
-        early = HandingOut[int](lambda sequence: [(sequence, incoming[0])], self._hand_out, self._take_back)
         return self._writer.submit(
             work, lambda _: self._dispatcher.announce(early.deliveries),
             partial(self._accounts.release, str(principal)), early, here=here,
@@ -134,13 +135,13 @@ class Broker:
     def accept_many(self, events: Iterable[CloudEvent], principal: Principal) -> Future[tuple[int, ...]]:
         """Take all of these events or none. Raises as `accept`."""
         incoming = self._admitted(tuple(events), principal)
+        early = HandingOut(incoming, self._hand_out, self._take_back)
 
         def work(transaction: Transaction) -> tuple[int, ...]:
-            return tuple(store_event(transaction, stamped, routes) for stamped, routes in incoming)
+            for sequence, (stamped, routes) in early.accepted:
+                store_event(transaction, sequence, stamped, routes)
+            return tuple(sequence for sequence, _ in early.accepted)
 
-        early = HandingOut[tuple[int, ...]](
-            lambda sequences: list(zip(sequences, incoming, strict=True)), self._hand_out, self._take_back
-        )
         return self._writer.submit(
             work, lambda _: self._dispatcher.announce(early.deliveries),
             partial(self._accounts.release, str(principal), len(incoming)), early,
@@ -156,12 +157,12 @@ class Broker:
         for _, (stamped, _) in accepted:
             self._accounts.count(stamped.principal, 1)  # as reserved before, for whoever releases that now
 
-    def _admitted(self, events: tuple[CloudEvent, ...], principal: Principal) -> list[Reply]:
+    def _admitted(self, events: tuple[CloudEvent, ...], principal: Principal) -> list[Incoming]:
         if not self._running:
             raise BrokerClosedError(_STOPPING)
         now = self._clock()
         at = micros(now)
-        incoming: list[Reply] = []
+        incoming: list[Incoming] = []
         for event in events:
             self._admission.check(principal, event, now)
             stamped = stamp(event, principal, at)
@@ -196,9 +197,9 @@ class Broker:
 
     def _prepare_replies(
         self, route: Route, ttl: int, cause: CloudEvent, replies: tuple[CloudEvent, ...]
-    ) -> list[Reply]:
+    ) -> list[Incoming]:
         now = self._clock()
-        prepared: list[Reply] = []
+        prepared: list[Incoming] = []
         for reply in replies:
             self._admission.check(route.actor, reply, now)
             stamped = stamp_reply(reply, route.actor, micros(now), cause, ttl)

@@ -14,11 +14,12 @@ from infra.broker.chaos import Chaos, Dice
 from infra.broker.delivery import Verdict
 from infra.broker.errors import BrokerClosedError
 from infra.broker.handing_out import HandingOut
+from infra.broker.intake import Accepted
 from infra.broker.lanes import Delivery, Lane, Lanes, LaneState
 from infra.broker.pool import Pool
 from infra.broker.routes import Route
 from infra.broker.rows import Outcome, State
-from infra.broker.settler import Accepted, Settler, tidy
+from infra.broker.settler import Settler, tidy
 from infra.broker.timers import Timers
 
 _FIRST_PROBE = 0.1  # seconds until a subscriber that is not ready is asked again
@@ -273,10 +274,11 @@ class Dispatcher:
         delivery = lane.head
         replies = attempted.replies if attempted.verdict is Verdict.COMPLETE else []
 
-        early = HandingOut[list[Accepted]](list, self._hand_out, self._withdrawn)
+        early = HandingOut(replies, self._hand_out, self._withdrawn, caused=True) if replies else None
 
-        def then(_: list[Accepted]) -> None:
-            self.announce(early.deliveries)
+        def then() -> None:
+            if early is not None:
+                self.announce(early.deliveries)
             repeats = self._dice is not None and not delivery.echo and self._dice.repeats()
             self._end(desk, lane, [delivery], [_echo(delivery)] if repeats else [])
 
@@ -285,7 +287,7 @@ class Dispatcher:
             outcome = Outcome(State.DEAD_LETTERED, self._attempter.now(), delivery.attempts, status=500, reason=reason)
             self._give_up(desk, lane, route, Attempted(Verdict.GIVE_UP, outcome, attempted.event))
 
-        self._settler.completed(delivery, attempted.outcome, replies, then, broken, ahead=early if replies else None)
+        self._settler.completed(delivery, attempted.outcome, then, broken, replies=early)
 
     def _hand_out(self, accepted: list[Accepted]) -> list[Delivery]:
         deliveries = self._accepted(accepted)

@@ -5,34 +5,45 @@ answer yet, and sends again. What may not be early is everything that others rel
 older event which still retries makes way for this one.
 """
 
-from collections.abc import Callable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Sequence
 
+from infra.broker.intake import Accepted, Incoming
 from infra.broker.lanes import Delivery
-from infra.broker.settler import Accepted
-
-T = TypeVar("T")
+from infra.broker.transaction import Transaction
 
 
-class HandingOut(Generic[T]):
-    """What a writer's job hands out before its commit (`Ahead`). `events` reads its result."""
+class HandingOut:
+    """What a writer's job hands out before it writes it down (`Ahead`): the job stores what is `accepted` then.
+
+    `caused`: of a delivery that ends in the same job; its line in the timeline, `cause`, comes before theirs.
+    """
 
     def __init__(
-        self,
-        events: Callable[[T], list[Accepted]],
+        self, incoming: Sequence[Incoming],
         hand_out: Callable[[list[Accepted]], list[Delivery]],
         withdraw: Callable[[list[Accepted], list[Delivery]], object],
-    ) -> None:
-        self._events = events
+        *, caused: bool = False,
+    ) -> None:  # fmt: skip
+        self._incoming = incoming
         self._hand_out = hand_out
         self._withdraw = withdraw
-        self._accepted: list[Accepted] = []
+        self._caused = caused
+        self._given = self._failed = False
+        self.cause: int | None = None
+        self.accepted: list[Accepted] = []
         self.deliveries: list[Delivery] = []
 
-    def give(self, result: T, /) -> None:
-        self._accepted = self._events(result)
-        self.deliveries = self._hand_out(self._accepted)
+    def number(self, transaction: Transaction) -> None:
+        self.cause = transaction.next() if self._caused else None
+        self.accepted = [(transaction.next(), one) for one in self._incoming]
+
+    def give(self, *, durable: bool) -> None:
+        """Begin the deliveries; of what could not be stored once, no more before it is: a disk may be full for long."""
+        if not self._given and (durable or not self._failed):
+            self._given = True
+            self.deliveries = self._hand_out(self.accepted)
 
     def take_back(self) -> None:
-        self._withdraw(self._accepted, self.deliveries)
-        self.deliveries = []
+        if self._given:
+            self._withdraw(self.accepted, self.deliveries)
+        self.deliveries, self._given, self._failed = [], False, True

@@ -38,6 +38,10 @@ class Stamped:
     about: Subject
 
 
+Incoming = tuple[Stamped, tuple[str, ...]]  # with the routes that it takes
+Accepted = tuple[int, Incoming]  # with its sequence number
+
+
 def stamp(event: CloudEvent, principal: Principal, at: int) -> Stamped:
     """An event that came to the ingress. Raises RefusedError: 400 for its TTL or text, 413 for its size."""
     text = event.extensions.get(TTL)

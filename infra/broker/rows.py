@@ -66,12 +66,11 @@ class Unfinished:
     ttl: int
 
 
-def store_event(transaction: Transaction, stamped: Stamped, routes: Iterable[str]) -> int:
-    """Store an event, its ledger entry and its deliveries; its sequence number."""
+def store_event(transaction: Transaction, sequence: int, stamped: Stamped, routes: Iterable[str]) -> None:
+    """Store an event under a number that the transaction gave out, its ledger entry and its deliveries."""
     event, about = stamped.event, stamped.about
     principal = str(stamped.principal)
     first = append(transaction, "accepted", about, at=stamped.at, principal=principal)
-    sequence = transaction.next()
     transaction.sql.execute(
         _INSERT_EVENT,
         (sequence, stamped.at, event.id, event.source, event.type, event.subject, event.time, event.datacontenttype,
@@ -79,7 +78,6 @@ def store_event(transaction: Transaction, stamped: Stamped, routes: Iterable[str
     )  # fmt: skip
     for route in routes:
         transaction.sql.execute(_INSERT_DELIVERY, (sequence, route))
-    return sequence
 
 
 def finish(transaction: Transaction, event: int, route: str, outcome: Outcome, sequence: int | None = None) -> None:

@@ -7,7 +7,8 @@ from typing import TypeVar
 from events.cloudevent import CloudEvent
 from infra.broker import ledger
 from infra.broker.errors import BrokerClosedError, BrokerFullError
-from infra.broker.intake import Stamped, about
+from infra.broker.handing_out import HandingOut
+from infra.broker.intake import about
 from infra.broker.lanes import Delivery
 from infra.broker.routes import Route
 from infra.broker.rows import Outcome, State, begin, finish, note, postpone, store_event
@@ -25,9 +26,6 @@ _SUPERSEDE = (
     " AND event < ? AND EXISTS (SELECT 1 FROM event e WHERE e.seq = dead_letter.event AND e.type = ? AND e.subject = ?)"
 )
 
-Reply = tuple[Stamped, tuple[str, ...]]
-Accepted = tuple[int, Reply]
-
 
 class Settler:
     """Every method returns at once, but for `completed`, which may write the outcome itself; `then` is called when the
@@ -41,22 +39,19 @@ class Settler:
         self._timers = timers
 
     def completed(
-        self, delivery: Delivery, outcome: Outcome, replies: list[Reply],
-        then: Callable[[list[Accepted]], object], broken: Callable[[Exception], object],
-        *, ahead: Ahead[list[Accepted]] | None,
+        self, delivery: Delivery, outcome: Outcome, then: Callable[[], object], broken: Callable[[Exception], object],
+        *, replies: HandingOut | None,
     ) -> None:  # fmt: skip
-        """End a delivery and accept its replies in the same transaction: no reply is lost between the two.
+        """End a delivery and accept its replies in the same transaction: no reply is lost between the two."""
 
-        `ahead` has the replies while they become durable.
-        """
-
-        def work(transaction: Transaction) -> list[Accepted]:
+        def work(transaction: Transaction) -> None:
             _supersede_dead_letters(transaction, delivery, delivery.route, outcome.at)
             if not delivery.echo:
-                finish(transaction, delivery.sequence, delivery.route, outcome)
-            return [(store_event(transaction, stamped, routes), (stamped, routes)) for stamped, routes in replies]
+                finish(transaction, delivery.sequence, delivery.route, outcome, replies.cause if replies else None)
+            for sequence, (stamped, routes) in replies.accepted if replies else ():
+                store_event(transaction, sequence, stamped, routes)
 
-        self._persist(work, then, broken, ahead, here=True)
+        self._persist(work, lambda _: then(), broken, replies, here=True)
 
     def postponed(self, delivery: Delivery, outcome: Outcome, due: int | None, then: Callable[[], object]) -> None:
         """Record a failed attempt, or that the delivery is held."""
@@ -118,7 +113,7 @@ class Settler:
 
     def _persist(
         self, work: Callable[[Transaction], T], then: Callable[[T], object],
-        broken: Callable[[Exception], object] | None = None, ahead: Ahead[T] | None = None, *, here: bool = False,
+        broken: Callable[[Exception], object] | None = None, ahead: Ahead | None = None, *, here: bool = False,
     ) -> None:  # fmt: skip
         def failed(error: Exception) -> None:
             if isinstance(error, BrokerClosedError):

@@ -6,8 +6,8 @@ itself (`here`): to wake a thread, and to be woken by it, takes longer than what
 A job is a closure over the open transaction. Its result is given only once it is durable. A job that fails rolls
 back alone; one that storage fails (disk full) gets BrokerFullError and did not happen.
 
-What waits only for a job's result, and not for its durability, may have it just before the commit (`Ahead`): while the
-disk is waited for, work goes on. Should the commit fail after all, that is taken back.
+What needs no more than the numbers that a job gives out may have them before the job runs (`Ahead`): while it is
+written and the disk is waited for, work goes on. Should it fail after all, that is taken back.
 
 Failures are rare, and savepoints cost as much as the work they protect. So a batch is first written without; if a
 job fails, all is rolled back and the batch written again with a savepoint around each. Jobs therefore have no effect
@@ -25,7 +25,6 @@ from infra.broker.errors import BrokerClosedError, BrokerFullError
 from infra.broker.transaction import Transaction
 
 T = TypeVar("T")
-Given_contra = TypeVar("Given_contra", contravariant=True)
 MAX_BATCH = 256
 _STORAGE = frozenset(
     {
@@ -35,14 +34,17 @@ _STORAGE = frozenset(
 )  # fmt: skip
 
 
-class Ahead(Protocol[Given_contra]):
-    """Who has a job's result before it is durable. Both are called in the writer's thread, and must be short."""
+class Ahead(Protocol):
+    """Who goes on before a job is durable. All are called in the writer's thread, and must be short."""
 
-    def give(self, result: Given_contra, /) -> None:
-        """The job ran; its commit follows."""
+    def number(self, transaction: Transaction, /) -> None:
+        """The job follows: take the numbers that it uses."""
+
+    def give(self, *, durable: bool) -> None:
+        """Go on: before the job is written, and once more when it is durable."""
 
     def take_back(self) -> None:
-        """The commit failed, so that nothing of it happened: what `give` began must leave no trace of its own."""
+        """The job or its commit failed, so that nothing of it happened: what `give` began must leave no trace."""
 
 
 class _Job:
@@ -50,7 +52,7 @@ class _Job:
 
     def __init__(
         self, work: Callable[[Transaction], Any], then: Callable[[Any], object], failed: Callable[[Exception], object],
-        ahead: Ahead[Any] | None,
+        ahead: Ahead | None,
     ) -> None:  # fmt: skip
         self.work, self.then, self.failed, self.ahead = work, then, failed, ahead
 
@@ -91,7 +93,7 @@ class Writer:
         work: Callable[[Transaction], T],
         then: Callable[[T], object] | None = None,
         failed: Callable[[], object] | None = None,
-        ahead: Ahead[T] | None = None,
+        ahead: Ahead | None = None,
         *,
         here: bool = False,
     ) -> Future[T]:
@@ -118,7 +120,7 @@ class Writer:
 
     def post(
         self, work: Callable[[Transaction], T], then: Callable[[T], object], failed: Callable[[Exception], object],
-        ahead: Ahead[T] | None = None, *, here: bool = False,
+        ahead: Ahead | None = None, *, here: bool = False,
     ) -> None:  # fmt: skip
         """Queue a job without a future. `here`: write it in the caller's thread if it is its turn; then it is durable,
         or failed, when this returns."""
@@ -187,7 +189,7 @@ class Writer:
 
     def _commit(self, batch: list[_Job]) -> None:
         try:
-            results = self._transact(lambda: [(job, job.work(self._transaction), None) for job in batch])
+            results = self._transact(lambda given: [(job, self._ran(job, given), None) for job in batch])
         except Exception as error:  # noqa: BLE001 - whatever a job raises is its caller's, not the writer's
             self._commit_apart(batch, error)
         else:
@@ -207,7 +209,7 @@ class Writer:
             batch[0].failed(error)
         else:
             try:
-                results = self._transact(lambda: [self._savepoint(job) for job in batch])
+                results = self._transact(lambda given: [self._savepoint(job, given) for job in batch])
             except sqlite3.OperationalError as storage:
                 self._commit_apart(batch, storage)
             else:
@@ -223,17 +225,13 @@ class Writer:
             else:
                 job.failed(failed)
 
-    def _transact(self, write: Callable[[], list[_Result]]) -> list[_Result]:
+    def _transact(self, write: Callable[[list[Ahead]], list[_Result]]) -> list[_Result]:
         mark = self._transaction.mark()
         execute = self._connection.execute
-        given: list[Ahead[Any]] = []
+        given: list[Ahead] = []
         try:
             execute("BEGIN IMMEDIATE")
-            results = write()
-            for job, result, failed in results:
-                if job.ahead is not None and failed is None:
-                    given.append(job.ahead)
-                    job.ahead.give(result)
+            results = write(given)
             execute("COMMIT")
         except BaseException:
             self._transaction.restore(mark, numbers=not given)
@@ -242,20 +240,32 @@ class Writer:
             for ahead in given:
                 ahead.take_back()
             raise
+        for ahead in given:
+            ahead.give(durable=True)
         return results
 
-    def _savepoint(self, job: _Job) -> _Result:
+    def _ran(self, job: _Job, given: list[Ahead]) -> Any:
+        if job.ahead is not None:
+            given.append(job.ahead)
+            job.ahead.number(self._transaction)
+            job.ahead.give(durable=False)
+        return job.work(self._transaction)
+
+    def _savepoint(self, job: _Job, given: list[Ahead]) -> _Result:
         mark = self._transaction.mark()
         execute = self._connection.execute
         execute("SAVEPOINT job")
         try:
-            result = job.work(self._transaction)
+            result = self._ran(job, given)
         except sqlite3.OperationalError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a job raises is its caller's, not the writer's
-            self._transaction.restore(mark)
+            self._transaction.restore(mark, numbers=job.ahead is None)
             execute("ROLLBACK TO job")
             execute("RELEASE job")
+            if job.ahead is not None:
+                given.remove(job.ahead)
+                job.ahead.take_back()
             return job, None, error
         execute("RELEASE job")
         return job, result, None

@@ -29,11 +29,13 @@ class StepAnswerer:
     def __init__(
         self, step: Step, ports: Ports, source: str, *, ready: Callable[[], bool] = lambda: True,
         observe: Observer = lambda event, cause: None, refused: Refusal = lambda step, event, reason: None,
+        doubt: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
         self.step = step
         self._ports = ports
         self._source = source
         self._ready = ready
+        self._doubt = doubt
         self._observe = observe
         self._refused = refused
 
@@ -55,6 +57,7 @@ class StepAnswerer:
                 for ordinal, one in enumerate(emitted)
             )  # fmt: skip
         except Retry as failure:
+            self._doubt()  # of what `ready` presumes
             return Answer(503, reason=failure.reason[:MAX_REASON], retry_after=failure.after)
         except Conflict as failure:
             return Answer(409, reason=failure.reason[:MAX_REASON])

@@ -9,7 +9,6 @@ import errno
 import os
 import select
 import struct
-import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -73,18 +72,13 @@ class Inotify:
         """Watch it no longer. Gone already: nothing to do."""
         self._libc.inotify_rm_watch(self._handle, wd)
 
-    def wait(self, timeout: float | None, gather: float = 0.0) -> list[Raw]:
-        """What happened, in order; empty after `timeout` seconds or `ring`.
-
-        When it hears something it goes on to listen for `gather` seconds, for what belongs to it.
-        """
+    def wait(self, timeout: float | None) -> list[Raw]:
+        """What happened, in order; empty after `timeout` seconds or `ring`."""
         ready = {handle for handle, _ in self._poll.poll(None if timeout is None else max(0, timeout) * 1000)}
         if self._alarm in ready:
             os.read(self._alarm, 4096)
         if self._handle not in ready:
             return []
-        if gather:
-            time.sleep(gather)
         return list(self._read())
 
     def ring(self) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 from infra.sources.inotify import WATCHED, Inotify, Mask, Raw
 
 # Seconds. One update of a Secret is a dozen notifications within less than this; hearing each alone costs more time
-# than it saves, and costs it of those who propagate the update.
+# than it saves, and costs it of those who propagate the update. A rename ends an update, so it is looked out for.
 _GATHER = 0.0005
+_LOOKS = 4
 _LINGER = 0.004  # seconds that more is listened for where nobody is in a hurry to hear
 _LOOK_AGAIN = 1.0  # seconds; how often a root is looked for whose parent directory is missing too
 _SAID_ONCE = Mask.MODIFY | Mask.CLOSE_WRITE | Mask.ATTRIB  # of an entry: to be told again adds nothing
@@ -59,15 +60,24 @@ class KernelNotifications:
         self._inotify.close()
 
     def _heard(self, timeout: float | None) -> Iterator[Raw]:
-        heard = self._inotify.wait(timeout, _GATHER)
+        heard = self._inotify.wait(timeout)
         if heard and all(map(self._unhurried, {self._paths.get(raw.wd, "") for raw in heard})):
             time.sleep(_LINGER)
             heard += self._inotify.wait(0)
+        elif heard:
+            self._gather(heard)
         told: set[tuple[int, str]] = set()
         for raw in heard:
             if raw.mask & ~_SAID_ONCE or (raw.wd, raw.name) not in told:
                 told.add((raw.wd, raw.name))
                 yield raw
+
+    def _gather(self, heard: list[Raw]) -> None:
+        for _ in range(_LOOKS):
+            if any(raw.mask & Mask.MOVED_TO for raw in heard):
+                return
+            time.sleep(_GATHER / _LOOKS)
+            heard += self._inotify.wait(0)
 
     # --- what happened ---------------------------------------------------------------------------------------
 

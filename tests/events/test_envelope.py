@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from events import envelope, told
 from events.catalogue import EVENTS
 from events.cloudevent import CloudEvent
 from events.envelope import MAX_HOPS, MAX_ID, Received, issue, read, schema_urn
@@ -35,12 +36,40 @@ def test_every_type_of_the_catalogue_has_a_strategy() -> None:
     assert set(TYPED) == set(EVENTS)
 
 
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in another process: nothing is known of what was told, so that it is parsed."""
+    monkeypatch.setattr(envelope, "recall", lambda model, data: None)
+
+
+@pytest.mark.usefixtures("elsewhere")
 @given(typed_events)
 def test_what_is_issued_is_read_back(event: Event) -> None:
     for encode in (encode_binary, encode_structured):
         assert read(decode(*encode(issue(event, source="/s", now=NOW)))).event == event
 
 
+@given(typed_events)
+def test_what_was_told_here_is_what_would_be_parsed(event: Event) -> None:
+    wire = issue(event, source="/s", now=NOW)
+    found = read(wire).event
+    assert found == event
+    assert found == type(event).model_validate_json(wire.data or b"", strict=True)
+    altered = replace(wire, data=(wire.data or b"") + b" ")
+    assert read(altered).event == event
+    with pytest.raises(EventError):
+        read(replace(wire, data=(wire.data or b"")[:-1]))
+
+
+def test_only_so_much_is_remembered() -> None:
+    for number in range(2000):
+        issue(SecretChanged(secret=SecretRef(namespace="n", name="s"), seen=str(number)), source="/s", now=NOW)
+    assert len(told._told) <= 256
+    issue(SecretChanged(secret=SecretRef(namespace="n", name="s"), seen="x" * 100), source="/s", now=NOW)
+    assert all(len(data) <= 4096 for _, data in told._told)
+
+
+@pytest.mark.usefixtures("elsewhere")
 @pytest.mark.parametrize("model", EVENTS, ids=lambda model: model.TYPE)
 def test_every_type_is_read_back(model: type[Event]) -> None:
     @given(TYPED[model])

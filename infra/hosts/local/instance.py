@@ -42,6 +42,7 @@ from infra.hosts.local.machine import Machine
 from infra.hosts.metrics import Histogram
 from infra.hosts.openbao.private_files import write_private
 from infra.hosts.platform import AccessPolicy, Hooks, Platform, PublicationBook, SnapshotWiring, SuspensionBook, Watch
+from infra.hosts.presuming import Presumption
 from infra.hosts.schedules import MANIFESTS_PER_SHARD, Schedule, Ticker
 from infra.hosts.stopping import stop_all
 from infra.hosts.views.pipeline import Lookups
@@ -252,6 +253,7 @@ class Instance:
             each=[(step.name, event.TYPE) for step in steps for event in step.each],
         )
         self._stopping.append(lambda: broker.drain(self._options.drain_seconds))
+        serving = Presumption(lambda: authority.gate.ready() and platform.ready())
         for step in steps:
             if step.name in elsewhere:
                 subscribers[step.name] = elsewhere[step.name]
@@ -262,7 +264,8 @@ class Instance:
                 platform.prepared(step),
                 ports,
                 f"/lockstep/{configuration.cluster}/steps/{step.name}",
-                ready=lambda: authority.gate.ready() and platform.ready(),
+                ready=serving.ready,
+                doubt=serving.doubt,
                 observe=_both(propagation.observe_propagation, platform.observe),
                 refused=platform.refused,
             )

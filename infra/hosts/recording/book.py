@@ -75,7 +75,7 @@ class RecordBook:
         def work(transaction: Transaction) -> bool:
             if transaction.sql.execute(_ACCEPTED, (event.id, event.source)).fetchone():
                 return False
-            store_event(transaction, stamped, ())
+            store_event(transaction, transaction.next(), stamped, ())
             return True
 
         return self._writer.submit(work)
@@ -91,7 +91,8 @@ class RecordBook:
         def work(transaction: Transaction) -> bool:
             sequence = _sequence(transaction.sql, event)
             if sequence is None:
-                sequence = store_event(transaction, stamped, ())
+                sequence = transaction.next()
+                store_event(transaction, sequence, stamped, ())
             elif transaction.sql.execute(_GIVEN_UP, (sequence, why.route)).fetchone():
                 return False
             note(transaction, sequence, why.route, Outcome(State.DEAD_LETTERED, stamped.at, 0, 0, why.code, reason))

@@ -109,6 +109,13 @@ def test_a_loop_ends() -> None:
     assert (answer.status, "loop" in answer.reason) == (422, True)
 
 
+def test_a_failure_that_may_pass_casts_doubt_on_what_was_presumed() -> None:
+    doubts: list[None] = []
+    for step in (raising(Retry("later")), raising(Unavailable("authority", "later")), raising(Reject("never"))):
+        StepAnswerer(step, ports(), "/x", doubt=lambda: doubts.append(None)).deliver(changed(), 1.0)
+    assert len(doubts) == 2
+
+
 def test_whoever_observes_sees_each_reply_once_and_nothing_of_failures() -> None:
     seen: list[tuple[Event, Received]] = []
 
