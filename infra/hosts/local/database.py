@@ -5,11 +5,12 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from functions._failures import Unavailable
+from infra.hosts.local.changes import Changes, ChangesFile
 
 SCHEMA_VERSION = 2
 _SCHEMA = """
@@ -50,6 +51,7 @@ class LocalDatabase:
         self._guard = threading.Lock()
         try:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            self._changes = ChangesFile(path.with_suffix(".changes"), ("publication", "suspension"))
         except OSError as error:
             raise LocalDatabaseError(f"{path} cannot be opened ({error.strerror}); see who owns it") from None
         try:
@@ -76,23 +78,28 @@ class LocalDatabase:
         except sqlite3.OperationalError as error:
             raise self._unavailable(error) from None
 
+    def changes(self, table: str) -> Changes:
+        """How often `table` was changed; whoever writes to it names it to `writing`."""
+        return self._changes.of(table)
+
     @contextmanager
-    def writing(self, *, synced: bool = True) -> Iterator[sqlite3.Connection]:
+    def writing(self, *, synced: bool = True, changes: Changes | None = None) -> Iterator[sqlite3.Connection]:
         """One transaction: durable when the block is left, undone where it raises, or the disk is full.
 
-        Without `synced` the loss of power may undo it, with all that came after. Raises Unavailable where nothing can
-        be written now.
+        Without `synced` the loss of power may undo it, with all that came after. `changes` of the table that is
+        written to. Raises Unavailable where nothing can be written now.
         """
         try:
             connection = self.connection()
             self._synchronise(connection, synced=synced)
             connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-                connection.execute("COMMIT")
-            finally:
-                if connection.in_transaction:  # not after a commit, nor after an error that SQLite undid by itself
-                    connection.execute("ROLLBACK")
+            with changes.changing() if changes else nullcontext():
+                try:
+                    yield connection
+                    connection.execute("COMMIT")
+                finally:
+                    if connection.in_transaction:  # not after a commit, nor after an error that SQLite undid by itself
+                        connection.execute("ROLLBACK")
         except sqlite3.OperationalError as error:
             raise self._unavailable(error) from None
 
@@ -108,6 +115,7 @@ class LocalDatabase:
             for connection in self._all:
                 connection.close()
             self._all.clear()
+            self._changes.close()
 
     def _unavailable(self, error: sqlite3.OperationalError) -> Unavailable:
         return Unavailable("local database", f"{self._path} cannot be used now ({error}); see the disk's free space")

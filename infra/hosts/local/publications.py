@@ -8,6 +8,7 @@ from typing import Any
 
 from events.references import ManifestRef, PathRef, Version
 from functions._ports import Publication
+from infra.hosts.local.changes import Remembered
 from infra.hosts.local.database import LocalDatabase
 
 _COLUMNS = "path, mount, manifest, generation, number, created, id, sources"
@@ -21,8 +22,13 @@ class LocalPublications:
 
     def __init__(self, database: LocalDatabase) -> None:
         self._database = database
+        self._changes = database.changes("publication")
+        self._known: Remembered[PathRef, Publication | None] = Remembered(self._changes)
 
     def read(self, path: PathRef) -> Publication | None:
+        return self._known.get(path, lambda: self._find(path))
+
+    def _find(self, path: PathRef) -> Publication | None:
         found = self._database.rows(_SELECT_ONE, str(path))
         return _publication(found[0], path) if found else None
 
@@ -30,13 +36,17 @@ class LocalPublications:
         # Not synced: a power cut that undoes it leaves a version that nobody confirmed, which the next delivery or
         # sweep compares with its source and confirms again. A rotated path has no source to compare it with.
         row, number = _row(publication), publication.version.number
-        with self._database.writing(synced=publication.manifest.kind == "Rotation") as connection:
+        synced = publication.manifest.kind == "Rotation"
+        with self._database.writing(synced=synced, changes=self._changes) as connection:
             known = connection.execute(_SELECT_ONE, row[:1]).fetchone()
-            if known is None or (number >= known[_NUMBER] and row != known):
+            newer = known is None or (number >= known[_NUMBER] and row != known)
+            if newer:
                 connection.execute(_REPLACE, row)
+            at = self._changes.writing()
+        self._known.replace(publication.path, publication if newer else _publication(known, publication.path), at)
 
     def forget(self, path: PathRef) -> None:
-        with self._database.writing() as connection:
+        with self._database.writing(changes=self._changes) as connection:
             connection.execute("DELETE FROM publication WHERE path = ?", (str(path),))
 
     def all(self) -> Iterator[Publication]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from events.references import ManifestRef, PathRef, SecretRef
+from infra.hosts.local.changes import Remembered
 from infra.hosts.local.database import COUNT, LocalDatabase
 
 _SERIAL = "suspension"
@@ -21,10 +22,12 @@ class Suspension:
 
 
 class LocalSuspensions:
-    """Looked up before every write: at most a handful of primary-key reads."""
+    """Looked up before every write, in memory while nothing is suspended or resumed: they are few."""
 
     def __init__(self, database: LocalDatabase) -> None:
         self._database = database
+        self._changes = database.changes("suspension")
+        self._known: Remembered[None, dict[str, str]] = Remembered(self._changes)
 
     def reason(self, *references: SecretRef | PathRef | ManifestRef) -> str | None:
         scopes = {"*"}
@@ -33,21 +36,23 @@ class LocalSuspensions:
                 scopes.add(str(reference))
             else:
                 scopes |= {reference.namespace, f"{reference.namespace}/{reference.name}"}
-        marks = ", ".join("?" * len(scopes))
-        query = f"SELECT scope, reason FROM suspension WHERE scope IN ({marks}) ORDER BY scope LIMIT 1"  # noqa: S608  only marks
-        found = self._database.rows(query, *scopes)
-        return f"{found[0][1]} (scope {found[0][0]})" if found else None
+        known = self._known.get(None, self._reasons)
+        scope = min((scope for scope in scopes if scope in known), default=None)
+        return f"{known[scope]} (scope {scope})" if scope is not None else None
+
+    def _reasons(self) -> dict[str, str]:
+        return dict(self._database.rows("SELECT scope, reason FROM suspension"))
 
     def suspend(self, suspension: Suspension) -> int:
         """Stop writing for a scope; the serial number of the change."""
         row = (suspension.scope, suspension.reason, suspension.by, suspension.since.isoformat())
-        with self._database.writing() as connection:
+        with self._database.writing(changes=self._changes) as connection:
             connection.execute("INSERT OR REPLACE INTO suspension (scope, reason, by, since) VALUES (?, ?, ?, ?)", row)
             return _counted(connection)
 
     def resume(self, scope: str) -> int | None:
         """Release a scope; the serial number of the change, None where it was not suspended."""
-        with self._database.writing() as connection:
+        with self._database.writing(changes=self._changes) as connection:
             released = connection.execute("DELETE FROM suspension WHERE scope = ?", (scope,)).rowcount
             return _counted(connection) if released else None
 

@@ -10,6 +10,7 @@ import pytest
 
 from events.references import ManifestRef, PathRef, Version
 from functions._ports import Publication
+from infra.hosts.local.changes import Changes
 from infra.hosts.local.database import LocalDatabase
 from infra.hosts.local.publications import LocalPublications
 
@@ -21,9 +22,9 @@ def test_what_no_source_could_confirm_again_is_synced(tmp_path: Path, kind: str,
     writing = database.writing
 
     @contextmanager
-    def watched(*, synced: bool = True) -> Iterator[Connection]:
+    def watched(*, synced: bool = True, changes: Changes | None = None) -> Iterator[Connection]:
         asked.append(synced)
-        with writing(synced=synced) as connection:
+        with writing(synced=synced, changes=changes) as connection:
             yield connection
 
     database.writing = watched  # type: ignore[method-assign]  # to see what it is asked for
