@@ -14,6 +14,8 @@ SCHEMA = 1
 
 Numbers = tuple[int, int, int, int]
 
+_MOST = 1024
+
 
 class _Document(BaseModel):
     # Unknown fields are let through: a later version may say more. Built when a document of its kind is met.
@@ -61,16 +63,15 @@ class Ours(_Document):
         return key in self.replaced and FileStat(*self.replaced[key]) == found
 
 
-def encode_ours(content: SecretContent, files: Mapping[str, FileStat], replaced: Mapping[str, FileStat]) -> bytes:
-    return (
-        Ours(
-            type=content.type, labels=dict(content.labels), annotations=dict(content.annotations),
-            immutable=content.immutable, stamp=dict(content.stamp), owner=content.owner,
-            managed=tuple(sorted(content.managed)),
-            files=_numbers(files), replaced=_numbers(replaced),
-        )
-        .model_dump_json()
-        .encode()
+_known: dict[FileStat, Ours] = {}
+
+
+def ours_of(content: SecretContent, files: Mapping[str, FileStat], replaced: Mapping[str, FileStat]) -> Ours:
+    return Ours(
+        type=content.type, labels=dict(content.labels), annotations=dict(content.annotations),
+        immutable=content.immutable, stamp=dict(content.stamp), owner=content.owner,
+        managed=tuple(sorted(content.managed)),
+        files=_numbers(files), replaced=_numbers(replaced),
     )  # fmt: skip
 
 
@@ -88,6 +89,17 @@ def decode_ours(raw: bytes) -> Ours | None:
         return Ours.model_validate_json(raw)
     except ValidationError:
         return None
+
+
+def remember(found: FileStat, ours: Ours) -> None:
+    """What a file holds that has this stat: each look at a Secret of ours would read it again."""
+    if len(_known) >= _MOST:
+        _known.clear()
+    _known[found] = ours
+
+
+def recall(found: FileStat) -> Ours | None:
+    return _known.get(found)
 
 
 def decode_marker(raw: bytes) -> Marker | None:

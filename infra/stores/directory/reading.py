@@ -25,7 +25,16 @@ from infra.stores.directory.layout import (
     refuse_names,
     refuse_size,
 )
-from infra.stores.directory.metadata import Marker, Ours, Theirs, decode_marker, decode_ours, decode_theirs
+from infra.stores.directory.metadata import (
+    Marker,
+    Ours,
+    Theirs,
+    decode_marker,
+    decode_ours,
+    decode_theirs,
+    recall,
+    remember,
+)
 
 _ATTEMPTS = 12  # a look takes a tenth of a millisecond; a writer would have to swap within each of these
 RECHECK = 0.02  # seconds until a half-written Secret is worth another look
@@ -199,8 +208,19 @@ def _content(place: Place, values: bool, settle: float, beside: Place | None = N
     refuse_names(place.subject, keys)
     files, data = _files(place, keys, values)
     theirs, theirs_stat = _theirs(place if THEIRS in names or beside is None else beside, settle)
-    ours = decode_ours(place.read(OURS, MAX_METADATA)[0]) if beside and OURS in names else None
+    ours = _ours(place) if beside and OURS in names else None
     return _Content(files, data, ours, theirs, theirs_stat, changed)
+
+
+def _ours(place: Place) -> Ours | None:
+    known = recall(place.stat(OURS))
+    if known is not None:
+        return known
+    raw, found = place.read(OURS, MAX_METADATA)
+    ours = decode_ours(raw)
+    if ours is not None:
+        remember(found, ours)
+    return ours
 
 
 def _files(place: Place, keys: list[str], values: bool) -> tuple[dict[str, FileStat], dict[str, bytes]]:

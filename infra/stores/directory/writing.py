@@ -14,7 +14,7 @@ from functions._failures import Reject
 from functions._ports import SecretContent
 from infra.stores.directory.handles import FileStat, Place
 from infra.stores.directory.layout import DATA, OURS, is_key, is_leftover, link_target, unique
-from infra.stores.directory.metadata import Ours, encode_marker, encode_ours
+from infra.stores.directory.metadata import Ours, encode_marker, ours_of, remember
 from infra.stores.directory.ownership import Owner
 from infra.stores.directory.reading import Look
 
@@ -92,7 +92,9 @@ def _write_content(place: Place, stamp: str, content: SecretContent, owner: Owne
         if made.status().st_uid != os.geteuid():
             raise Reject(f"{place.subject}: its owner exchanged the directory that was being written: stop that")
         files = _write_files(made, {key: value.reveal() for key, value in content.data.items()}, owner, sync=True)
-        _write_files(made, {OURS: encode_ours(content, files, replaced)}, owner, sync=False)
+        ours = ours_of(content, files, replaced)
+        written = _write_files(made, {OURS: ours.model_dump_json().encode()}, owner, sync=False)
+        remember(written[OURS], ours)
         owner.take(made.handle, owner.directories)  # last: from here on the owner may change it
 
 

@@ -15,7 +15,7 @@ from functions._failures import Reject, Retry, Unavailable
 from functions._manifests.selector import LabelSelector
 from functions._ports import Secret, SecretContent
 from functions._values import SecretValue
-from infra.stores.directory import DirectorySecrets, Owner
+from infra.stores.directory import DirectorySecrets, Owner, metadata
 from tests.infra.stores import directory_producers as producers
 
 REF = SecretRef(namespace="temporal", name="db-credentials")
@@ -160,9 +160,13 @@ def test_head_opens_no_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         return real(path, *args, **kwargs)
 
     monkeypatch.setattr(os, "open", watched)
+    monkeypatch.setattr(metadata, "_known", {})
     assert secrets.head(REF)
     assert "..lockstep.json" in opened
     assert "password" not in opened
+    opened.clear()
+    assert secrets.head(REF)
+    assert "..lockstep.json" not in opened, "it is what it was, so it is known"
 
 
 def test_listings_name_what_can_be_a_secret(tmp_path: Path) -> None:
