@@ -2,6 +2,7 @@
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -125,7 +126,12 @@ def test_an_outcome_that_cannot_be_stored_is_stored_later(tmp_path: Path, monkey
     triggers = [trigger("a", "one", "t.one"), trigger("b", "two", "t.two")]
     with running(tmp_path, {"one": first, "two": second}, triggers) as broker:
         write = broker._writer._transact
-        monkeypatch.setattr(broker._writer, "_transact", lambda job: (attempts.append(job), write(job))[1])
+
+        def counted(jobs: Any) -> Any:
+            attempts.append(jobs)
+            return write(jobs)
+
+        monkeypatch.setattr(broker._writer, "_transact", counted)
 
         def fill_up(_: CloudEvent) -> Answer:
             limit_pages(broker, 1)
