@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from events.references import PathRef, Version
 from functions._failures import Reject
 from functions._manifests.external_secret import DataFrom, ExternalData, ExternalSecret
-from functions._manifests.template import SecretTemplate
+from functions._manifests.rare import SecretTemplate
 from functions._ports import Ports, StoredSecret
 from functions._shaping.assemble import assemble, rendered
 from functions._shaping.conversion import convert_key, convert_keys

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 from typing import NoReturn
-from zoneinfo import ZoneInfo
 
 from functions._failures import Reject
 
@@ -100,6 +99,8 @@ def _time(text: str, whole: str) -> time:
 def _zone(name: str | None, whole: str) -> tzinfo:
     if name is None or name == "UTC":
         return UTC
+    from zoneinfo import ZoneInfo  # here: few windows name a zone, and zones take time to load
+
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):  # no such zone; no name of one; a folder of zones

@@ -6,9 +6,8 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from events.references import NamespaceName, ObjectName
-from functions._manifests.cluster_secret_store import NAME_LABEL
 from functions._manifests.external_secret import ExternalSecret, ExternalSecretSpec
-from functions._manifests.selector import LabelSelector
+from functions._manifests.selector import NAME_LABEL, LabelSelector
 from functions._manifests.shape import Duration, Manifest, Metadata, Shape
 
 

@@ -7,18 +7,14 @@ from pydantic import ConfigDict, Field, model_validator
 
 from events.references import PathSegments
 from functions._failures import Reject
-from functions._manifests.expression import compile_expression
+from functions._manifests.rare import StoreCondition
 from functions._manifests.reserved import reserved_mount
-from functions._manifests.selector import LabelSelector
 from functions._manifests.shape import Manifest, Shape
 
 # Beside another controller of the same manifests: who writes what the store's manifests ask.
 Mode = Literal["observe", "assist", "own"]
 CONTROLLER = "lockstep"  # spec.controller: every other controller leaves the store alone
 MODE = "lockstep.dev/mode"  # annotation
-
-# The one label of a namespace that Kubernetes itself sets, so that it is known without asking.
-NAME_LABEL = "kubernetes.io/metadata.name"
 
 
 class CheckAndSet(Shape):
@@ -60,30 +56,6 @@ class Provider(Shape):
     @property
     def technology(self) -> str:
         return "vault" if self.vault else next(iter(self.model_extra or {}))
-
-
-class StoreCondition(Shape):
-    """Namespaces that may use the store; any one of the three suffices."""
-
-    namespace_selector: LabelSelector | None = None
-    namespaces: tuple[str, ...] = ()
-    namespace_regexes: tuple[str, ...] = ()
-
-    def admits(self, namespace: str, labels: Mapping[str, str] | None = None) -> bool:
-        """Whether it lets this namespace in. Raises Reject where its `labels` would tell, and are not known (None)."""
-        if namespace in self.namespaces:
-            return True
-        # Go's MatchString searches; so do we.
-        if any(compile_expression(pattern).search(namespace) for pattern in self.namespace_regexes):
-            return True
-        selector = self.namespace_selector
-        if selector is None:
-            return False
-        if labels is not None:
-            return selector.matches({NAME_LABEL: namespace, **labels})
-        if selector.keys - {NAME_LABEL}:
-            raise Reject(f"has a namespaceSelector by other labels than {NAME_LABEL}; list the namespaces instead")
-        return selector.matches({NAME_LABEL: namespace})
 
 
 class ClusterSecretStoreSpec(Shape):

@@ -10,13 +10,10 @@ from events.references import ObjectName, PathRef, SecretRef
 from functions._failures import Reject
 from functions._manifests.expression import compile_expression
 from functions._manifests.paths import MountOf, mount, remote_path
-from functions._manifests.push_secret import GeneratorRef
-from functions._manifests.shape import Duration, Manifest, Shape
-from functions._manifests.template import SecretTemplate
+from functions._manifests.rare import Find, GeneratorRef, Rewrite, SecretTemplate
+from functions._manifests.shape import Conversion, Decoding, Duration, Manifest, Shape
 
 CreationPolicy = Literal["Owner", "Orphan", "Merge", "CreateOrMerge", "None"]
-Decoding = Literal["Auto", "Base64", "Base64URL", "None"]
-Conversion = Literal["Default", "Unicode"]
 
 
 class StoreRef(Shape):
@@ -50,59 +47,6 @@ class ExternalData(Shape):
     secret_key: str = Field(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")
     remote_ref: RemoteRef
     source_ref: DataSource | None = None
-
-
-class FindName(Shape):
-    """An RE2 expression, searched for in the whole path."""
-
-    regexp: str = ""
-
-
-class Find(Shape):
-    """All paths below `path` ("" for the whole mount) whose name matches, and whose custom metadata has the tags."""
-
-    path: str = ""
-    name: FindName | None = None
-    tags: dict[str, str] = Field(default_factory=dict)
-    conversion_strategy: Conversion = "Default"
-    decoding_strategy: Decoding = "None"
-
-
-class RewriteRegexp(Shape):
-    """Every match of `source` in a key is replaced by `target` (RE2 groups as `$1`)."""
-
-    source: str
-    target: str = ""
-
-
-class RewriteTransform(Shape):
-    """A key is replaced by what the template makes of `.value`."""
-
-    template: str
-
-
-class RewriteMerge(Shape):
-    """The values, JSON objects, are merged: into one key `into`, or into the data itself."""
-
-    into: str = ""
-    priority: tuple[str, ...] = ()
-    priority_policy: Literal["Strict", "IgnoreNotFound"] = "Strict"
-    conflict_policy: Literal["Ignore", "Error"] = "Error"
-    strategy: Literal["Extract", "JSON"] = "Extract"
-
-
-class Rewrite(Shape):
-    """One rewriting of keys; exactly one of the three."""
-
-    regexp: RewriteRegexp | None = None
-    transform: RewriteTransform | None = None
-    merge: RewriteMerge | None = None
-
-    @model_validator(mode="after")
-    def _one(self) -> "Rewrite":
-        if [self.regexp, self.transform, self.merge].count(None) != 2:
-            raise ValueError("is exactly one of regexp, transform and merge")
-        return self
 
 
 class DataFrom(Shape):

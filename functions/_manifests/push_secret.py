@@ -8,9 +8,8 @@ from pydantic import Field, model_validator
 from events.references import ObjectName, PathRef, SecretRef
 from functions._failures import Reject
 from functions._manifests.paths import CLUSTER_STORE, MountOf, mount, remote_path
-from functions._manifests.selector import LabelSelector
+from functions._manifests.rare import GeneratorRef, LabelSelector, SecretTemplate
 from functions._manifests.shape import Duration, Manifest, Shape
-from functions._manifests.template import SecretTemplate
 
 
 class PushStoreRef(Shape):
@@ -19,14 +18,6 @@ class PushStoreRef(Shape):
     name: str = ""
     label_selector: LabelSelector | None = None
     kind: Literal["SecretStore", "ClusterSecretStore"] = "SecretStore"
-
-
-class GeneratorRef(Shape):
-    """A generator, recognised so that it can be refused by name."""
-
-    api_version: str = ""
-    kind: str
-    name: str
 
 
 class SecretSelector(Shape):

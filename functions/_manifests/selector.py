@@ -7,6 +7,9 @@ from pydantic import Field, model_validator
 
 from functions._manifests.shape import Shape
 
+# The one label of a namespace that Kubernetes itself sets, so that it is known without asking.
+NAME_LABEL = "kubernetes.io/metadata.name"
+
 
 class LabelRequirement(Shape):
     """One expression over a label: `key operator values`."""

@@ -4,24 +4,32 @@ import hashlib
 import json
 import re
 from functools import cached_property
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from pydantic.alias_generators import to_camel
 
 from events.references import ManifestRef, NamespaceName, ObjectName
 
+# How what is read is turned into a Secret's data.
+Conversion = Literal["Default", "Unicode"]
+Decoding = Literal["Auto", "Base64", "Base64URL", "None"]
 CLUSTER_SCOPE = "-"  # what ManifestRef.namespace says for kinds that have none
 
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
+def camel(name: str) -> str:
+    """`remote_ref` as `remoteRef`."""
+    first, *others = name.split("_")
+    return first + "".join(other.title() for other in others)
+
+
 class Shape(BaseModel):
     """A part of a manifest: immutable, compared by value, no field that it does not know."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True, validate_by_alias=True,
+        frozen=True, extra="forbid", alias_generator=camel, validate_by_name=True, validate_by_alias=True,
         defer_build=True,  # a part is built within its manifest, and alone only where it is made alone
     )  # fmt: skip
 

@@ -7,11 +7,11 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 
 from events.event import Category
 from events.wiring import WiringChanged
+from functions._manifests.shape import camel
 
 _DAY = 86_400.0
 _EMPTY = hashlib.sha256(b"").hexdigest()
@@ -55,18 +55,24 @@ def _of_something(digest: str) -> str:
 
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$"), AfterValidator(_of_something)]
+Seconds = Annotated[float, Field(gt=0, le=31 * _DAY)]
+Count = Annotated[int, Field(ge=0)]
+NumericId = Annotated[int, Field(ge=0, lt=2**32 - 1)]
+SenderName = Annotated[str, Field(pattern=r"^[a-z][-a-z0-9]{0,62}$")]
 
 
 class _Section:
     """Plain data with its defaults; pydantic makes a validator of it only where a file says something."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(
-        extra="forbid", alias_generator=to_camel, populate_by_name=True, allow_inf_nan=False
+        extra="forbid", alias_generator=camel, populate_by_name=True, allow_inf_nan=False
     )
 
     @classmethod
     def parse(cls, document: object) -> Self:
         """What a file says, checked. Raises ValidationError."""
+        from pydantic import TypeAdapter  # here: without a file nothing needs it
+
         return TypeAdapter(cls).validate_python(document)
 
 
@@ -75,15 +81,15 @@ class Retraction(_Section):
     """How deletions are held back (DESIGN, "Deletion")."""
 
     grace_seconds: Annotated[float, Field(ge=0, le=3660 * _DAY)] = 3600.0
-    limit: Annotated[int, Field(ge=0)] = 10
+    limit: Count = 10
 
 
 @dataclass(frozen=True, kw_only=True)
 class Restart(_Section):
     """How workloads that asked for it are restarted: how many of a namespace at once, how long a rollout may take."""
 
-    limit: Annotated[int, Field(ge=0)] = 3
-    deadline_seconds: Annotated[float, Field(gt=0, le=31 * _DAY)] = 900.0
+    limit: Count = 3
+    deadline_seconds: Seconds = 900.0
     window: Annotated[str, AfterValidator(_window)] = ""  # for workloads without one of their own
     reloader_annotations: bool = True  # whether Stakater Reloader's annotations opt in as well
 
@@ -93,8 +99,8 @@ class Rotation(_Section):
     """How credentials are rotated: how many at once, how long consumers may take until somebody is told."""
 
     limit: Annotated[int, Field(ge=1)] = 10
-    slot_seconds: Annotated[float, Field(gt=0, le=31 * _DAY)] = 900.0  # after which one that hangs frees its place
-    patience_seconds: Annotated[float, Field(gt=0, le=31 * _DAY)] = 900.0
+    slot_seconds: Seconds = 900.0  # after which one that hangs frees its place
+    patience_seconds: Seconds = 900.0
     interval_seconds: Annotated[float, Field(gt=0, le=_DAY)] = 60.0  # between looks at what is due
 
 
@@ -102,7 +108,7 @@ class Rotation(_Section):
 class Sweep(_Section):
     """How often everything wired is compared by metadata: each shard once per interval."""
 
-    interval_seconds: Annotated[float, Field(gt=0, le=31 * _DAY)] = 600.0
+    interval_seconds: Seconds = 600.0
     shards: Annotated[int | None, Field(ge=1, le=4096)] = None  # None: one per 200 wired manifests
 
 
@@ -110,7 +116,7 @@ class Sweep(_Section):
 class Anchor(_Section):
     """How often the ledger's head is signed and anchored at the authority."""
 
-    interval_seconds: Annotated[float, Field(gt=0, le=31 * _DAY)] = 60.0
+    interval_seconds: Seconds = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,8 +145,8 @@ class Delivery(_Section):
 class Ownership(_Section):
     """Whom a namespace's files belong to: numeric ids, as a kubelet's fsGroup does."""
 
-    uid: Annotated[int | None, Field(ge=0, lt=2**32 - 1)] = None
-    gid: Annotated[int | None, Field(ge=0, lt=2**32 - 1)] = None
+    uid: NumericId | None = None
+    gid: NumericId | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +156,7 @@ class Principal(_Section):
     `types` may hold `*` (`com.example.*`), but must not cover a fact: those are for the steps alone to say.
     """
 
-    name: Annotated[str, Field(pattern=r"^[a-z][-a-z0-9]{0,62}$")]
+    name: SenderName
     token_sha256: Annotated[Digest, Field(alias="tokenSHA256")]
     types: Annotated[tuple[str, ...], AfterValidator(_sayable)]
     subject_prefixes: tuple[str, ...] = ("",)
@@ -166,7 +172,7 @@ class Reporter(_Section):
     rotated at once, `revoke-first` also revokes before there is a new one where a secret's owner opted in.
     """
 
-    name: Annotated[str, Field(pattern=r"^[a-z][-a-z0-9]{0,62}$")]
+    name: SenderName
     token_sha256: Annotated[Digest | None, Field(alias="tokenSHA256")] = None
     username: Annotated[str | None, Field(min_length=1, max_length=128, pattern=r"^[^:\x00-\x1f\x7f]+$")] = None
     password_sha256: Annotated[Digest | None, Field(alias="passwordSHA256")] = None
@@ -185,10 +191,10 @@ class Reporter(_Section):
 class Leaks(_Section):
     """How reports of leaks are answered: how many secrets they may have rotated in an hour without an operator."""
 
-    limit: Annotated[int, Field(ge=0)] = 20
-    limit_per_reporter: Annotated[int, Field(ge=0)] = 10
-    index_interval_seconds: Annotated[float, Field(gt=0, le=31 * _DAY)] = 900.0  # between rounds of the index
-    fingerprinters: tuple[Annotated[int, Field(ge=0)], ...] = ()  # user ids; none: who runs Lockstep, and root
+    limit: Count = 20
+    limit_per_reporter: Count = 10
+    index_interval_seconds: Seconds = 900.0  # between rounds of the index
+    fingerprinters: tuple[Count, ...] = ()  # user ids; none: who runs Lockstep, and root
 
 
 @dataclass(frozen=True, kw_only=True)

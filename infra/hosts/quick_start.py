@@ -18,6 +18,7 @@ from typing import Any
 import typing_extensions
 
 _PLUGINS = "pydantic.plugin._loader"
+_ZONES = "zoneinfo"
 # A release of a library that is made otherwise than is assumed here is imported later, as it is.
 _OTHERWISE = (TypeError, AttributeError)
 _COMPILES = "_create_fn"  # of dataclasses: makes one method of a class from its text
@@ -82,6 +83,25 @@ class _Alike(type):
 
 class _Undescribed(dict[str, Any], metaclass=_Alike):
     """Stands for TypedDict, and for each of them."""
+
+
+def without_time_zones() -> None:
+    """Pydantic, without the type of fields that hold a time zone: no model here has one.
+
+    For that type alone it imports `zoneinfo`, which looks up where the machine keeps its zones in all that Python's
+    build was configured with: a hundredth of a cold start. Whoever imports `zoneinfo` afterwards gets the real one.
+    """
+    if _ZONES in sys.modules:
+        return
+    stand_in = ModuleType(_ZONES)
+    vars(stand_in).update(ZoneInfo=type("ZoneInfo", (), {}), ZoneInfoNotFoundError=KeyError)
+    sys.modules[_ZONES] = stand_in
+    try:
+        with suppress(*_OTHERWISE):
+            importlib.import_module("pydantic.main")
+            importlib.import_module("pydantic.types")
+    finally:
+        del sys.modules[_ZONES]
 
 
 def expressions_when_used() -> None:

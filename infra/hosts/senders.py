@@ -10,8 +10,8 @@ from infra.broker.errors import RefusedError
 from infra.broker.principal import ANONYMOUS, Principal
 from infra.hosts import configuration
 from infra.hosts.asgi import Scope
+from infra.hosts.unix_sockets import PEER
 
-PEER = "uid:"  # how the server names a peer of the Unix socket
 # A request with one of these came through a proxy: who is at the other end of the connection did not write it.
 _PROXIED = frozenset({b"forwarded", b"x-forwarded-for", b"x-real-ip", b"via"})
 

@@ -15,8 +15,7 @@ from typing import Any, Protocol
 from infra.hosts.asgi import Application
 from infra.hosts.bounded_http import BoundedHttpProtocol, Listener
 from infra.hosts.defects import LastResort
-from infra.hosts.senders import PEER
-from infra.hosts.unix_sockets import reachable
+from infra.hosts.unix_sockets import PEER, reachable
 
 _log = logging.getLogger("lockstep.http")
 _BACKLOG = 512  # connections that the kernel holds until they are accepted

@@ -15,6 +15,7 @@ from infra.hosts.quick_start import (
     unhurried_collection,
     without_described_schemas,
     without_pydantic_plugins,
+    without_time_zones,
 )
 
 
@@ -25,6 +26,7 @@ def main() -> None:
     without_pydantic_plugins()
     with unhurried_collection() as settle:
         without_described_schemas()
+        without_time_zones()
         # Here, as all of the above is for the sake of these.
         import logging
 

@@ -1,10 +1,11 @@
-"""Names of Unix sockets that fit the kernel's limit; apart from the server, so that a client need not load one."""
+"""Names of Unix sockets that fit the kernel's limit, and of peers; apart from the server: a client needs none."""
 
 import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
+PEER = "uid:"  # how the server names a peer of the Unix socket
 _LONGEST = 100  # bytes; the kernel's limit is 108
 
 

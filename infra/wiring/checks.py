@@ -11,8 +11,8 @@ from functions._manifests.expression import compile_expression
 from functions._manifests.external_secret import DataFrom, ExternalSecret, RemoteRef, StoreRef
 from functions._manifests.paths import CLUSTER_STORE, remote_path
 from functions._manifests.push_secret import PushData, PushSecret, PushStoreRef
+from functions._manifests.rare import SecretTemplate
 from functions._manifests.reserved import REFUSED_TYPES, reserved_metadata
-from functions._manifests.template import SecretTemplate
 from infra.wiring import rules
 from infra.wiring.finding import Fault, Rule
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 
 from events.references import SecretRef
-from functions._manifests.selector import LabelSelector
+from functions._manifests.rare import LabelSelector
 from functions._ports import LookedAt, Secret, SecretContent, SecretHead, SourceSecrets, TargetSecrets
 from infra.sources.kubernetes_watch import KubernetesWatch
 

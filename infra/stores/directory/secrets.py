@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from events.references import SecretRef
 from functions._failures import Conflict, Reject, Retry, StepFailure
-from functions._manifests.selector import LabelSelector
+from functions._manifests.rare import LabelSelector
 from functions._ports import LookedAt, Secret, SecretContent, SecretHead
 from functions._values import SecretValue
 from infra.stores.directory.failures import translated

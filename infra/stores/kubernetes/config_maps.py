@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from events.references import SecretRef
 from functions._failures import Reject
-from functions._manifests.selector import LabelSelector
+from functions._manifests.rare import LabelSelector
 from functions._ports import LookedAt, Secret, SecretHead
 from functions._values import SecretValue
 from infra.kubernetes.api import Api

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 
 from events.references import SecretRef
 from functions._failures import Reject
-from functions._manifests.selector import LabelSelector
+from functions._manifests.rare import LabelSelector
 from functions._marks import SOURCE_KIND
 from functions._ports import LookedAt, Secret, SecretHead, SourceSecrets
 

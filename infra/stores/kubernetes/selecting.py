@@ -3,7 +3,7 @@
 import re
 
 from events.references import SecretRef
-from functions._manifests.selector import LabelRequirement, LabelSelector
+from functions._manifests.rare import LabelRequirement, LabelSelector
 from infra.kubernetes.api import Api
 from infra.kubernetes.resources import Resource
 from infra.stores.kubernetes.marks import metadata_of

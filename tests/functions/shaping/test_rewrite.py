@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from functions._failures import Reject
-from functions._manifests.external_secret import Rewrite
+from functions._manifests.rewriting import Rewrite
 from functions._shaping.keys import KeyCollision
 from functions._shaping.properties import NotJson
 from functions._shaping.rewrite import RewriteFailed, rewrite
