@@ -9,11 +9,12 @@ from typing import NoReturn
 
 from events.references import PathRef
 from functions._failures import Reject
-from functions._manifests.rotation import Rotation
+from functions._manifests.rotation import Rotation, Strategy
 from functions._manifests.rotation_target import Limits
 from functions._ports import Ports
 from functions._rotation_records import LATER, GivenUp, Stuck
 from functions._rotations import Record, Terms
+from functions._systems import Systems
 
 
 def terms_of(rotation: Rotation) -> Terms:
@@ -47,15 +48,22 @@ def refused(rotation: Rotation, path: PathRef, ports: Ports) -> str | None:
             f"{rotation.ref}: namespace {rotation.namespace} may not publish {path}; "
             "the access policy would have to name it (access.yaml, publish)"
         )
-    return refused_accounts(rotation.namespace, terms_of(rotation), ports)
+    return refused_accounts(rotation.namespace, terms_of(rotation), ports.systems)
 
 
-def refused_accounts(namespace: str, terms: Terms, ports: Ports) -> str | None:
+def refused_accounts(namespace: str, terms: Terms, systems: Systems) -> str | None:
     """Why the target may not have these accounts changed for a namespace."""
-    target = ports.systems.declared(terms.target)
+    target = systems.declared(terms.target)
     if target is None:
         return f"RotationTarget {terms.target!r} is not declared; the platform declares targets"
     return target.refusal(namespace, terms.accounts)
+
+
+def refused_strategy(target: str, strategy: Strategy, able: tuple[Strategy, ...]) -> str | None:
+    """Why a target that is `able` to do these is not asked for another."""
+    if strategy in able:
+        return None
+    return f"RotationTarget {target!r} carries out {', '.join(able)}, not {strategy}"
 
 
 def refuse_producers(path: PathRef, ports: Ports) -> None:
@@ -94,7 +102,7 @@ def check_settled(record: Record, ports: Ports) -> Rotation | None:
 
 def check_accounts(record: Record, ports: Ports) -> None:
     """That the target may have the accounts changed that the rotation began with. Raises Stuck."""
-    if reason := refused_accounts(record.manifest.namespace, record.terms, ports):
+    if reason := refused_accounts(record.manifest.namespace, record.terms, ports.systems):
         _wait("not-allowed", reason)
 
 

@@ -68,12 +68,13 @@ class OpenBao:
         """The KV engine as an administrator has it: what other people do at the authority."""
         return KvEngine(self.admin())
 
-    def token(self, policy: str, ttl: str = "1h", *, renewable: bool = True) -> SecretValue:
-        """A token with one policy of this text."""
+    def token(self, *policies: str, ttl: str = "1h", renewable: bool = True) -> SecretValue:
+        """A token with a policy of each of these texts."""
         admin = self.admin()
-        name = f"test-{next(_numbers)}"
-        admin.call("POST", f"sys/policies/acl/{name}", body={"policy": policy}, kind="test")
-        body = {"policies": [name], "ttl": ttl, "no_default_policy": True, "renewable": renewable}
+        names = [f"test-{next(_numbers)}" for _ in policies]
+        for name, policy in zip(names, policies, strict=True):
+            admin.call("POST", f"sys/policies/acl/{name}", body={"policy": policy}, kind="test")
+        body = {"policies": names, "ttl": ttl, "no_default_policy": True, "renewable": renewable}
         answer = admin.call("POST", "auth/token/create", body=body, kind="test")
         return SecretValue.of(answer.body["auth"]["client_token"])
 

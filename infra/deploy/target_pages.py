@@ -1,4 +1,4 @@
-"""The types of targets: their table (docs/targets.md), and the parameters of each in its page (docs/targets/)."""
+"""The types of targets: their table (docs/targets.md), and the tables of each in its page (docs/targets/)."""
 
 import re
 import string
@@ -10,6 +10,7 @@ from pydantic import BeforeValidator
 from pydantic.fields import FieldInfo
 
 from functions._systems import System
+from infra.deploy.target_rules import has_rules, rules_table
 from infra.targets.opening import Parameters
 from infra.targets.registry import TYPES, module_of, parameters_model
 
@@ -32,6 +33,9 @@ _RANGES = (string.ascii_uppercase, string.ascii_lowercase, string.digits)
 _BEGIN = "<!-- parameters: rendered from the type's model by `make generate` -->"
 _END = "<!-- end of parameters -->"
 _BETWEEN = re.compile(f"{re.escape(_BEGIN)}.*?{re.escape(_END)}", re.DOTALL)
+_RULES = "<!-- rules: rendered from what the type asks for by `make generate` -->"
+_RULES_END = "<!-- end of rules -->"
+_RULES_BETWEEN = re.compile(f"{re.escape(_RULES)}.*?{re.escape(_RULES_END)}", re.DOTALL)
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -43,7 +47,11 @@ def render() -> dict[str, str]:
         page = _ROOT / path
         text = page.read_text(encoding="utf-8") if page.exists() else f"# {name}\n\n{_BEGIN}\n{_END}\n"
         table = f"{_BEGIN}\n{parameters_table(parameters_model(name))}{_END}"
-        pages[path] = _BETWEEN.sub(lambda _, table=table: table, text)  # type: ignore[misc]  # mypy and lambdas' defaults
+        text = _BETWEEN.sub(lambda _, table=table: table, text)  # type: ignore[misc]  # mypy and lambdas' defaults
+        if has_rules(name):
+            rules = f"{_RULES}\n{rules_table(name)}{_RULES_END}"
+            text = _RULES_BETWEEN.sub(lambda _, rules=rules: rules, text)  # type: ignore[misc]
+        pages[path] = text
     return pages
 
 

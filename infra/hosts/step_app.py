@@ -1,20 +1,17 @@
 """One step over HTTP, as func's middlewares serve it: events in, reply out, health and metrics beside."""
 
 import asyncio
+from collections.abc import Callable
 
 from events.http_binding import MAX_BODY_BYTES
+from infra.broker.errors import RefusedError
+from infra.broker.request_body import Limit, whole_body
 from infra.broker.subscriber import Answer
 from infra.hosts.asgi import Receive, Scope, Send
 from infra.hosts.metrics import CONTENT_TYPE, PROPAGATION, Histogram
 from infra.hosts.step_endpoint import TOO_LARGE, Message, StepEndpoint, problem
 
-
-class UnusableBodyError(Exception):
-    """The body is too large, or was never completed."""
-
-    def __init__(self, answer: Answer) -> None:
-        super().__init__(answer.reason)
-        self.answer = answer
+_LIMIT = Limit(MAX_BODY_BYTES, TOO_LARGE.reason, "the connection closed before the event was complete")
 
 
 class StepApp:
@@ -41,12 +38,7 @@ class StepApp:
             await self._event(scope, receive, send)
 
     async def _event(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            body = await whole_body(receive)
-        except UnusableBodyError as unusable:
-            await respond(send, problem(unusable.answer))
-            return
-        await respond(send, await asyncio.to_thread(self._endpoint.answer, header_texts(scope), body))
+        await answer_body(scope, receive, send, lambda body: self._endpoint.answer(header_texts(scope), body))
 
 
 def header_texts(scope: Scope) -> list[tuple[str, str]]:
@@ -63,18 +55,11 @@ async def respond(send: Send, message: Message) -> None:
     await send({"type": "http.response.body", "body": message.body})
 
 
-async def whole_body(receive: Receive) -> bytes:
-    """A request's body. Raises UnusableBodyError."""
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            raise UnusableBodyError(Answer(400, reason="the connection closed before the event was complete"))
-        part: bytes = message.get("body", b"")
-        size += len(part)
-        if size > MAX_BODY_BYTES:
-            raise UnusableBodyError(TOO_LARGE)
-        parts.append(part)
-        if not message.get("more_body", False):
-            return b"".join(parts)
+async def answer_body(scope: Scope, receive: Receive, send: Send, answer: Callable[[bytes], Message]) -> None:
+    """Have `answer`, in a thread, answer the body; what is too large or never completed is refused."""
+    try:
+        body = await whole_body(scope["headers"], receive, _LIMIT)
+    except RefusedError as refused:
+        await respond(send, problem(Answer(refused.status, reason=refused.reason)))
+        return
+    await respond(send, await asyncio.to_thread(answer, body))

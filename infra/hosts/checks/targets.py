@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functions._failures import StepFailure
 from functions._manifests.rotation import Rotation
 from functions._ports import Wiring
+from functions._rotation_rights import refused_accounts, refused_strategy, terms_of
 from functions._systems import System, Systems
 from infra.hosts.checks.result import Check, fail, ok, some, warn
 
@@ -40,11 +41,10 @@ def _examined(name: str, rotations: list[Rotation], systems: Systems) -> Check:
 
 def _refused(name: str, rotations: list[Rotation], system: System, systems: Systems) -> Iterator[str]:
     """What its declaration, or its type, does not let a Rotation do."""
-    declared = systems.declared(name)
     for rotation in rotations:
-        reason = declared.refusal(rotation.namespace, rotation.spec.target.names) if declared is not None else ""
-        if reason:
-            yield f"{rotation.ref}: {reason}"
-        if rotation.spec.strategy not in system.strategies:
-            able = ", ".join(system.strategies)
-            yield f"{rotation.ref}: the target carries out {able}, not {rotation.spec.strategy}"
+        for reason in (
+            refused_accounts(rotation.namespace, terms_of(rotation), systems),
+            refused_strategy(name, rotation.spec.strategy, system.strategies),
+        ):
+            if reason is not None:
+                yield f"{rotation.ref}: {reason}"

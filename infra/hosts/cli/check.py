@@ -5,9 +5,8 @@ from typing import Any
 
 import click
 
-from infra.hosts.cli.client import ControlClient
 from infra.hosts.cli.failures import Exit
-from infra.hosts.cli.in_cluster import ask, needed, place_options
+from infra.hosts.cli.in_cluster import answered, place_options, questions
 from infra.hosts.cli.options import output_option
 from infra.hosts.cli.output import document, escaped, say
 
@@ -30,12 +29,7 @@ def command(root: Path | None, chosen: str | None, strict: bool, output: str | N
 
     Exit codes: 0 well, or warnings only; 1 something failed; 3 nothing runs.
     """
-    if chosen is not None:
-        from infra.hosts.control import in_cluster  # loads what speaks to a cluster
-
-        found = ask(chosen, in_cluster.check())
-    else:
-        found = ControlClient(needed(root)).ask("check")
+    found = answered(root, chosen, lambda up: up.ask("check"), lambda: questions().check())
     say(document(found, output) if output in ("json", "yaml") else _listed(found["checks"]))
     failing = {"fail", "warn"} if strict else {"fail"}
     if any(check["status"] in failing for check in found["checks"]):

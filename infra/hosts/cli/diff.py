@@ -5,9 +5,8 @@ from typing import Any
 
 import click
 
-from infra.hosts.cli.client import ControlClient
 from infra.hosts.cli.failures import Exit
-from infra.hosts.cli.in_cluster import ask, needed, place_options
+from infra.hosts.cli.in_cluster import answered, place_options, questions
 from infra.hosts.cli.options import NAME, namespace_options, output_option
 from infra.hosts.cli.output import document, escaped, note, say
 from infra.hosts.cli.readable import number, remark
@@ -43,12 +42,13 @@ def command(
     if not names:
         note("comparing everything that is wired ...")
     where = None if all_namespaces else namespace
-    if chosen is not None:
-        from infra.hosts.control import in_cluster  # loads what speaks to a cluster
-
-        found = ask(chosen, in_cluster.diff(names, where))
-    else:
-        found = ControlClient(needed(root), timeout=600.0).ask("diff", names=list(names) or None, namespace=where)
+    found = answered(
+        root,
+        chosen,
+        lambda up: up.ask("diff", names=list(names) or None, namespace=where),
+        lambda: questions().diff(names, where),
+        timeout=600.0,
+    )
     say(document(found, output) if output else _page(found))
     context.exit(Exit.FINDINGS if found["changes"] or found["blocked"] else Exit.OK)
 

@@ -6,9 +6,8 @@ from typing import Any
 import click
 
 from infra.hosts.cli import readable
-from infra.hosts.cli.client import ControlClient
 from infra.hosts.cli.failures import Exit
-from infra.hosts.cli.in_cluster import ask, needed, place_options
+from infra.hosts.cli.in_cluster import answered, place_options, questions
 from infra.hosts.cli.options import NAME, namespace_options, output_option
 from infra.hosts.cli.output import document, escaped, say
 from infra.hosts.located import located
@@ -44,12 +43,9 @@ def command(
     Exit code 1: a hop is broken or waits; 4: nothing that is wired has this name.
     """
     where = None if all_namespaces else namespace
-    if chosen is not None:
-        from infra.hosts.control import in_cluster  # loads what speaks to a cluster
-
-        found = ask(chosen, in_cluster.explain(name, where))
-    else:
-        found = ControlClient(needed(root)).ask("explain", name=name, namespace=where)
+    found = answered(
+        root, chosen, lambda up: up.ask("explain", name=name, namespace=where), lambda: questions().explain(name, where)
+    )
     say(document(found, output) if output else _page(found, root))
     context.exit(Exit.OK if found["inStep"] else Exit.FINDINGS)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from infra.hosts.cli.client import EXITS
+from infra.hosts.cli.client import EXITS, ControlClient
 from infra.hosts.cli.failures import CommandError, Exit
 from infra.hosts.cli.output import escaped, note
 
@@ -37,6 +37,26 @@ def needed(root: Path | None) -> Path:
     if root is None:
         raise CommandError("give --root (or set LOCKSTEP_ROOT) for a running Lockstep, or --context", Exit.USAGE)
     return root
+
+
+def answered(
+    root: Path | None, context: str | None, asked: Callable[[ControlClient], Any], question: "Callable[[], Question]",
+    timeout: float = 60.0,
+) -> Any:  # fmt: skip
+    """By the cluster, where a context was chosen; else by the running Lockstep, which may take `timeout` seconds.
+
+    `question` loads what speaks to a cluster, and is made only for one. Raises CommandError.
+    """
+    if context is not None:
+        return ask(context, question())
+    return asked(ControlClient(needed(root), timeout))
+
+
+def questions() -> Any:
+    """infra.hosts.control.in_cluster: only now what speaks to a cluster is loaded."""
+    from infra.hosts.control import in_cluster
+
+    return in_cluster
 
 
 def ask(context: str, question: "Question") -> Any:

@@ -10,7 +10,7 @@ from functions._leak_joining import MOST
 from infra.hosts.cli.client import ControlClient
 from infra.hosts.cli.failures import CommandError, Exit
 from infra.hosts.cli.fingerprint import read_value
-from infra.hosts.cli.in_cluster import ask, needed, place_options
+from infra.hosts.cli.in_cluster import answered, place_options, questions
 from infra.hosts.cli.options import Given, output_option, root_option
 from infra.hosts.cli.output import document, escaped, note, say, table
 from infra.hosts.cli.readable import age
@@ -125,12 +125,7 @@ def attest_command(root: Path, leak: str, reason: str, output: str | None) -> No
 @output_option("json", "yaml")
 def list_command(root: Path | None, chosen: str | None, state: str | None, output: str | None) -> None:
     """List leaks, newest first."""
-    if chosen is not None:
-        from infra.hosts.control import in_cluster  # loads what speaks to a cluster
-
-        found = ask(chosen, in_cluster.leaks(state))
-    else:
-        found = ControlClient(needed(root)).ask("leaks", state=state)
+    found = answered(root, chosen, lambda up: up.ask("leaks", state=state), lambda: questions().leaks(state))
     if output:
         say(document(found, output))
     elif not found["leaks"]:
@@ -146,12 +141,7 @@ def list_command(root: Path | None, chosen: str | None, state: str | None, outpu
 @output_option("json", "yaml")
 def show_command(root: Path | None, chosen: str | None, leak: str, output: str | None) -> None:
     """Show one leak: what it is, whom it touches, what was done when, and what containment waits for."""
-    if chosen is not None:
-        from infra.hosts.control import in_cluster  # loads what speaks to a cluster
-
-        found = ask(chosen, in_cluster.leak(leak))
-    else:
-        found = ControlClient(needed(root)).ask("leaks/show", leak=leak)
+    found = answered(root, chosen, lambda up: up.ask("leaks/show", leak=leak), lambda: questions().leak(leak))
     say(document(found, output) if output else "\n".join(lines(found)))
 
 

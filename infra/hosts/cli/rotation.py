@@ -5,8 +5,7 @@ from typing import Any
 
 import click
 
-from infra.hosts.cli.client import ControlClient
-from infra.hosts.cli.in_cluster import ask, needed, place_options
+from infra.hosts.cli.in_cluster import answered, place_options
 from infra.hosts.cli.options import NAMESPACE, namespace_options, output_option
 from infra.hosts.cli.output import document, escaped, say, table
 from infra.hosts.cli.readable import age, number, remark, yes
@@ -39,10 +38,12 @@ def listed(
     lockstep rotation list -n shop -o wide
     lockstep rotation list --context kind-dev      what a cluster and its authority tell, without a running Lockstep
     """
-    if chosen is not None:
-        found = ask(chosen, _cluster().rotations(None if all_namespaces else namespace))
-    else:
-        found = ControlClient(needed(root)).ask("rotations", namespace=None if all_namespaces else namespace)
+    found = answered(
+        root,
+        chosen,
+        lambda up: up.ask("rotations", namespace=None if all_namespaces else namespace),
+        lambda: _questions().rotations(None if all_namespaces else namespace),
+    )
     if output in ("json", "yaml"):
         say(document(found, output))
     elif not found["rotations"]:
@@ -63,10 +64,12 @@ def show(root: Path | None, chosen: str | None, name: str, namespace: str | None
     lockstep rotation show shop/orders-db
     lockstep rotation show secret/platform-data/postgres/orders -o json
     """
-    if chosen is not None:
-        found = ask(chosen, _cluster().rotation(name, namespace))
-    else:
-        found = ControlClient(needed(root)).ask("rotation", name=name, namespace=namespace)
+    found = answered(
+        root,
+        chosen,
+        lambda up: up.ask("rotation", name=name, namespace=namespace),
+        lambda: _questions().rotation(name, namespace),
+    )
     say(document(found, output) if output else _shown(found))
 
 
@@ -85,10 +88,12 @@ def abort(root: Path | None, chosen: str | None, name: str, namespace: str | Non
 
     Exit code 5: nothing is under way, or its new value is live already.
     """
-    if chosen is not None:
-        done = ask(chosen, _cluster().abort(name, namespace))
-    else:
-        done = ControlClient(needed(root)).tell("rotation/abort", name=name, namespace=namespace)
+    done = answered(
+        root,
+        chosen,
+        lambda up: up.tell("rotation/abort", name=name, namespace=namespace),
+        lambda: _questions().abort(name, namespace),
+    )
     said = f"the rotation {done['rotation'][:12]} of {done['path']} is given up"
     say(document(done, output) if output else escaped(said))
 
@@ -108,14 +113,16 @@ def resume(root: Path | None, chosen: str | None, name: str, namespace: str | No
 
     Exit code 5: nothing is under way.
     """
-    if chosen is not None:
-        done = ask(chosen, _cluster().resume(name, namespace))
-    else:
-        done = ControlClient(needed(root)).tell("rotation/resume", name=name, namespace=namespace)
+    done = answered(
+        root,
+        chosen,
+        lambda up: up.tell("rotation/resume", name=name, namespace=namespace),
+        lambda: _questions().resume(name, namespace),
+    )
     say(document(done, output) if output else escaped(f"{done['step']} looks at {done['path']} again"))
 
 
-def _cluster() -> Any:
+def _questions() -> Any:
     from infra.hosts.control import rotations_in_cluster  # loads what speaks to a cluster
 
     return rotations_in_cluster

@@ -5,9 +5,8 @@ from typing import Any
 
 import click
 
-from infra.hosts.cli.client import ControlClient
 from infra.hosts.cli.failures import Exit
-from infra.hosts.cli.in_cluster import ELSEWHERE, ask, needed, place_options
+from infra.hosts.cli.in_cluster import ELSEWHERE, answered, place_options, questions
 from infra.hosts.cli.options import NAME, namespace_options, output_option
 from infra.hosts.cli.output import document, say, table
 from infra.hosts.cli.readable import age, number, remark, stuck, yes
@@ -38,12 +37,12 @@ def command(
     Exit code 1: something that was shown is out of step, or a manifest may not act.
     """
     wide, where = output == "wide", None if all_namespaces else namespace
-    if chosen is not None:
-        from infra.hosts.control import in_cluster  # loads what speaks to a cluster
-
-        found = ask(chosen, in_cluster.status(names, where, wide=wide))
-    else:
-        found = ControlClient(needed(root)).ask("status", names=list(names) or None, namespace=where, wide=wide or None)
+    found = answered(
+        root,
+        chosen,
+        lambda up: up.ask("status", names=list(names) or None, namespace=where, wide=wide or None),
+        lambda: questions().status(names, where, wide=wide),
+    )
     say(document(found, output) if output in ("json", "yaml") else _page(found, wide=wide))
     context.exit(Exit.OK if found["inStep"] else Exit.FINDINGS)
 

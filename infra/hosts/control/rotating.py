@@ -11,7 +11,7 @@ from functions._manifests.rotation import Rotation
 from functions._ports import Ports, Wiring
 from functions._rotation_facts import turn_of
 from functions._rotation_naming import attempt_after, rotation_id
-from functions._rotation_rights import refuse_producers, refused
+from functions._rotation_rights import refuse_producers, refused, refused_strategy
 from functions._rotations import ENDED, Record
 from infra.hosts.control.arguments import ports_of
 from infra.hosts.control.documents import Document, version
@@ -168,9 +168,8 @@ def _examined(seeing: Seeing, rotation: Rotation) -> Iterator[Document]:
     target, systems = rotation.spec.target, seeing.ports(_EXAMINES).systems
     try:
         system = systems.open(target.name)
-        if rotation.spec.strategy not in system.strategies:
-            able = ", ".join(system.strategies)
-            yield {"blocks": True, "text": f"the target carries out {able}, not {rotation.spec.strategy}"}
+        if reason := refused_strategy(target.name, rotation.spec.strategy, system.strategies):
+            yield {"blocks": True, "text": reason}
         for found in system.examine(target.names):
             yield {"blocks": found.blocks, "text": found.text}
     except StepFailure as failure:

@@ -9,7 +9,7 @@ from infra.hosts.gate import AuthorityGate
 from infra.hosts.local.controlled import CONTROL, Controlled
 from infra.hosts.recording.book import RecordBook
 from infra.hosts.recording.endpoint import RecordEndpoint
-from infra.hosts.step_app import UnusableBodyError, header_texts, respond, whole_body
+from infra.hosts.step_app import answer_body, header_texts, respond
 from infra.hosts.step_endpoint import Message, problem
 
 
@@ -40,12 +40,7 @@ class RecordApp:
             await self._event(path, scope, receive, send)
 
     async def _event(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            body = await whole_body(receive)
-        except UnusableBodyError as unusable:
-            await respond(send, problem(unusable.answer))
-            return
-        await respond(send, await asyncio.to_thread(self._endpoint.answer, path, header_texts(scope), body))
+        await answer_body(scope, receive, send, lambda body: self._endpoint.answer(path, header_texts(scope), body))
 
 
 class RecordPage:

@@ -7,6 +7,7 @@ from functions._failures import Reject
 from functions._manifests.external_secret import ExternalSecret
 from functions._manifests.rotation import Rotation, Strategy
 from functions._manifests.rotation_target import RotationTarget
+from functions._rotation_rights import refused_strategy
 from infra.wiring import rules
 from infra.wiring.access import AccessRules
 from infra.wiring.documents import Document
@@ -89,10 +90,8 @@ def _target(document: Document, rotation: Rotation, declared: Mapping[str, Rotat
 
 
 def _carried_out(document: Document, rotation: Rotation, facts: TargetFacts) -> Iterator[Finding]:
-    if rotation.spec.strategy not in facts.strategies:
-        able = ", ".join(facts.strategies)
-        message = f"its target carries out {able}, not {rotation.spec.strategy}"
-        yield _finding(rules.STRATEGY_UNABLE, document, message, "spec", "strategy")
+    if reason := refused_strategy(rotation.spec.target.name, rotation.spec.strategy, facts.strategies):
+        yield _finding(rules.STRATEGY_UNABLE, document, reason, "spec", "strategy")
     elif rotation.spec.evidence == "seen" and rotation.spec.strategy in facts.unseen:
         message = f"evidence `seen` cannot be had of its target with strategy {rotation.spec.strategy}"
         yield _finding(rules.EVIDENCE_UNSEEN, document, message, "spec", "evidence")

@@ -1,6 +1,7 @@
 """Credentials that providers make or keep, rotated by a running Lockstep: AWS as moto has it, OpenBao's engine.
 
-The instance uses the worker's OpenBao as its authority, whose database engine is over a real PostgreSQL.
+The instance uses the worker's OpenBao as its authority, whose database engine is over a real PostgreSQL. There it has
+the policies that `lockstep manifests` renders for its ROOT, and at AWS what the target's page has people grant.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,7 +12,11 @@ from uuid import uuid4
 import pytest
 import yaml
 
-from tests.aws import ADMIN, Aws
+from infra.deploy.manifests.installation import Installation as Rendered
+from infra.hosts.configuration import load
+from infra.hosts.installing import rendered, wiring_of
+from tests.aws import Aws
+from tests.aws_permissions import documented, fields_of, granted
 from tests.contracts.minting import DynamicBench, IamBench, StaticBench
 from tests.database_engine import DatabaseEngine
 from tests.e2e.rotation.shop import NAMESPACE, PLATFORM, ROTATION
@@ -44,11 +49,20 @@ class Provider:
     def admin_path(self) -> str:
         return f"platform-data/provider/admin-{self.mark}"
 
+    @property
+    def kind(self) -> str:
+        return self.site.declared.spec.type
+
+    @property
+    def mount(self) -> str:
+        """The engine's; of others, one that there is not."""
+        return str(self.site.declared.spec.parameters.get("mount", "database"))
+
     def lay_out(self) -> None:
         """Target, its admin credential where it has one, a Rotation, and a consumer."""
         documents: list[Mapping[str, Any]] = [self._rotation(), external_secret(f"{NAMESPACE}/orders", self.path)]
         spec: dict[str, Any] = {
-            "type": self.site.declared.spec.type, "parameters": dict(self.site.declared.spec.parameters),
+            "type": self.kind, "parameters": dict(self.site.declared.spec.parameters),
             "allow": [{"namespaces": [NAMESPACE], "accounts": [self.site.target["account"]]}],
         }  # fmt: skip
         if self.admin:
@@ -87,18 +101,27 @@ class Provider:
 def provider(kind: str, at: Installation, request: pytest.FixtureRequest) -> Provider:
     """Of a kind, with a path that already holds what the provider accepts, where somebody can have put it there."""
     if kind.startswith("aws-"):
-        aws: Aws = request.getfixturevalue("aws")
+        aws: Aws = request.getfixturevalue("aws_enforced")
         iam = IamBench(aws, deleteAfter="0s")
         made: Site = IamSite(iam) if kind == "aws-iam" else SecretsManagerSite(aws)
-        key = aws.iam.list_access_keys(ADMIN)[0]
-        admin = {"access_key_id": key.access_key_id, "secret_access_key": key.secret_access_key}
-        return _written(Provider(at, made, admin), request)
+        return _written(Provider(at, made, fields_of(granted(aws, documented(kind)))), request)
     engine: DatabaseEngine = request.getfixturevalue("database_engine")
     if kind == "openbao-root":
         return _written(Provider(at, RootSite(engine, lambda calls: calls)), request)
     if kind == "openbao-static":
         return _written(Provider(at, StaticSite(StaticBench(engine), lambda calls: calls)), request)
     return Provider(at, DynamicSite(DynamicBench(engine), lambda calls: calls))
+
+
+def restrict(made: Provider, openbao: OpenBao) -> None:
+    """Give the instance the steps' policies, as they are rendered for what is laid out, and nothing else."""
+    root = made.at.root
+    configuration = load(root / "lockstep.yaml")
+    known = wiring_of(root / "wiring", configuration)
+    assert (known.unread, known.left_out) == ((), ())
+    files = rendered(known.wired, Rendered(cluster=configuration.cluster), configuration)
+    token = openbao.token(*(text for name, text in files.items() if name.endswith(".hcl")))
+    made.at.environment["VAULT_TOKEN"] = token.reveal().decode()
 
 
 def _written(made: Provider, request: pytest.FixtureRequest) -> Provider:

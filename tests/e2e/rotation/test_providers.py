@@ -1,23 +1,55 @@
-"""What providers make or keep, rotated by a whole running Lockstep; and no value of it is anywhere else."""
+"""What providers make or keep, rotated by a whole running Lockstep with no right that it does not need.
+
+No value of it is anywhere else.
+"""
 
 from collections.abc import Mapping
 
 import pytest
 
-from tests.e2e.rotation.providers import KINDS, Provider, provider
+from functions._values import SecretValue
+from tests.e2e.rotation.providers import KINDS, Provider, provider, restrict
 from tests.e2e.rotation.shop import completed, phase, rotate
 from tests.e2e.rotation.test_canary import COMMANDS, content, leaks
 from tests.e2e.test_canary import lockstep
 from tests.instance import Installation, Running
+from tests.openbao import OpenBao
 
 pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture(params=KINDS)
-def at_provider(request: pytest.FixtureRequest, external: Installation) -> Provider:
+def at_provider(request: pytest.FixtureRequest, external: Installation, openbao: OpenBao) -> Provider:
     made = provider(request.param, external, request)
     made.lay_out()
+    restrict(made, openbao)
     return made
+
+
+def test_the_identity_of_the_instance_opens_nothing_else(at_provider: Provider, openbao: OpenBao) -> None:
+    """Neither what others have at the engine nor what administers it; nor a credential that nobody records."""
+    mount, account = at_provider.mount, at_provider.site.target["account"]
+    own = {
+        "openbao-static": {f"{mount}/static-creds/{account}", f"{mount}/rotate-role/{account}"},
+        "openbao-root": {f"{mount}/rotate-root/{account}"},
+    }  # fmt: skip
+    paths = [
+        ("GET", f"{mount}/config/orders"), ("POST", f"{mount}/config/orders"), ("LIST", f"{mount}/roles"),
+        ("POST", f"{mount}/roles/{account}"), ("GET", f"{mount}/creds/{account}"), ("GET", f"{mount}/creds/other"),
+        ("GET", f"{mount}/static-creds/{account}"), ("GET", f"{mount}/static-creds/other"),
+        ("POST", f"{mount}/rotate-role/{account}"), ("POST", f"{mount}/rotate-role/other"),
+        ("POST", f"{mount}/rotate-root/{account}"), ("POST", f"{mount}/rotate-root/other"),
+        ("LIST", f"sys/leases/lookup/{mount}/creds/{account}"), ("POST", f"sys/leases/revoke-prefix/{mount}"),
+        ("POST", f"sys/leases/revoke/{mount}/creds/other/x"), ("POST", "auth/token/create"),
+        ("POST", "auth/token/create-orphan"), ("LIST", "auth/token/accessors"), ("POST", "sys/policies/acl/mine"),
+        ("GET", "secret/data/platform-data/provider/of-somebody-else"),
+    ]  # fmt: skip
+    client = openbao.with_token(SecretValue.of(at_provider.at.environment["VAULT_TOKEN"]))
+
+    def lets_in(method: str, path: str) -> bool:
+        return client.call(method, path, body={}, kind="test", any_ok=True).status != 403
+
+    assert {path for method, path in paths if lets_in(method, path)} == own.get(at_provider.kind, set())
 
 
 def established(made: Provider, up: Running) -> dict[str, bytes]:

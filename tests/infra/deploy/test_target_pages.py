@@ -5,6 +5,7 @@ from pydantic import Field
 from functions._manifests.shape import Duration
 from infra.deploy import target_pages
 from infra.deploy.target_pages import parameters_table
+from infra.deploy.target_rules import rules_table
 from infra.targets.opening import Parameters
 from infra.targets.registry import TYPES
 
@@ -50,3 +51,19 @@ def test_every_type_has_a_page_that_people_wrote() -> None:
         assert f"type: {name}\n" in text, f"the page of {name} has no example"
         assert "| Parameter | Takes |" in text
         assert "## Limits" in text
+
+
+def test_the_pages_of_engines_say_what_the_steps_are_let_at() -> None:
+    pages = target_pages.render()
+    static = pages["docs/targets/openbao-static.md"]
+    assert "| `verify` | `read` on `database/static-creds/<account>` |\n<!-- end of rules -->" in static
+    dynamic = pages["docs/targets/openbao-dynamic.md"]
+    assert "| `verify`, `contain`, `sweep` | `update` on `sys/leases/lookup` |" in dynamic
+    root = pages["docs/targets/openbao-root.md"]
+    assert "| `apply` | `update` on `database/reset/<account>`, `update` on `database/rotate-root/<account>` |" in root
+
+
+def test_no_value_that_an_engine_keeps_is_given_to_a_step_that_only_looks_after_leases() -> None:
+    for name in ("openbao-static", "openbao-root"):
+        table = rules_table(name)
+        assert not [step for step in ("renew", "contain", "sweep", "create", "promote") if f"`{step}`" in table]

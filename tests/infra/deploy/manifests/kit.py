@@ -61,12 +61,15 @@ class Session:
         self._connection.close()
 
 
-def apply(cluster: Cluster, wanted: Iterable[Document]) -> None:
-    """Apply as `kubectl apply --server-side --validate=strict` does; repeated by every worker, to the same effect."""
-    session = Session(cluster)
+def apply(cluster: Cluster, wanted: Iterable[Document], *, dry: bool = False) -> None:
+    """Apply as `kubectl apply --server-side --validate=strict` does; repeated by every worker, to the same effect.
+
+    `dry`: nothing is kept of it.
+    """
+    session, kept = Session(cluster), "&dryRun=All" if dry else ""
     try:
         for document in wanted:
-            path = f"{path_of(document)}?fieldManager={_MANAGER}&force=true&fieldValidation=Strict"
+            path = f"{path_of(document)}?fieldManager={_MANAGER}&force=true&fieldValidation=Strict{kept}"
             status, answer = session.call("PATCH", path, document, "application/apply-patch+yaml")
             assert status in {200, 201}, f"{path_of(document)}: {answer.get('message', answer)}"
     finally:

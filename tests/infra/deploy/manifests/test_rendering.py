@@ -90,7 +90,9 @@ def installed(cluster: Cluster) -> Cluster:
 def test_it_applies_to_a_real_api_server(installed: Cluster, target: Target, broker: BrokerKind) -> None:
     """Server-side, with strict validation: an unknown field, or one of another type, is an error."""
     # RabbitMQ's own configuration kind is not published as a module that could be fetched.
-    kit.apply(installed, [one for one in rendered(target, broker) if one["kind"] != "RabbitmqBrokerConfig"])
+    documents = [one for one in rendered(target, broker) if one["kind"] != "RabbitmqBrokerConfig"]
+    kit.apply(installed, of_kind(documents, "Namespace"))
+    kit.apply(installed, documents, dry=True)  # who is permitted what is another test's, in the same cluster
 
 
 @pytest.mark.e2e

@@ -33,18 +33,29 @@ from tests.unix_http import Response
 
 ROOT = Path(__file__).resolve().parents[4]
 _PLURALS = {
-    "ClusterSecretStore": "clustersecretstores", "PushSecret": "pushsecrets", "ExternalSecret": "externalsecrets"
+    "ClusterSecretStore": "clustersecretstores", "PushSecret": "pushsecrets", "ExternalSecret": "externalsecrets",
+    "Rotation": "rotations",
 }  # fmt: skip
 _READY = re.compile(r"^lockstep (?:.*ready on port (\d+)$|ready: ingress)", re.MULTILINE)
 _PROGRAMS = {"python": sys.executable, "lockstep": str(Path(sys.executable).with_name("lockstep"))}
 
 
 def manifests(openbao: OpenBao, path: str) -> list[dict[str, Any]]:
-    """`producer/source` goes to `path`, and from there to `consumer/target`."""
+    """`producer/source` goes to `path`, and from there to `consumer/target`; what is beside `path` is rotated."""
     ours = store(server=openbao.settings.address)
     ours["spec"]["controller"] = "lockstep"
     return [
-        dict(ours), dict(push_secret("pushed", "producer/source", path)), dict(external_secret("consumer/target", path))
+        dict(ours),
+        dict(push_secret("pushed", "producer/source", path)),
+        dict(external_secret("consumer/target", path)),
+        {
+            "apiVersion": "lockstep.dev/v1alpha1", "kind": "Rotation",
+            "metadata": {"name": "rotated", "namespace": "consumer"},
+            "spec": {
+                "secretStoreRef": {"name": "vault-backend"}, "remoteKey": f"{path}-rotated", "strategy": "single",
+                "target": {"name": "orders", "account": "orders"},
+            },
+        },
     ]  # fmt: skip
 
 
@@ -162,14 +173,19 @@ class Pods:
         return config
 
 
-def set_up(cluster: Cluster, openbao: OpenBao, folder: Path, target: Target = "knative") -> Pods:
-    """Namespaces, accounts, RBAC and settings in the cluster, roles and policies at the authority, then the wiring."""
+def set_up(
+    cluster: Cluster, openbao: OpenBao, folder: Path, target: Target = "knative", settings: str = ""
+) -> Pods:  # fmt: skip
+    """Namespaces, accounts, RBAC and settings in the cluster, roles and policies at the authority, then the wiring.
+
+    `settings` is the text of lockstep.yaml.
+    """
     path = openbao.path(f"pods-{uuid.uuid4().hex[:8]}")  # claims outlive a cluster
     openbao.forget("rotations", "tombstones")  # these pods may not touch all that other tests left
     wanted = manifests(openbao, path.path)
     known = kit.wiring(folder / "wiring", wanted)
     assert not known.left_out, known.left_out
-    rendered = kit.files(known, Installation(target=target))
+    rendered = kit.files(known, Installation(target=target, settings=settings))
     for namespace in ("producer", "consumer"):
         kit.ensure_namespace(cluster, namespace)
     first = ("00-namespace.yaml", "10-accounts.yaml", "11-permissions.yaml", "30-settings.yaml")
