@@ -14,6 +14,7 @@ from benchmarks.manifests import PRODUCERS, STORE, manifests
 from benchmarks.result import Line
 from benchmarks.running import Lockstep
 from functions._values import SecretValue
+from infra.deploy.manifests.definitions import definitions
 from infra.kubernetes.api import Api
 from infra.kubernetes.credentials import StaticToken
 from infra.kubernetes.resources import SECRETS, Resource
@@ -91,10 +92,11 @@ def side_by_side(do: Callable[[Any], None], each: Iterable[Any]) -> None:
 
 @contextmanager
 def bench_cluster(directory: Path, consumers: Iterable[str]) -> Iterator[BenchCluster]:
-    """A cluster with ESO's kinds and the namespaces of producers and consumers. Raises NoBinariesError."""
+    """A cluster with ESO's kinds and ours, and the namespaces of producers and consumers. Raises NoBinariesError."""
     directory.mkdir(parents=True, exist_ok=True)
     with running() as cluster:
-        cluster.install(crds.find(["external-secrets.io"]))
+        ours = [one for one in definitions() if one["kind"] == "CustomResourceDefinition"]
+        cluster.install([*crds.find(["external-secrets.io"]), *ours])  # as an installation has them
         bench = BenchCluster(cluster, directory)
         try:
             bench.make_namespaces([PRODUCERS, FLOOR, "lockstep", *consumers])

@@ -91,13 +91,15 @@ class Lockstep:
 
     def all_calls(self) -> tuple[int, int]:
         """Requests so far to the API server and to the authority, but for what comes with the hour and not with
-        secrets: health checks, watches that are opened again, logins, and the lists of rollouts that may be due."""
+        secrets: health checks, watches that are opened again, logins, lists of rollouts that may be due, and the
+        ledger's anchor with its signature."""
         found = self.metrics()
         cluster = _counts("kubernetes", found).items()
         authority = _counts("authority", found).items()
+        hourly = ("health", "login", "list", "anchor", "sign")
         return (
             sum(count for (verb, resource), count in cluster if verb != "watch" and resource != "/version"),
-            sum(count for (kind,), count in authority if kind not in ("health", "login", "list")),
+            sum(count for (kind,), count in authority if kind not in hourly),
         )
 
     def wait_idle(self) -> None:

@@ -5,12 +5,11 @@ from collections.abc import Iterator
 from events.leak import Exposure
 from events.references import PathRef, Version
 from functions._failures import Reject, Retry
+from functions._leak_records import MISSING
 from functions._leaks import Leak
 from functions._leases import is_lease
 from functions._ports import Ports
 from functions._workloads import Rollout
-
-MOST = 20  # sentences; what is more is told when these are done
 
 
 def lacking(leak: Leak, ports: Ports) -> tuple[str, ...]:
@@ -24,7 +23,7 @@ def lacking(leak: Leak, ports: Ports) -> tuple[str, ...]:
         missing += _refused(one, leak, ports)
         missing += _ended(one, ports)
         missing += _moved(one, ports)
-    return tuple(dict.fromkeys(missing))[:MOST]
+    return tuple(dict.fromkeys(missing))[:MISSING]
 
 
 def _refused(exposure: Exposure, leak: Leak, ports: Ports) -> Iterator[str]:

@@ -11,6 +11,7 @@ from events.leak import Exposure
 from events.references import PathRef
 from functions._leak_mapping import Found
 from functions._leak_records import happened, keep, reminder_of
+from functions._leak_seen import Seen
 from functions._leak_standing import decided
 from functions._leaks import Leak
 from functions._ports import Ports
@@ -18,17 +19,17 @@ from functions._ports import Ports
 MOST = 256  # findings that a record names; what joins after those is on record as an event alone
 
 
-def answered(leak: Leak, known: Leak | None, found: tuple[Found, ...], ports: Ports) -> Leak | None:
+def answered(leak: Leak, known: Leak | None, found: tuple[Found, ...], seen: Seen, ports: Ports) -> Leak | None:
     """Another finding of the same versions of the same secrets that is confirmed, or was contained; None: none is."""
     standing = tuple(decided(one, ports) for one in found)
     fresh = known is None or known.state != "confirmed"  # none joins it as one that answers
-    hosts = _others(leak, found[0].path, ports, settled=None not in standing, younger=fresh)
+    hosts = _others(leak, found[0].path, seen, ports, settled=None not in standing, younger=fresh)
     return next((one for one in hosts if _answers(one, found, standing)), None)
 
 
-def waiting(leak: Leak, known: Leak | None, found: tuple[Found, ...], ports: Ports) -> Leak | None:
+def waiting(leak: Leak, known: Leak | None, found: tuple[Found, ...], seen: Seen, ports: Ports) -> Leak | None:
     """Another that waits for the same thing; None: none does. What its reporter may set going stays as it is."""
-    for one in _others(leak, found[0].path, ports, settled=False, younger=known is None):
+    for one in _others(leak, found[0].path, seen, ports, settled=False, younger=known is None):
         if one.state == "reported" and one.held == leak.held and all(_exposed(one, each, "held") for each in found):
             return one
     return None
@@ -54,10 +55,12 @@ def forget(leak: Leak, ports: Ports) -> None:
         ports.reminders.remove(reminder)
 
 
-def _others(leak: Leak, path: PathRef, ports: Ports, *, settled: bool, younger: bool) -> Iterator[Leak]:
+def _others(
+    leak: Leak, path: PathRef, seen: Seen, ports: Ports, *, settled: bool, younger: bool
+) -> Iterator[Leak]:  # fmt: skip
     """Others about the path. Of two that may join each other only the younger does: looked at side by side, each
     would disappear into the other."""
-    ids = list(ports.leaks.of_path(path))
+    ids = list(seen.open(path))
     if settled:
         ids += reversed(ports.leaks.settled(path))
     for leak_id in ids:

@@ -5,10 +5,10 @@ taken a reporter's token, could restart everything at once.
 """
 
 import hashlib
-import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 from functions._leak_mapping import Found
 from functions._leaks import Trust
@@ -33,28 +33,36 @@ def charged(reporters: Iterable[str], settings: Settings) -> str:
     return max(reporters, key=lambda one: _ORDER.index(trust_of((one,), settings)))
 
 
-def take(found: Found, reporter: str, ports: Ports) -> bool:
-    """Whether this secret may be rotated for this reporter now. One version takes one slot, however often it is
-    reported. Raises Conflict."""
-    holder = f"{found.path.subject}@{found.version}"
-    settings, now = ports.settings, ports.clock.now()
-    pools = ((_own(reporter), settings.leak_limit_per_reporter), (POOL, settings.leak_limit))
-    missing: list[Budget] = []
-    for pool, limit in pools:
-        budget = ports.budgets.read(pool)
+class Slots:
+    """The slots that one look takes for a reporter, in the pool of all. They are `written` with what they are for.
+
+    A holder is named by who reported and what: so one write counts for the reporter and for all.
+    """
+
+    def __init__(self, reporter: str, read: Callable[[str], Budget], ports: Ports) -> None:
+        # No two share one, whatever their names have in common.
+        self._reporter = hashlib.sha256(reporter.encode()).hexdigest()[:16]
+        self._read = read
+        self._ports = ports
+        self._taken: Budget | None = None
+
+    def take(self, found: Found) -> bool:
+        """Whether this secret may be rotated for the reporter now. One version takes one slot, however often it is
+        reported."""
+        what, now = f"{found.path.subject}@{found.version}", self._ports.clock.now()
+        holder, settings = f"{self._reporter} {what}", self._ports.settings
+        budget = self._taken or self._read(POOL)
         holders = budget.living(now)
         if holder in holders:
-            continue
-        if len(holders) >= limit:
-            return False  # and no slot of the other is taken
-        missing.append(replace(budget, holders={**holders, holder: now + HOUR}))
-    for budget in missing:
-        ports.budgets.write(budget)
-    return True
+            return True
+        if sum(1 for one in holders if one.startswith(f"{self._reporter} ")) >= settings.leak_limit_per_reporter:
+            return False
+        others = {one.partition(" ")[2] for one in holders}
+        if what not in others and len(others) >= settings.leak_limit:
+            return False
+        self._taken = replace(budget, holders={**holders, holder: now + HOUR})
+        return True
 
-
-def _own(reporter: str) -> str:
-    """The pool of a reporter: no two share one, whatever their names have in common."""
-    digest = hashlib.sha256(reporter.encode()).hexdigest()[:12]
-    readable = re.sub("[^a-z0-9]+", "-", reporter.lower())[:60].strip("-")
-    return f"{POOL}.{readable}-{digest}" if readable else f"{POOL}.{digest}"
+    def writes(self) -> tuple[Callable[[], object], ...]:
+        """What takes them, for whoever writes it beside other things. It raises Conflict."""
+        return (partial(self._ports.budgets.write, self._taken),) if self._taken is not None else ()

@@ -11,6 +11,7 @@ from typing import Literal
 
 from events.leak import Exposure
 from events.references import PathRef, Version
+from functions._leak_seen import Seen
 from functions._leaks import Leak, Match, Sighting
 from functions._ports import PathHead, Ports
 from functions._telling import configuration
@@ -46,7 +47,7 @@ class Mapped:
     pinned: Version | None = None  # the version that a path means, where it could be told
 
 
-def mapped(leak: Leak, ports: Ports, *, wait: bool = True) -> Mapped:
+def mapped(leak: Leak, seen: Seen, ports: Ports, *, wait: bool = True) -> Mapped:
     """Find the secrets: by fingerprint, else by path; and wherever else the same value is.
 
     `wait`: rather wait for the index than answer from what it does not hold yet.
@@ -57,21 +58,21 @@ def mapped(leak: Leak, ports: Ports, *, wait: bool = True) -> Mapped:
     looked = late or (newest is not None and newest >= leak.received)
     sightings = _wired(ports.index.find(leak.fingerprint), ports) if leak.fingerprint else ()
     if sightings:
-        return Mapped("fingerprint", _all_found(sightings, ports))
+        return Mapped("fingerprint", _all_found(sightings, seen))
     unindexed = leak.fingerprint is not None and not looked
-    head = ports.authority.head(leak.path) if leak.path is not None and wired(leak.path, ports) else None
-    if leak.path is None or (head is None and not _remembered(leak.path, ports)):
+    head = seen.head(leak.path) if leak.path is not None and wired(leak.path, ports) else None
+    if leak.path is None or (head is None and not _remembered(leak.path, seen, ports)):
         return Mapped(unindexed=True) if unindexed else Mapped(dismissed="unknown")
     if configuration(leak.path, leak.key or ""):
         return Mapped(unindexed=True) if unindexed else Mapped(dismissed="configuration")
     # Before anything is waited for: whoever looks again finds newer versions that nobody reported.
-    pinned = leak.pinned or _leaked_version(leak, leak.path, head, looked=looked, ports=ports)
+    pinned = leak.pinned or _leaked_version(leak, leak.path, head, looked=looked, seen=seen)
     # Other secrets of the same value are known by the index alone.
     if unindexed or (newest is None and not late) or (pinned is None and not looked):
         return Mapped(unindexed=True, pinned=pinned)
     if pinned is None:
         return Mapped(dismissed="unknown")
-    return _by_path(leak, leak.path, pinned, head, ports)
+    return _by_path(leak, leak.path, pinned, head, seen=seen, ports=ports)
 
 
 def wired(path: PathRef, ports: Ports) -> bool:
@@ -80,27 +81,29 @@ def wired(path: PathRef, ports: Ports) -> bool:
     return bool(wiring.rotation_of_path(path) or wiring.producers_of_path(path) or wiring.consumers_of_path(path))
 
 
-def _remembered(path: PathRef, ports: Ports) -> bool:
+def _remembered(path: PathRef, seen: Seen, ports: Ports) -> bool:
     """Whether a path that is gone at the authority, with all that it held, is known still: what leaked works on."""
-    return wired(path, ports) and ports.index.read(path) is not None
+    return wired(path, ports) and seen.index(path) is not None
 
 
 def _wired(sightings: Iterable[Sighting], ports: Ports) -> tuple[Sighting, ...]:
     return tuple(one for one in sightings if wired(one.path, ports))
 
 
-def _by_path(leak: Leak, path: PathRef, version: Version, head: PathHead | None, ports: Ports) -> Mapped:
+def _by_path(
+    leak: Leak, path: PathRef, version: Version, head: PathHead | None, *, seen: Seen, ports: Ports
+) -> Mapped:  # fmt: skip
     match: Match = "operator" if leak.match == "operator" else "path"
-    first = Found(path, leak.key, version, _standing(path, version, head, ports))
-    found = _merged((first, *_all_found(_same_values(path, leak.key, version, ports), ports)))
+    first = Found(path, leak.key, version, _standing(path, version, head, seen))
+    found = _merged((first, *_all_found(_same_values(path, leak.key, version, seen, ports), seen)))
     return Mapped(match, found, pinned=version)
 
 
 def _leaked_version(
-    leak: Leak, path: PathRef, head: PathHead | None, *, looked: bool, ports: Ports
+    leak: Leak, path: PathRef, head: PathHead | None, *, looked: bool, seen: Seen
 ) -> Version | None:  # fmt: skip
     """The version that was named, or that was the newest when the reporter saw it; None where it is not known (yet)."""
-    indexed = ports.index.read(path)
+    indexed = seen.index(path)
     known = [one.version for _, one in sorted(indexed.versions.items())] if indexed else []
     newest = head.version if head is not None else known[-1] if known else None
     if newest is None:
@@ -116,19 +119,21 @@ def _leaked_version(
     return older[-1] if older else newest
 
 
-def _same_values(path: PathRef, key: str | None, version: Version, ports: Ports) -> tuple[Sighting, ...]:
+def _same_values(
+    path: PathRef, key: str | None, version: Version, seen: Seen, ports: Ports
+) -> tuple[Sighting, ...]:  # fmt: skip
     """Wherever else the values of this version are; of the one key where one is named."""
-    indexed = ports.index.read(path)
+    indexed = seen.index(path)
     held = indexed.held(version) if indexed else None
     prints = [fingerprint for name, fingerprint in held.keys.items() if key in (None, name)] if held else []
     found = (sighting for fingerprint in prints for sighting in ports.index.find(fingerprint))
     return _wired((one for one in found if (one.path, one.version) != (path, version)), ports)
 
 
-def _all_found(sightings: Iterable[Sighting], ports: Ports) -> tuple[Found, ...]:
+def _all_found(sightings: Iterable[Sighting], seen: Seen) -> tuple[Found, ...]:
     found = []
     for path, mine in _newest_of_each(sightings).items():
-        standing = _standing(path, mine.version, ports.authority.head(path), ports)
+        standing = _standing(path, mine.version, seen.head(path), seen)
         found.append(Found(path, mine.key, mine.version, standing))
     return _merged(found)
 
@@ -152,12 +157,12 @@ def _merged(found: Iterable[Found]) -> tuple[Found, ...]:
     return tuple(sorted(by_path.values(), key=lambda one: str(one.path)))[:MOST]
 
 
-def _standing(path: PathRef, version: Version, head: PathHead | None, ports: Ports) -> Standing:
-    indexed = ports.index.read(path)
+def _standing(path: PathRef, version: Version, head: PathHead | None, seen: Seen) -> Standing:
+    indexed = seen.index(path)
     held = indexed.held(version) if indexed else None
     if held is not None and held.revoked:
         return "revoked"
-    record = ports.rotations.read(path)
+    record = seen.rotation(path)
     if record is not None and record.base == version and record.phase == "completed":
         return "revoked"
     if head is not None and head.version == version:

@@ -1,5 +1,6 @@
 """Records of findings with their timeline and reminder, and the facts that are told of them."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Literal
@@ -10,7 +11,7 @@ from functions._failures import Reject
 from functions._leak_standing import stopped
 from functions._leaks import Happened, Happening, Leak
 from functions._ports import Ports
-from functions._reminding import whole_minute, written_with
+from functions._reminding import Work, together, whole_minute, written_with
 from functions._workloads import Reminder
 
 SCHEDULE = "rotations"  # its ticks look at what waits
@@ -20,6 +21,7 @@ DISMISSED = "dismissed"  # whose reminders say until when what triage dismissed 
 KEPT, KEPT_BY_ORDER = timedelta(days=7), timedelta(days=90)  # of what triage dismissed, and of what an operator did
 LINES = 200  # of a timeline; what is told again and again is not written again and again
 REPORTERS = 32
+MISSING = 20  # sentences of what is missing; what is more is told when these are done
 _EXPLANATION = 512
 
 Step = Literal["triage", "contain"]
@@ -81,7 +83,7 @@ def heard(leak: Leak, event: LeakReported, ports: Ports) -> Leak:
 
 def _repeated(leak: Leak, reporter: str, ports: Ports) -> Leak:
     """Somebody gave its rotation up, and it is told again: that is recorded, and does not begin it anew."""
-    for one, record in stopped(leak, ports):
+    for one, record in stopped(leak, ports.rotations.read):
         if record.phase == "aborted":
             leak = noted(leak, "stopped", "triage", ports, f"{one.path}: rotation {record.attempt} was given up")
             leak = noted(leak, "reported", reporter, ports, f"again, after rotation {record.attempt} was given up")
@@ -115,13 +117,17 @@ def happened(leak: Leak, what: Happened, by: str, ports: Ports, detail: str = ""
     return replace(leak, timeline=(*leak.timeline, Happening(ports.clock.now(), what, by, detail[:_EXPLANATION])))
 
 
-def keep(leak: Leak, known: Leak | None, at: datetime | None, ports: Ports) -> Leak:
-    """Write the record with a reminder to look at or after `at` (None: none is needed). Raises Conflict."""
+def keep(leak: Leak, known: Leak | None, at: datetime | None, ports: Ports, before: Iterable[Work] = ()) -> Leak:
+    """Write the record with a reminder to look at or after `at` (None: none is needed). Raises Conflict.
+
+    `before` are other writes that the record relies on, made beside the reminder's.
+    """
     leak = replace(leak, due=whole_minute(at) if at is not None else None)
     if leak == known:
+        together(tuple(before), ports.beside)
         return leak
     former = reminder_of(known) if known is not None else None
-    return written_with(reminder_of(leak), former, ports.reminders, lambda: ports.leaks.write(leak))
+    return written_with(reminder_of(leak), former, ports, lambda: ports.leaks.write(leak), before)
 
 
 def reminded(step: Step, ports: Ports) -> tuple[Leak, ...]:
@@ -157,6 +163,15 @@ def said(leak: Leak) -> tuple[Event, ...]:
     if leak.state == "dismissed":
         facts.append(_dismissed(leak))
     return tuple(facts)
+
+
+def underway(leak: Leak) -> tuple[str, ...]:
+    """What it lacks while the rotations begin that are asked for along with its confirmation."""
+    return tuple(
+        f"{one.path}: its rotation away from version {one.version} was asked for"
+        for one in leak.exposures
+        if one.standing == "rotating"
+    )[:MISSING]
 
 
 def contained(leak: Leak) -> LeakContained:

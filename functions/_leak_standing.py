@@ -1,9 +1,10 @@
 """How a secret that leaked stands now, by what rotation's own steps recorded of it."""
 
+from collections.abc import Callable
 from typing import Literal
 
 from events.leak import Exposure
-from events.references import Version
+from events.references import PathRef, Version
 from functions._leak_mapping import Found
 from functions._leaks import Leak
 from functions._ports import Ports
@@ -28,11 +29,14 @@ def decided(found: Found, ports: Ports) -> Literal["revoked", "owner"] | None:
     return None
 
 
-def stopped(leak: Leak, ports: Ports) -> tuple[tuple[Exposure, Record], ...]:
-    """What was asked to be rotated for it and is rotated no more: it failed, or an operator gave it up."""
+def stopped(leak: Leak, read: Callable[[PathRef], Record | None]) -> tuple[tuple[Exposure, Record], ...]:
+    """What was asked to be rotated for it and is rotated no more: it failed, or an operator gave it up.
+
+    `read` gives the record of a path's rotation.
+    """
     found = []
     for one in leak.exposures:
-        record = ports.rotations.read(one.path) if one.standing == "rotating" else None
+        record = read(one.path) if one.standing == "rotating" else None
         if record is None or record.phase not in ("failed", "aborted") or not about(record, one.version):
             continue
         if record.attempt >= leak.attempts.get(str(one.path), 1):

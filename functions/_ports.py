@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 from events.references import ManifestRef, PathRef, SecretRef, Version
 from functions._values import SecretData, SecretValue
@@ -26,6 +26,8 @@ if TYPE_CHECKING:  # few steps have use for all of these, and a start waits for 
     from functions._rotations import Pending, Proofs, Rotations
     from functions._systems import Systems
     from functions._workloads import Budgets, Reminders, Rollouts, Workloads
+
+T = TypeVar("T")
 
 # --- Secrets of a cluster, or of its projection -------------------------------------------------------------------
 
@@ -91,7 +93,8 @@ class SourceSecrets(Protocol):
     def reading(self, ref: SecretRef) -> AbstractContextManager[Callable[[], Secret | None]]:
         """`read`, asked for at once and waited for when it is called (at most once): other reads go beside it.
 
-        What it finds may be older than what a read that ends before it finds, and never older than when it was asked.
+        What it finds may be older than what a read finds that ends before it, or begins when this does; but never than
+        what was told of it, was read or written of it here, or stood in a publication read here, before it was asked.
         """
 
     def head(self, ref: SecretRef) -> SecretHead | None: ...
@@ -228,7 +231,7 @@ class Claims(Protocol):
 class Tombstone:
     """An absence that somebody noticed; only the sweep acts on it, after `due`."""
 
-    id: str
+    id: str  # 32 hexadecimal digits
     manifest: ManifestRef
     target: SecretRef | PathRef
     policy: Literal["delete-target", "release-path", "delete-path", "delete-properties", "revoke-lease"]
@@ -243,9 +246,11 @@ class Tombstone:
 class Tombstones(Protocol):
     """Noticed absences (TOMBSTONE_READ, TOMBSTONE_WRITE)."""
 
-    def list(self) -> tuple[Tombstone, ...]: ...
+    def list(self) -> tuple[Tombstone, ...]:
+        """Those that can be read: a spoilt one holds up no other."""
 
-    def read(self, tombstone_id: str) -> Tombstone | None: ...
+    def read(self, tombstone_id: str) -> Tombstone | None:
+        """Raises Reject for one that somebody spoilt."""
 
     def create(self, tombstone: Tombstone) -> None:
         """Set it; one with the same id stays as it is (its grace does not begin again)."""
@@ -385,6 +390,17 @@ class Randomness(Protocol):
         """A new value of so many characters, each drawn evenly from these."""
 
 
+class Beside(Protocol):
+    """Calls that need not wait for each other, side by side."""
+
+    def __call__(self, work: Callable[[], T]) -> AbstractContextManager[Callable[[], T]]:
+        """Begin it at once; what is given, called within the block as often as one likes, waits for its result and
+        raises what it raised. Nothing of it goes on after the block: its end waits, too, and raises nothing of it.
+
+        Whoever dies within the block may have done it or not.
+        """
+
+
 class Clock(Protocol):
     """Time, which steps never take from the machine."""
 
@@ -419,5 +435,6 @@ class Ports:
     fingerprints: Fingerprints
     index: FingerprintIndex
     randomness: Randomness
+    beside: Beside
     clock: Clock
     settings: Settings

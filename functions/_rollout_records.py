@@ -40,7 +40,7 @@ def keep(record: Rollout, known: Rollout | None, at: datetime | None, ports: Por
     if known is not None and wanted == known:
         return known
     former = _reminder(known) if known is not None else None
-    return written_with(_reminder(wanted), former, ports.reminders, lambda: ports.rollouts.write(wanted))
+    return written_with(_reminder(wanted), former, ports, lambda: ports.rollouts.write(wanted))
 
 
 def forget(known: Rollout, ports: Ports) -> None:

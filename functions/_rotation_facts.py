@@ -93,7 +93,7 @@ def fact(record: Record) -> Event | None:
         return RotationStaged.model_validate(said)
     if record.phase == "applied":
         return RotationApplied.model_validate(said)
-    if record.phase == "verified":
+    if record.phase in ("verified", "promoting"):
         return RotationVerified.model_validate(said)
     if record.phase in ("promoted", "completed"):
         return RotationPromoted.model_validate({**said, "version": record.promoted})

@@ -93,7 +93,7 @@ def keep(record: Record, known: Record | None, at: datetime | None, ports: Ports
     if known is not None and wanted == known:
         return known
     former = _reminder(known) if known is not None else None
-    return written_with(_reminder(wanted), former, ports.reminders, lambda: ports.rotations.write(wanted))
+    return written_with(_reminder(wanted), former, ports, lambda: ports.rotations.write(wanted))
 
 
 def check_unmoved(record: Record, ports: Ports) -> None:

@@ -1,7 +1,7 @@
 """How many rotations are under way at once, overall and at one target, and a breaker per target.
 
-A rotation holds its slot from before anything is staged until it is promoted or has ended: a storm is of logins that
-change, not of consumers that are waited for. Holders expire, as one may die with its slot.
+A rotation holds its slot from before a target is told anything until it is promoted or has ended: a storm is of logins
+that change, not of consumers that are waited for. Holders expire, as one may die with its slot.
 
 One pool has them all, with the target in the holder's name: so one write takes a slot, and one gives it back and hands
 it on to whoever waits first and may have it. That one need not race for it, and is told.

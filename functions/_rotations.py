@@ -15,7 +15,8 @@ from events.rotation import Policy, RotationId
 from functions._manifests.rotation import Evidence, LeakPolicy, Strategy
 from functions._values import SecretData
 
-# `requested` … `promoted` are the steps' ways (`promoting`: about to be written live, and no more to be given up).
+# `requested` … `promoted` are the steps' ways (`promoting`: about to be written live, and no more to be given up;
+# what answers a leak is as soon as it is verified).
 # `aborting`: the base credential is made to work again; `withdrawing`: the new one is taken back. Then the ends.
 Phase = Literal[
     "requested", "staged", "applied", "verified", "promoting", "promoted",

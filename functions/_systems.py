@@ -4,7 +4,7 @@ A step decides which account gets which credential and when the old one dies; an
 its system. Every operation may be repeated: doing again what is done succeeds.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -64,6 +64,15 @@ class Finding:
     text: str
 
 
+Before = Callable[[], object]
+"""What a change waits for: called when all is at hand for it and nothing is changed yet, also where there turns out to
+be nothing to change. What it raises ends the call; where something is tried again, it is called again."""
+
+
+def nothing() -> None:
+    """A change that waits for nothing."""
+
+
 class System(Protocol):
     """One declared system. Raises `Unavailable` where it is down, `AdminRefused`, `Reject` for wrong parameters."""
 
@@ -78,7 +87,9 @@ class System(Protocol):
     def accepts(self, credential: Credential) -> bool:
         """Log in for real with the credential itself, never as admin; False: it was refused. (SYSTEM_LOGIN)"""
 
-    def apply(self, credential: Credential, rotation: str, *, keep: Credential | None = None) -> None:
+    def apply(
+        self, credential: Credential, rotation: str, *, keep: Credential | None = None, before: Before = nothing
+    ) -> None:
         """Make the account accept this credential, beside `keep` where the strategy is dual. (SYSTEM_APPLY)
 
         Afterwards it may log in, whatever a revocation did to the account before. Raises Refused.
@@ -97,7 +108,9 @@ class System(Protocol):
         `keep` as of `mint`. Nothing to do where nothing is minted.
         """
 
-    def revoke(self, credential: Credential, *, successor: Credential | None = None) -> datetime | None:
+    def revoke(
+        self, credential: Credential, *, successor: Credential | None = None, before: Before = nothing
+    ) -> datetime | None:
         """Make the credential useless and end its sessions, leaving `successor` alone. (SYSTEM_REVOKE)
 
         Returns when to call it again, where something useless is left on purpose for a while (a deactivated key, to

@@ -64,12 +64,14 @@ def _apply(record: Record, ahead: StagedAhead, ports: Ports) -> Events:
     # Where nobody can log in, nothing tells whether a try before this reached the target: it is told again.
     if record.new is None or not system.verifiable or not accepted(new, system, record, ports):
         keep_old = _base_credential(record, system, ports) if record.terms.strategy == "dual" else None
-        record = _announced(record, staged.credential, ports)
-        try:
-            with speaking(record, ports):
-                system.apply(new, record.id, keep=keep_old)
-        except Refused:
-            return _refused(record, ports)
+        known = record
+        with ports.beside(lambda: _announced(known, staged.credential, ports)) as announced:
+            try:
+                with speaking(record, ports):
+                    system.apply(new, record.id, keep=keep_old, before=announced)
+            except Refused:
+                return _refused(announced(), ports)
+            record = announced()
     return _applied(record, ports, staged=staged)
 
 

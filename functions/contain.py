@@ -14,9 +14,9 @@ from events.references import PathRef, Version
 from events.rotated import RotationCompleted, RotationRevoked
 from events.schedule import ScheduleTicked
 from functions._capability import Capability
-from functions._containment import MOST, lacking
+from functions._containment import lacking
 from functions._failures import Conflict, Reject, Retry
-from functions._leak_records import LATER, SCHEDULE, SOON, contained, happened, keep, noted, reminded
+from functions._leak_records import LATER, SCHEDULE, SOON, contained, happened, keep, noted, reminded, underway
 from functions._leak_standing import stopped
 from functions._leaks import Indexed, IndexedVersion, Leak
 from functions._ports import Ports, StoredSecret
@@ -24,7 +24,10 @@ from functions._revoked import key_version, with_revoked
 from functions._step import Step
 from functions._telling import telling
 
+Revoked = tuple[PathRef, Version]
+
 ATTEMPTS = 4
+_TELLING = timedelta(seconds=5)  # that containment takes to be told, at most
 _EAGER = timedelta(minutes=15)  # after this, what is missing waits for people, and is looked at less often
 
 
@@ -35,15 +38,15 @@ def handle(
     if isinstance(event, ScheduleTicked):
         yield from _ticked(event, ports)
     elif isinstance(event, LeakConfirmed):
-        yield from _look(event.leak, ports, told=True)
+        yield from _look(event.leak, ports, set(), told=True)
     elif isinstance(event, LeakContained):
         _accepted(event, ports)
     else:
-        unknown = ""
+        unknown, done = "", set[Revoked]()
         if isinstance(event, RotationRevoked) and (revoked := event.revoked or event.base) is not None:
-            unknown = _remember(event.path, revoked, ports, once=True)
+            unknown = _remember(event.path, revoked, ports, done, once=True)
         for leak in ports.leaks.of_path(event.path):
-            yield from _look(leak, ports)
+            yield from _look(leak, ports, done)
         if unknown:  # last: it holds up nothing, and somebody has to know
             raise Reject(unknown)
 
@@ -53,43 +56,43 @@ def _ticked(event: ScheduleTicked, ports: Ports) -> Iterator[Event]:
         return
     for leak in reminded("contain", ports):
         try:
-            yield from _look(leak.id, ports)
+            yield from _look(leak.id, ports, set())
         except (Retry, Reject):
             continue  # its reminder stays: the next tick looks again, and it holds up no other
 
 
-def _look(leak: str, ports: Ports, *, told: bool = False) -> tuple[Event, ...]:
+def _look(leak: str, ports: Ports, done: set[Revoked], *, told: bool = False) -> tuple[Event, ...]:
+    """`done` is what this delivery remembered already."""
     for _ in range(ATTEMPTS):
         try:
-            return _attempt(leak, ports, told=told)
+            return _attempt(leak, ports, done, told=told)
         except Conflict:
             continue
     raise Retry("the record of a leak changes faster than it can be compared and set")
 
 
-def _attempt(leak_id: str, ports: Ports, *, told: bool) -> tuple[Event, ...]:
+def _attempt(leak_id: str, ports: Ports, done: set[Revoked], *, told: bool) -> tuple[Event, ...]:
     """`told`: that it is confirmed was told, and so need not be told again."""
     known = ports.leaks.read(leak_id)
     if known is None or known.state not in ("confirmed", "contained"):
         return ()
     if known.state == "contained":
-        return (contained(known),)  # told until it is known to have been accepted
-    if told and (asked := _begins(known, ports)):
-        keep(replace(known, missing=asked, told=True), known, _next(known, ports), ports)
+        return () if _being_told(known, ports) else (contained(known),)  # until it is known to have been accepted
+    if told and _begins(known, ports):
         return ()
     missing = lacking(known, ports)
     if missing:
         leak = replace(known, missing=missing, told=known.told or told)
-        for one, record in stopped(leak, ports):
-            done = "was given up" if record.phase == "aborted" else "failed"
-            leak = noted(leak, "stopped", "contain", ports, f"{one.path}: rotation {record.attempt} {done}")
+        for one, record in stopped(leak, ports.rotations.read):
+            how = "was given up" if record.phase == "aborted" else "failed"
+            leak = noted(leak, "stopped", "contain", ports, f"{one.path}: rotation {record.attempt} {how}")
         keep(leak, known, _next(known, ports), ports)
         return ()
     unknown = [
         # Who vouched for one property did not for what stands beside it.
-        _remember(one.path, one.version, ports, whole=one.standing != "owner" or one.key is None)
+        _remember(one.path, one.version, ports, done, whole=one.standing != "owner" or one.key is None)
         for one in known.exposures
-        if one.standing != "ignored"
+        if one.standing != "ignored" and (one.path, one.version) not in done
     ]
     leak = replace(known, state="contained", missing=(), contained=ports.clock.now())
     detail = "; ".join(dict.fromkeys(one for one in unknown if one))
@@ -97,18 +100,19 @@ def _attempt(leak_id: str, ports: Ports, *, told: bool) -> tuple[Event, ...]:
     return (contained(leak),)
 
 
-def _begins(leak: Leak, ports: Ports) -> tuple[str, ...]:
-    """What a leak lacks while the rotations begin that were asked for along with its confirmation; nothing later on.
+def _being_told(leak: Leak, ports: Ports) -> bool:
+    """Whether whoever found it contained is about to tell; should that one have died, its reminder tells."""
+    return leak.contained is not None and ports.clock.now() < leak.contained + _TELLING
 
-    Those are in a hurry, and this would be beside them: it is looked at when they are done, or by the first tick.
+
+def _begins(leak: Leak, ports: Ports) -> bool:
+    """Whether its rotations begin that were asked for along with its confirmation.
+
+    Those are in a hurry, and a look, which would find nothing, is not to be in their way. That the confirmation came
+    here is noted when triage tells it again, if it has to: most leaks are contained by then.
     """
-    asked = tuple(
-        f"{one.path}: its rotation away from version {one.version} was asked for"
-        for one in leak.exposures
-        if one.standing == "rotating"
-    )[:MOST]
-    soon = leak.due is not None and leak.due > ports.clock.now()
-    return asked if not leak.told or (soon and leak.missing == asked) else ()
+    began = next((one.at for one in reversed(leak.timeline) if one.what == "confirmed"), leak.received)
+    return not leak.told and bool(underway(leak)) and ports.clock.now() < began + SOON
 
 
 def _accepted(event: LeakContained, ports: Ports) -> None:
@@ -137,11 +141,14 @@ def _next(leak: Leak, ports: Ports) -> datetime:
 # --- what was revoked is known as such -------------------------------------------------------------------------------
 
 
-def _remember(path: PathRef, version: Version, ports: Ports, *, whole: bool = True, once: bool = False) -> str:
+def _remember(
+    path: PathRef, version: Version, ports: Ports, done: set[Revoked], *, whole: bool = True, once: bool = False
+) -> str:
     """Have the values of this version refused whenever somebody would publish them here again.
 
     `whole`: all of it is known to be revoked, so that no other finding of it asks for anything. What of it can never be
-    recognised, as a sentence for people; "" where everything can; with `once`, also where it was asked before.
+    recognised, as a sentence for people; "" where everything can; with `once`, also where it was asked before. What is
+    remembered as a whole is added to `done`.
     """
     for _ in range(ATTEMPTS):
         try:
@@ -152,6 +159,8 @@ def _remember(path: PathRef, version: Version, ports: Ports, *, whole: bool = Tr
             _into_index(replace(held, remembered=remembered, revoked=whole or held.revoked), indexed, ports)
         except Conflict:
             continue
+        if prints is not None and whole:
+            done.add((path, version))
         if prints is not None or (once and held.revoked):
             return ""
         return (

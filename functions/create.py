@@ -36,7 +36,7 @@ from functions._rotation_records import (
     look,
     ticked,
 )
-from functions._rotation_rights import check_asked, limits_of, refuse_producers, refused, terms_of
+from functions._rotation_rights import check_asked, limits_of, refuse_producers, refused, refused_strategy, terms_of
 from functions._rotation_slots import broken_until, take
 from functions._rotation_systems import opened
 from functions._rotation_values import content, generated, successor
@@ -291,8 +291,8 @@ def _wait(record: Record, rotation: Rotation, stuck: Stuck, ports: Ports) -> Non
 
 def _making(record: Record, rotation: Rotation, stored: StoredSecret | None, ports: Ports) -> _Making:
     system = opened(record, ports)
-    if record.terms.strategy not in system.strategies:
-        raise Stuck("not-allowed", f"{record.terms.target} cannot carry out strategy {record.terms.strategy}")
+    if reason := refused_strategy(record.terms.target, record.terms.strategy, system.strategies):
+        raise Stuck("not-allowed", reason)
     base = based(record, stored, ports)
     confirm(record, base, rotation.generation, ports)
     return _Making(rotation, system, base, current(record, base, system))

@@ -5,7 +5,7 @@ that it is about to write before it does: from then on the rotation can no longe
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -20,7 +20,7 @@ from functions._ports import Claim, Ports, Publication, StoredSecret
 from functions._rotation_claims import held
 from functions._rotation_facts import awaits_revocation, fact
 from functions._rotation_records import Events, GivenUp, Stuck, advance, ask, look, ticked
-from functions._rotation_rights import check_asked
+from functions._rotation_rights import check_asked, check_unsuspended
 from functions._rotation_staged import is_staged
 from functions._rotation_values import same_content
 from functions._rotations import Proof, Record, Staged
@@ -91,20 +91,23 @@ def _promote(record: Record, ahead: _Ahead | None, ports: Ports) -> Events:
         check_asked(record, ports)
         if awaits_revocation(record):
             return (ask(record, ports),)
+    else:
+        check_unsuspended(record, ports.wiring.rotation(record.manifest), ports)
     found = ahead.found(record) if ahead is not None else None
     found = found or _found(record, ports)
     staged = _proven(record, found)
     if staged is None:
         return (ask(advance(record, "applied", ports), ports, reason="nothing proves what is staged"),)
-    if record.phase == "verified":
-        record = advance(record, "promoting", ports)
     stored, claim = found.stored, found.claim
-    if stored is not None and same_content(stored.data, staged.data):
-        return _promoted(record, staged, stored.version, ports)  # an earlier try wrote it, and died
-    if claim is None or not held(record, claim, ports):
-        raise GivenUp("claim-lost")
-    if claim.revoked and _revoked(claim, staged, ports):
-        raise GivenUp("revoked-value")
+    with _revoking(claim, staged, ports) as revoked:
+        if record.phase == "verified":
+            record = advance(record, "promoting", ports)
+        if stored is not None and same_content(stored.data, staged.data):
+            return _promoted(record, staged, stored.version, ports)  # an earlier try wrote it, and died
+        if claim is None or not held(record, claim, ports):
+            raise GivenUp("claim-lost")
+        if revoked():
+            raise GivenUp("revoked-value")
     if _newest(stored) != record.base:
         return _conflicted(record, stored, ports)
     return _promoted(record, staged, ports.authority.write(record.path, staged.data, record.base), ports)
@@ -125,11 +128,13 @@ def _proven(record: Record, found: _Found) -> Staged | None:
     return found.staged if found.fits(record) else None
 
 
-def _revoked(claim: Claim, staged: Staged, ports: Ports) -> bool:
+def _revoking(claim: Claim | None, staged: Staged, ports: Ports) -> AbstractContextManager[Callable[[], bool]]:
     """Whether something of it was revoked since it was staged: what stands beside the credential may leak, too."""
+    if claim is None or not claim.revoked:
+        return nullcontext(lambda: False)
     from functions._revoked import revoked_among  # here: at most paths nothing was ever revoked
 
-    return bool(revoked_among(claim, staged.data, ports))
+    return ports.beside(lambda: bool(revoked_among(claim, staged.data, ports)))
 
 
 def _newest(stored: StoredSecret | None) -> Version | None:
@@ -154,12 +159,19 @@ def _conflicted(record: Record, stored: StoredSecret | None, ports: Ports) -> Ev
 
 
 def _promoted(record: Record, staged: Staged, version: Version, ports: Ports) -> Events:
+    new = replace(staged.credential, version=version)
+    # Side by side: should the record be kept alone, whoever tells it again confirms the version.
+    with ports.beside(lambda: _confirm(record, version, ports)) as confirmed:
+        moved = advance(record, "promoted", ports, new=new, promoted=version)
+        confirmed()
+    return _told(moved, ports, staged.data)
+
+
+def _confirm(record: Record, version: Version, ports: Ports) -> None:
     known = ports.publications.read(record.path)
     if known is not None and known.version.number > version.number:
         ports.publications.forget(record.path)  # the path began anew meanwhile: what was confirmed is no more
     ports.publications.record(Publication(record.path, version, record.manifest, {}))
-    new = replace(staged.credential, version=version)
-    return _told(advance(record, "promoted", ports, new=new, promoted=version), ports, staged.data)
 
 
 def _told(record: Record, ports: Ports, data: SecretData | None = None) -> Events:
@@ -169,6 +181,7 @@ def _told(record: Record, ports: Ports, data: SecretData | None = None) -> Event
         return ()
     outcome: Literal["written", "unchanged"] = "written" if data is not None else "unchanged"
     if data is None:
+        ports.publications.record(Publication(record.path, record.promoted, record.manifest, {}))
         stored = ports.authority.read(record.path, record.promoted)
         data = (stored.data if stored is not None else None) or {}
     published = SecretPublished(

@@ -54,8 +54,14 @@ def handle(event: Looks | ScheduleTicked | RetractRequested, ports: Ports) -> It
         yield from _ticked(event, ports)
     elif isinstance(event, LeaseExpiring):
         yield from _look(event.path, ports)
-    else:
+    elif _may_lease(event, ports):
         _follow(event.path, ports)
+
+
+def _may_lease(event: RotationApplied | RotationPromoted, ports: Ports) -> bool:
+    """Whether a provider makes the credentials: no others have leases. What a changed manifest hides, `sweep` sees."""
+    rotation = ports.wiring.rotation(event.manifest)
+    return rotation is None or rotation.spec.strategy == "minted"
 
 
 def _follow(path: PathRef, ports: Ports) -> None:

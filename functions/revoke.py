@@ -4,9 +4,8 @@ Whether consumers have moved is read from what stands there now, never counted f
 completed, failed or aborted, with nothing staged and no slot held, and said until it is known to have been heard.
 """
 
-from collections.abc import Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -19,7 +18,7 @@ from events.schedule import ScheduleTicked
 from events.secret import SecretMaterialized
 from functions._capability import Capability
 from functions._failures import Conflict, Reject, Retry
-from functions._manifests.rotation import Evidence
+from functions._manifests.rotation import Evidence, Rotation
 from functions._orders import refuse_expired
 from functions._ports import Ports
 from functions._rotation_base import based, current
@@ -27,6 +26,7 @@ from functions._rotation_due import next_due
 from functions._rotation_ending import after, ended, heard, settled, take_back
 from functions._rotation_evidence import Moved, moved
 from functions._rotation_facts import awaits_revocation, end, overwritten, turn_of
+from functions._rotation_pair import pair_of, refuse_given, require_new
 from functions._rotation_records import (
     ATTEMPTS,
     LATER,
@@ -44,11 +44,10 @@ from functions._rotation_records import (
 from functions._rotation_rights import check_accounts, check_asked, check_settled, check_unsuspended, terms_now
 from functions._rotation_staged import found
 from functions._rotation_systems import accepted, opened, speaking
-from functions._rotation_values import credential_in, named_credential, staged_credential, whole
-from functions._rotations import ENDED, Record
+from functions._rotation_values import named_credential, staged_credential, whole
+from functions._rotations import ENDED, Record, Terms
 from functions._step import Step
-from functions._systems import Credential, System, Usage
-from functions._values import SecretData
+from functions._systems import Before, Credential, System, Usage
 
 _TELLING = timedelta(seconds=5)  # that an end takes to be told, at most
 _ABORTABLE = ("requested", "staged", "applied", "verified")
@@ -72,17 +71,22 @@ def handle(
     elif isinstance(event, AbortRequested):
         yield from _abort(event, ports)
     elif isinstance(event, RotationPromoted):
-        yield from _looked(event.path, event.rotation, ports, hint=True)
+        yield from _looked(event.path, event.rotation, ports, hint=True, early=True)
         yield from look("revoke", event.path, event.rotation, ports, lambda record: _settle(record, ports))
     elif event.step in (None, "revoke"):
         yield from _looked(event.path, event.rotation, ports, hint=False)
         yield from look("revoke", event.path, event.rotation, ports, lambda record: _settle(record, ports))
 
 
-def _looked(path: PathRef, rotation: RotationId | None, ports: Ports, *, hint: bool) -> Events:
+def _looked(path: PathRef, rotation: RotationId | None, ports: Ports, *, hint: bool, early: bool = False) -> Events:
     """A look at the rotation; most who are told that it moved are told at the same moment, and come one by one."""
+
+    def act(record: Record) -> Events:
+        told = _soon(record, ports) if early else None
+        return told if told is not None else _act(record, ports, hint=hint)
+
     with ports.rotations.turn(path):
-        return look("revoke", path, rotation, ports, lambda record: _act(record, ports, hint=hint), asked=not hint)
+        return look("revoke", path, rotation, ports, act, asked=not hint)
 
 
 def _settle(record: Record, ports: Ports) -> Events:
@@ -134,85 +138,86 @@ def _rotated(event: Hints, ports: Ports) -> tuple[PathRef, ...]:
 # --- the old credential ----------------------------------------------------------------------------------------------
 
 
+class _NotMoved(Exception):
+    """Some consumers have not moved yet."""
+
+    def __init__(self, shown: Moved) -> None:
+        super().__init__(shown.detail)
+        self.shown = shown
+
+
+def _soon(record: Record, ports: Ports) -> Events | None:
+    """The end of what leaked, if its consumers move while this gets ready for it: most do, and it is used meanwhile.
+
+    None where they take longer, or anything else is in the way: then it is looked at in order.
+    """
+    if record.phase != "promoted" or record.policy != "leak" or record.revoked_first:
+        return None
+    rotation = check_settled(record, ports)
+    system, terms = opened(record, ports), terms_now(record, rotation)
+    try:
+        return _finish(record, rotation, system, ports, lambda: _evidence(record, terms, system, ports))
+    except (_NotMoved, Stuck):
+        return None
+
+
 def _revoke(record: Record, ports: Ports) -> Events:
     rotation = check_settled(record, ports)
     terms = terms_now(record, rotation)
     system = opened(record, ports)
     evidence: Grade = "none"
     if not record.revoked_first:
-        strict = record.policy == "leak"
-        shown = _moved(record, "materialized" if strict else terms.evidence, system, ports)
-        overdue = strict and ports.clock.now() >= record.entered + timedelta(seconds=terms.leak.deadline)
-        if not shown.whole and not overdue:
-            return _wait(record, shown, terms.leak.deadline if strict else None, ports)
-        evidence = shown.grade if shown.whole else "none"
-        if not strict and (record := _graced(record, terms.grace, ports)).due is not None:
+        try:
+            evidence = _evidence(record, terms, system, ports)
+        except _NotMoved as not_yet:
+            deadline = terms.leak.deadline if record.policy == "leak" else None
+            return _wait(record, not_yet.shown, deadline, ports)
+        if record.policy != "leak" and (record := _graced(record, terms.grace, ports)).due is not None:
             return ()
-    both = _both(record, system, ports)
-    old = both.old
+    return _finish(record, rotation, system, ports, lambda: evidence)
+
+
+def _evidence(record: Record, terms: Terms, system: System, ports: Ports) -> Grade:
+    """By what the old credential may be ended. Raises _NotMoved.
+
+    What leaked waits for no more than that consumers have the new one, and not for ever.
+    """
+    strict = record.policy == "leak"
+    shown = _moved(record, "materialized" if strict else terms.evidence, system, ports)
+    overdue = strict and ports.clock.now() >= record.entered + timedelta(seconds=terms.leak.deadline)
+    if not shown.whole and not overdue:
+        raise _NotMoved(shown)
+    return shown.grade if shown.whole else "none"
+
+
+def _finish(
+    record: Record, rotation: Rotation | None, system: System, ports: Ports, evidence: Callable[[], Grade]
+) -> Events:  # fmt: skip
+    """End the old credential, and say so. `evidence` is asked for when nothing else is left to do before."""
+    shown: list[Grade] = []
+
+    def last() -> None:
+        shown.append(evidence())
+        check_unmoved(record, ports)
+
+    pair = pair_of(record, system, ports)
+    old = pair.old
     if old is not None:
-        _refuse_given(record, both, system, ports)
+        refuse_given(record, pair, system, ports)
     if old is not None and record.policy != "leak":
-        _require_new(record, both.new, system, ports)
-    until = _end_old(record, old, both.new, system, ports) if old is not None else None
+        require_new(record, pair.new, system, ports)
+    until = None
+    if old is not None:
+        until = _end_old(record, old, pair.new, system, ports, before=last)
+    else:
+        last()
     provable = old is not None and system.verifiable and whole(old, system)
     orphans = (*record.orphans, record.old) if until is not None and record.old is not None else record.orphans
     done = advance(
         record, "completed", ports, at=until or next_due(rotation, record.path, record.promoted), orphans=orphans,
-        evidence=evidence, proof="refused" if provable else "replaced",
+        evidence=shown[-1], proof="refused" if provable else "replaced",
     )  # fmt: skip
     return end(done)
-
-
-@dataclass(frozen=True, slots=True)
-class _Both:
-    """The old and the new credential, each with its value where the authority still has it; and all of the new."""
-
-    old: Credential | None
-    new: Credential | None
-    promoted: SecretData | None = field(repr=False)
-
-
-def _both(record: Record, system: System, ports: Ports) -> _Both:
-    """Read side by side."""
-    former = record.old.version if record.old is not None else None
-    latter = record.new.version if record.new is not None else None
-    with ExitStack() as asked:
-        replaced = asked.enter_context(ports.authority.reading(record.path, former)) if former is not None else None
-        promoted = ports.authority.read(record.path, latter) if latter is not None else None
-        stored = replaced() if replaced is not None else None
-    data = promoted.data if promoted is not None else None
-    old = credential_in((stored and stored.data) or {}, record.old, system, record.terms) if record.old else None
-    new = credential_in(data or {}, record.new, system, record.terms) if record.new else None
-    return _Both(old, new, data)
-
-
-def _refuse_given(record: Record, both: _Both, system: System, ports: Ports) -> None:
-    """Raises Stuck where the record has us end what consumers are given.
-
-    Every step that rotates may write the record; which version consumers are given, only `promote` can confirm.
-    """
-    confirmed = ports.publications.read(record.path)
-    if confirmed is None or both.old is None or record.old is None or record.revoked_first:
-        return
-    given = both.promoted
-    if record.new is None or confirmed.version != record.new.version:
-        stored = ports.authority.read(record.path, confirmed.version)
-        given = stored.data if stored is not None else None
-    if given is None:
-        return
-    if system.secret_fields and credential_in(given, record.old, system, record.terms).fields == both.old.fields:
-        raise Stuck("not-allowed", "the record names as old what consumers are given now; find out who wrote it")
-
-
-def _require_new(record: Record, new: Credential | None, system: System, ports: Ports) -> None:
-    """The old one may be the last that works: since the promotion, somebody may have changed the account. Raises Stuck.
-
-    A leak does not ask: what leaked must die, whatever became of its successor.
-    """
-    if system.verifiable and (new is None or not whole(new, system) or not accepted(new, system, record, ports)):
-        detail = f"{record.terms.target} does not accept the new credential any more, so the old one is kept"
-        raise Stuck("not-accepted", detail, passing=True)
 
 
 def _moved(record: Record, grade: Evidence, system: System, ports: Ports) -> Moved:
@@ -252,12 +257,11 @@ def _graced(record: Record, grace: float, ports: Ports) -> Record:
 
 
 def _end_old(
-    record: Record, old: Credential, new: Credential | None, system: System, ports: Ports
+    record: Record, old: Credential, new: Credential | None, system: System, ports: Ports, *, before: Before
 ) -> datetime | None:  # fmt: skip
     """Revoke, and try to log in: it must be refused. When to come again, where the target asks for that."""
-    check_unmoved(record, ports)
     with speaking(record, ports):
-        until = system.revoke(old, successor=new)
+        until = system.revoke(old, successor=new, before=before)
         if record.terms.strategy == "minted" and new is not None:
             system.discard(new.account, record.id, keep=new)
     _refuse_accepted(record, old, system, ports)

@@ -32,7 +32,7 @@ def handle(event: RotationApplied | PhaseRequested | ScheduleTicked, ports: Port
 def _act(record: Record, ahead: StagedAhead, ports: Ports) -> Events:
     if record.phase == "applied":
         return _verify(record, ahead, ports)
-    told = fact(record) if record.phase == "verified" else None  # its first telling may have been lost
+    told = fact(record) if record.phase in ("verified", "promoting") else None  # its first telling may have been lost
     return (told,) if told is not None else ()
 
 
@@ -48,7 +48,8 @@ def _verify(record: Record, ahead: StagedAhead, ports: Ports) -> Events:
         raise Retry(f"what is staged for {record.path} has no version")
     # Side by side: should one of the two be kept alone, `promote` finds no proof, or we find it not verified yet.
     with ports.proofs.writing(Proof(record.path, record.id, staged.version, ports.clock.now())) as kept:
-        told = fact(advance(record, "verified", ports))
+        # An answer to a leak is not given up any more once it works: that `promote` writes it need not be said then.
+        told = fact(advance(record, "promoting" if record.policy == "leak" else "verified", ports))
         kept()
     return (told,) if told is not None else ()
 

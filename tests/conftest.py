@@ -32,4 +32,5 @@ pytest_plugins = [
     "tests.alertmanager",
     "tests.database_engine",
     "tests.aws",
+    "tests.aws_permissions",
 ]

@@ -2,8 +2,10 @@
 
 import itertools
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +15,12 @@ from tests.openbao import OpenBao
 from tests.postgres import Postgres
 
 _numbers = itertools.count(1)
-ROLE = "lockstep-leases"  # the token role that docs/targets/openbao-dynamic.md has people make
+ROLE = "lockstep-leases"  # the token role that the page has people make
+_PAGE = Path(__file__).parents[1] / "docs" / "targets" / "openbao-dynamic.md"
+_COMMANDS = re.compile(
+    rf"^bao policy write {ROLE} - <<EOF\n(.*?)^EOF\nbao write auth/token/roles/{ROLE} (.*?)^```",
+    re.DOTALL | re.MULTILINE,
+)
 _CREATION = "CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'"
 
 
@@ -60,19 +67,28 @@ class DatabaseEngine:
         body = self.admin.call("GET", f"{self.mount}/static-creds/{name}", kind="test").body
         return SecretValue.of(body["data"]["password"])
 
-    def allow_minting(self, *roles: str, longest: str = "768h") -> None:
-        """The token role and the policy of its tokens."""
-        rules = [f'path "{self.mount}/creds/{role}" {{ capabilities = ["read"] }}' for role in roles]
-        rules.append('path "auth/token/revoke-self" { capabilities = ["update"] }')
-        self.admin.call("POST", f"sys/policies/acl/{ROLE}-{self.mount}", body={"policy": "\n".join(rules)}, kind="test")
-        self.admin.call("POST", f"auth/token/roles/{ROLE}-{self.mount}", kind="test", body={
-            "allowed_policies": [f"{ROLE}-{self.mount}"], "orphan": True, "renewable": False,
-            "token_no_default_policy": True, "token_type": "service", "token_explicit_max_ttl": longest,
-        })  # fmt: skip
+    def allow_minting(self, role: str, longest: str = "") -> None:
+        """The token role and the policy of its tokens, as the page has people make them; for all roles, a `*`."""
+        policy, options = documented_minting()
+        policy = policy.replace("database/creds/orders", f"{self.mount}/creds/{role}")
+        self.admin.call("POST", f"sys/policies/acl/{self.token_role}", body={"policy": policy}, kind="test")
+        body = {
+            **options,
+            "allowed_policies": [self.token_role],
+            **({"token_explicit_max_ttl": longest} if longest else {}),
+        }
+        self.admin.call("POST", f"auth/token/roles/{self.token_role}", kind="test", body=body)
 
     @property
     def token_role(self) -> str:
         return f"{ROLE}-{self.mount}"
+
+
+def documented_minting() -> tuple[str, dict[str, str]]:
+    """The policy that the page of openbao-dynamic has people write, and the options of the token role."""
+    found = _COMMANDS.search(_PAGE.read_text())
+    assert found is not None, f"{_PAGE.name} does not say how the token role is made"
+    return found[1], dict(word.split("=", 1) for word in found[2].replace("\\\n", " ").split())
 
 
 def make_engine(openbao: OpenBao, postgres: Postgres) -> DatabaseEngine:

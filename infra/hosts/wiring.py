@@ -24,6 +24,7 @@ from functions._ports import (
 )
 from functions._step import Step
 from functions._values import SecretValue
+from infra.hosts.beside import Threads
 from infra.hosts.configuration import Configuration
 from infra.hosts.withheld import granted, granted_late
 from infra.stores.directory.ownership import Owner
@@ -91,6 +92,7 @@ class Shared:
     workloads: "Workloads" = field(default_factory=_no_workloads)
     declared: "Declared" = nothing_declared
     turns: Turns = field(default_factory=Turns)
+    beside: Threads = field(default_factory=Threads)
 
 
 def external_authority(environ: Mapping[str, str] | None = None) -> VaultSettings | None:
@@ -287,7 +289,7 @@ def _leases(client: VaultClient) -> "Leases":
 def _systems(step: Step, client: VaultClient, shared: Shared) -> "Systems":
     from infra.hosts.rotating import systems_of
 
-    return systems_of(step, client, shared.declared, shared.wiring.mount)
+    return systems_of(step, client, shared.declared, shared.wiring.mount, shared.beside)
 
 
 def step_ports(step: Step, client: VaultClient, shared: Shared, ledger: Ledger | None) -> Ports:
@@ -318,6 +320,7 @@ def step_ports(step: Step, client: VaultClient, shared: Shared, ledger: Ledger |
         wiring=shared.wiring,
         access=shared.access,
         suspensions=shared.suspensions,
+        beside=shared.beside,
         clock=SystemClock(),
         randomness=SystemRandomness(),
         settings=shared.settings,

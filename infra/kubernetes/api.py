@@ -92,13 +92,15 @@ class Api:
 
     @contextmanager
     def getting(
-        self, resource: Resource, name: str, namespace: str | None = None
+        self, resource: Resource, name: str, namespace: str | None = None, *, not_older: str = ""
     ) -> Iterator[Callable[[], Object | None]]:
         """`get`, sent now and waited for when it is called (at most once): other requests go beside it.
 
-        What it raises it raises then, and sending raises nothing.
+        What it raises it raises then, and sending raises nothing. `not_older` is a resource version that is new enough:
+        the server then answers from memory, as soon as that is there, and does not ask etcd for the newest.
         """
-        request = _Request("GET", Call("get", resource, namespace, name))
+        query = {"resourceVersion": not_older}
+        request = _Request("GET", Call("get", resource, namespace, name), query=query)
         headers = {"Accept": request.accept}
         credentials = self.settings.credentials
 
@@ -119,6 +121,8 @@ class Api:
                 response = answer()
                 if response is None or (response.status == 401 and credentials.renew(token)):
                     return again()
+                if not_older and response.status not in (200, 404):
+                    return again()  # it knows no such version (etcd was restored): the newest is what it has
                 try:
                     return _decoded(response, request.call)
                 except Absent:

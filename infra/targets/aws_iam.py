@@ -18,7 +18,7 @@ from pydantic import Field
 from functions._failures import Reject
 from functions._manifests.rotation import Strategy
 from functions._manifests.shape import Duration
-from functions._systems import AdminRefused, Alphabet, Credential, Finding, Usage
+from functions._systems import AdminRefused, Alphabet, Before, Credential, Finding, Usage, nothing
 from functions._values import SecretValue
 from infra.targets.aws import FAILURES, Aws, AwsParameters, Connect, absent, code_of, told_at
 from infra.targets.opening import Opening, look
@@ -95,7 +95,9 @@ class IamKeys:
             raise self._aws.unavailable("the new key is known at AWS, and perhaps not everywhere yet", after=2.0)
         return True
 
-    def apply(self, credential: Credential, rotation: str, *, keep: Credential | None = None) -> None:
+    def apply(
+        self, credential: Credential, rotation: str, *, keep: Credential | None = None, before: Before = nothing
+    ) -> None:
         raise Reject("AWS makes access keys by itself; use strategy minted")
 
     def mint(self, account: str, rotation: str, *, keep: Credential | None = None) -> Credential:
@@ -104,10 +106,13 @@ class IamKeys:
     def discard(self, account: str, rotation: str, *, keep: Credential | None = None) -> None:
         self._aws.as_admin(lambda connect: self._discard(self._user(connect, account), rotation, _id(keep)))
 
-    def revoke(self, credential: Credential, *, successor: Credential | None = None) -> datetime | None:
+    def revoke(
+        self, credential: Credential, *, successor: Credential | None = None, before: Before = nothing
+    ) -> datetime | None:
         key = _id(credential)
         if not key or key == _id(successor):
             raise Reject(f"the credential of {credential.account!r} names no access key that could be revoked")
+        before()
         return self._aws.as_admin(lambda connect: self._revoke(self._user(connect, credential.account), key))
 
     def usage(self, credential: Credential) -> Usage:

@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 
 from functions._failures import Reject, Unavailable
 from functions._manifests.rotation import Strategy
-from functions._systems import Alphabet, Credential, Finding, Usage
+from functions._systems import Alphabet, Before, Credential, Finding, Usage, nothing
 from functions._values import SecretData
 from infra.targets.aws import Aws, AwsParameters, Connect, code_of
 from infra.targets.opening import Opening, look, text_field
@@ -94,7 +94,10 @@ class SecretsManager:
         labelled = self._aws.as_admin(lambda connect: self._labelled(_client(connect), credential.account))
         return any(self._holds(version, credential) for version in labelled.values())
 
-    def apply(self, credential: Credential, rotation: str, *, keep: Credential | None = None) -> None:
+    def apply(
+        self, credential: Credential, rotation: str, *, keep: Credential | None = None, before: Before = nothing
+    ) -> None:
+        before()
         self._aws.as_admin(lambda connect: self._apply(_client(connect), credential, rotation))
 
     def mint(self, account: str, rotation: str, *, keep: Credential | None = None) -> Credential:
@@ -103,7 +106,8 @@ class SecretsManager:
     def discard(self, account: str, rotation: str, *, keep: Credential | None = None) -> None:
         """Nothing is minted here."""
 
-    def revoke(self, credential: Credential, *, successor: Credential | None = None) -> None:
+    def revoke(self, credential: Credential, *, successor: Credential | None = None, before: Before = nothing) -> None:
+        before()
         self._aws.as_admin(lambda connect: self._revoke(_client(connect), credential, successor))
 
     def usage(self, credential: Credential) -> Usage:

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from functions._failures import Reject
 from functions._manifests.paths import MountOf
 from functions._manifests.rotation_target import RotationTarget
-from functions._ports import Authority
+from functions._ports import Authority, Beside
 from functions._systems import System
 from functions._values import SecretData
-from infra.targets.opening import Calls, Opening, ReadAdmin
+from infra.targets.opening import Calls, Opening, ReadAdmin, one_by_one
 from infra.targets.registry import open_target
 
 Declared = Callable[[str], RotationTarget | None]
@@ -18,10 +18,13 @@ Declared = Callable[[str], RotationTarget | None]
 class DeclaredSystems:
     """`Systems` over manifests. Nothing is kept between two `open`: a changed manifest counts from the next one on."""
 
-    def __init__(self, declared: Declared, read_admin: ReadAdmin, authority: Calls | None = None) -> None:
+    def __init__(
+        self, declared: Declared, read_admin: ReadAdmin, authority: Calls | None = None, beside: Beside = one_by_one
+    ) -> None:
         self._declared = declared
         self._read_admin = read_admin
         self._authority = authority
+        self._beside = beside
 
     def declared(self, name: str) -> RotationTarget | None:
         return self._declared(name)
@@ -30,7 +33,7 @@ class DeclaredSystems:
         target = self._declared(name)
         if target is None:
             raise Reject(f"RotationTarget {name!r} is not declared; the platform adds its manifest")
-        return open_target(Opening(target, self._read_admin, self._authority))
+        return open_target(Opening(target, self._read_admin, self._authority, self._beside))
 
 
 def admin_reader(authority: Authority, mount_of: MountOf) -> ReadAdmin:

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from functions._failures import Reject
 from functions._manifests.rotation import Strategy
-from functions._systems import Alphabet, Credential, Finding, Usage
+from functions._systems import Alphabet, Before, Credential, Finding, Usage, nothing
 from infra.targets.opening import Opening, Parameters
 
 
@@ -46,9 +46,12 @@ class Generated:
         """Whether it is whole: nobody else could refuse it."""
         return all(field in credential.fields for field in self.secret_fields)
 
-    def apply(self, credential: Credential, rotation: str, *, keep: Credential | None = None) -> None:
+    def apply(
+        self, credential: Credential, rotation: str, *, keep: Credential | None = None, before: Before = nothing
+    ) -> None:
         if not self.accepts(credential):
             raise Reject(f"the value of {credential.account!r} lacks a field of {', '.join(self.secret_fields)}")
+        before()
 
     def mint(self, account: str, rotation: str, *, keep: Credential | None = None) -> Credential:
         raise Reject("type generated has no provider that makes credentials; use strategy single")
@@ -56,8 +59,9 @@ class Generated:
     def discard(self, account: str, rotation: str, *, keep: Credential | None = None) -> None:
         """Nothing is minted here."""
 
-    def revoke(self, credential: Credential, *, successor: Credential | None = None) -> None:
+    def revoke(self, credential: Credential, *, successor: Credential | None = None, before: Before = nothing) -> None:
         """Nothing accepts it, so nothing can refuse it from now on."""
+        before()
 
     def usage(self, credential: Credential) -> Usage:
         return Usage(known=False)

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from functions._failures import Reject
 from functions._manifests.rotation import Strategy
 from functions._manifests.rotation_target import RotationTarget
-from functions._systems import Alphabet, Credential, Finding, System, Usage
+from functions._systems import Alphabet, Before, Credential, Finding, System, Usage, nothing
 
 
 class Guarded:
@@ -27,9 +27,11 @@ class Guarded:
     def accepts(self, credential: Credential) -> bool:
         return self._system.accepts(credential)
 
-    def apply(self, credential: Credential, rotation: str, *, keep: Credential | None = None) -> None:
+    def apply(
+        self, credential: Credential, rotation: str, *, keep: Credential | None = None, before: Before = nothing
+    ) -> None:
         self._check(credential.account)
-        self._system.apply(credential, rotation, keep=keep)
+        self._system.apply(credential, rotation, keep=keep, before=before)
 
     def mint(self, account: str, rotation: str, *, keep: Credential | None = None) -> Credential:
         self._check(account)
@@ -39,9 +41,11 @@ class Guarded:
         self._check(account)
         self._system.discard(account, rotation, keep=keep)
 
-    def revoke(self, credential: Credential, *, successor: Credential | None = None) -> datetime | None:
+    def revoke(
+        self, credential: Credential, *, successor: Credential | None = None, before: Before = nothing
+    ) -> datetime | None:
         self._check(credential.account)
-        return self._system.revoke(credential, successor=successor)
+        return self._system.revoke(credential, successor=successor, before=before)
 
     def usage(self, credential: Credential) -> Usage:
         self._check(credential.account)

@@ -13,7 +13,7 @@ from pydantic import Field
 from functions._capability import Capability
 from functions._failures import Reject
 from functions._manifests.rotation import Strategy
-from functions._systems import Alphabet, Credential, Finding, Usage
+from functions._systems import Alphabet, Before, Credential, Finding, Usage, nothing
 from functions._values import SecretValue
 from infra.targets.openbao_engine import MOUNT, Engine, LoginAt, Rules, below, errors
 from infra.targets.opening import Calls, Opening, Parameters, look
@@ -52,13 +52,14 @@ def authority_rules(parameters: DynamicParameters, accounts: Iterable[str], capa
     rules: Rules = {}
     if capability is Capability.SYSTEM_APPLY:
         rules = {key: {"read"} for key in below(f"{mount}/roles/", accounts)}
-        rules |= {f"auth/token/create/{parameters.token_role}": {"update"}, look_up: {"update"}}
+        rules[f"auth/token/create/{parameters.token_role}"] = {"update"}
     elif capability in (Capability.SYSTEM_REVOKE, Capability.LEASE_REVOKE):
         rules = {key: {"update"} for key in below(f"sys/leases/revoke/{mount}/creds/", accounts, "/*")}
-        rules[look_up] = {"update"}
+        if capability is Capability.SYSTEM_REVOKE:
+            rules[look_up] = {"update"}
     elif capability is Capability.LEASE_RENEW:
         rules = {key: {"update"} for key in below(f"sys/leases/renew/{mount}/creds/", accounts, "/*")}
-    elif capability in (Capability.SYSTEM_LOGIN, Capability.LEASE_READ):
+    elif capability is Capability.LEASE_READ or (capability is Capability.SYSTEM_LOGIN and parameters.login is None):
         rules = {look_up: {"update"}}
     return rules
 
@@ -83,7 +84,9 @@ class DynamicRoles:
             return self._engine.lets_in(self._parameters.login, credential.fields)
         return bool(credential.id) and self._lives(self._lease(credential))
 
-    def apply(self, credential: Credential, rotation: str, *, keep: Credential | None = None) -> None:
+    def apply(
+        self, credential: Credential, rotation: str, *, keep: Credential | None = None, before: Before = nothing
+    ) -> None:
         raise Reject("OpenBao makes the credentials of its roles by itself; use strategy minted")
 
     def mint(self, account: str, rotation: str, *, keep: Credential | None = None) -> Credential:
@@ -100,7 +103,8 @@ class DynamicRoles:
     def discard(self, account: str, rotation: str, *, keep: Credential | None = None) -> None:
         """Nobody renews what was lost, so that it ends with its first lease; leases are not searched for."""
 
-    def revoke(self, credential: Credential, *, successor: Credential | None = None) -> None:
+    def revoke(self, credential: Credential, *, successor: Credential | None = None, before: Before = nothing) -> None:
+        before()
         if not credential.id:
             self._expect_dead(credential)
             return

@@ -10,7 +10,7 @@ from pydantic import Field
 from functions._capability import Capability
 from functions._failures import Reject
 from functions._manifests.rotation import Strategy
-from functions._systems import Alphabet, Credential, Finding, Usage
+from functions._systems import Alphabet, Before, Credential, Finding, Usage, nothing
 from functions._values import SecretValue
 from infra.targets.openbao_engine import MOUNT, Engine, LoginAt, Rules, below
 from infra.targets.opening import Opening, Parameters, look
@@ -73,7 +73,9 @@ class RootCredentials:
         where = self._parameters.login
         return where is not None and not _held(credential) and self._tried(where, credential)
 
-    def apply(self, credential: Credential, rotation: str, *, keep: Credential | None = None) -> None:
+    def apply(
+        self, credential: Credential, rotation: str, *, keep: Credential | None = None, before: Before = nothing
+    ) -> None:
         raise Reject("OpenBao makes the password of its own account by itself; use strategy minted")
 
     def mint(self, account: str, rotation: str, *, keep: Credential | None = None) -> Credential:
@@ -89,8 +91,9 @@ class RootCredentials:
     def discard(self, account: str, rotation: str, *, keep: Credential | None = None) -> None:
         """Nobody but OpenBao has what was made."""
 
-    def revoke(self, credential: Credential, *, successor: Credential | None = None) -> None:
+    def revoke(self, credential: Credential, *, successor: Credential | None = None, before: Before = nothing) -> None:
         """It was overwritten when its successor was made; nobody takes OpenBao its own password."""
+        before()
         if self.accepts(credential):
             raise self._engine.unavailable(
                 f"the former password of connection {credential.account!r} is accepted still"

@@ -10,7 +10,7 @@ from pydantic import Field
 from functions._capability import Capability
 from functions._failures import Reject
 from functions._manifests.rotation import Strategy
-from functions._systems import Alphabet, Credential, Finding, Usage
+from functions._systems import Alphabet, Before, Credential, Finding, Usage, nothing
 from functions._values import SecretValue
 from infra.targets.openbao_engine import MOUNT, Engine, LoginAt, Rules, below, errors
 from infra.targets.opening import Opening, Parameters, look
@@ -46,13 +46,13 @@ def open_system(opening: Opening, parameters: StaticParameters) -> "StaticRoles"
 
 def authority_rules(parameters: StaticParameters, accounts: Iterable[str], capability: Capability) -> Rules:
     """What a step with this capability needs at the authority for these accounts (globs)."""
+    changes = capability in (Capability.SYSTEM_APPLY, Capability.SYSTEM_REVOKE)
+    reads = changes or (capability is Capability.SYSTEM_LOGIN and parameters.login is None)
     rules: Rules = {}
-    for path in below(f"{parameters.mount}/static-creds/", accounts):
-        if capability is not Capability.SYSTEM_LOGIN or parameters.login is None:
-            rules[path] = {"read"}
-    if capability in (Capability.SYSTEM_APPLY, Capability.SYSTEM_REVOKE):
-        for path in below(f"{parameters.mount}/rotate-role/", accounts):
-            rules[path] = {"update"}
+    if reads:
+        rules |= {path: {"read"} for path in below(f"{parameters.mount}/static-creds/", accounts)}
+    if changes:
+        rules |= {path: {"update"} for path in below(f"{parameters.mount}/rotate-role/", accounts)}
     return rules
 
 
@@ -77,7 +77,9 @@ class StaticRoles:
             return self._engine.lets_in(self._login, credential.fields)
         return self._same(self._current(credential.account), credential)
 
-    def apply(self, credential: Credential, rotation: str, *, keep: Credential | None = None) -> None:
+    def apply(
+        self, credential: Credential, rotation: str, *, keep: Credential | None = None, before: Before = nothing
+    ) -> None:
         raise Reject("OpenBao makes the passwords of its static roles by itself; use strategy minted")
 
     def mint(self, account: str, rotation: str, *, keep: Credential | None = None) -> Credential:
@@ -95,7 +97,8 @@ class StaticRoles:
     def discard(self, account: str, rotation: str, *, keep: Credential | None = None) -> None:
         """Nothing is lost: OpenBao tells what it made, as often as it is asked."""
 
-    def revoke(self, credential: Credential, *, successor: Credential | None = None) -> None:
+    def revoke(self, credential: Credential, *, successor: Credential | None = None, before: Before = nothing) -> None:
+        before()
         if self._same(self._current(credential.account), credential):
             self._rotate(credential.account)
 

@@ -1,6 +1,7 @@
 """What a target is opened with, and what its module says of it: all that registry and targets know of each other."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -9,6 +10,7 @@ from pydantic import ConfigDict, ValidationError
 from functions._failures import Reject, Unavailable
 from functions._manifests.rotation_target import RotationTarget
 from functions._manifests.shape import Shape
+from functions._ports import Beside
 from functions._systems import AdminRefused, Finding, System
 from functions._values import SecretData, SecretValue
 
@@ -56,16 +58,24 @@ class Calls(Protocol):
         """The same with another token, which is neither renewed nor revoked."""
 
 
+@contextmanager
+def one_by_one(work: Callable[[], T]) -> Iterator[Callable[[], T]]:
+    """`Beside` for hosts that do nothing side by side."""
+    found = work()
+    yield lambda: found
+
+
 @dataclass(frozen=True)
 class Opening:
     """One declared target: its manifest, how its admin credential is read, and the authority's own API.
 
-    `authority` is None where the host gives its targets none.
+    `authority` is None where the host gives its targets none; `beside` does what need not wait for something else.
     """
 
     target: RotationTarget
     read_admin: ReadAdmin = field(repr=False)
     authority: Calls | None = field(default=None, repr=False)
+    beside: Beside = field(default=one_by_one, repr=False)
 
     @property
     def name(self) -> str:

@@ -14,7 +14,7 @@ from pydantic import Field
 from functions._failures import Reject
 from functions._manifests.rotation import Strategy
 from functions._manifests.shape import Duration
-from functions._systems import Alphabet, Credential, Finding, Usage
+from functions._systems import Alphabet, Before, Credential, Finding, Usage, nothing
 from functions._values import SecretData
 from infra.targets.opening import Opening, Parameters, look, text_field
 from infra.targets.postgres_admin import Admin, Link, connected
@@ -92,9 +92,11 @@ class Postgres:
             raise self._server.unavailable("has no connection left for a login")
         return ended is Login.ACCEPTED
 
-    def apply(self, credential: Credential, rotation: str, *, keep: Credential | None = None) -> None:
+    def apply(
+        self, credential: Credential, rotation: str, *, keep: Credential | None = None, before: Before = nothing
+    ) -> None:
         password = self._password(credential)
-        self._as_admin(lambda admin: admin.set_password(credential.account, password, rotation))
+        self._as_admin(lambda admin: admin.set_password(credential.account, password, rotation, before))
 
     def mint(self, account: str, rotation: str, *, keep: Credential | None = None) -> Credential:
         raise Reject("PostgreSQL makes no credentials by itself; use strategy single or alternating")
@@ -102,23 +104,27 @@ class Postgres:
     def discard(self, account: str, rotation: str, *, keep: Credential | None = None) -> None:
         """Nothing is minted here."""
 
-    def revoke(self, credential: Credential, *, successor: Credential | None = None) -> None:
+    def revoke(self, credential: Credential, *, successor: Credential | None = None, before: Before = nothing) -> None:
         """What still works is taken away; then the sessions that it opened end.
 
         Where the account has another password by now, that one and its sessions stay: a repeated revocation harms
         nobody's newer credential.
         """
         # Full: with all its connections taken, it may well work. One whose password is lost may, too.
-        works = "password" not in credential.fields or self._login(credential) is not Login.REFUSED
+        with self._opening.beside(
+            lambda: "password" not in credential.fields or self._login(credential) is not Login.REFUSED
+        ) as works:
 
-        def end(admin: Admin) -> None:
-            if works and successor is not None and successor.account == credential.account:
-                admin.set_password(successor.account, self._password(successor), "")
-            elif works:
-                admin.disable(credential.account)
-            admin.end_sessions(credential.account)
+            def end(admin: Admin) -> None:
+                if works() and successor is not None and successor.account == credential.account:
+                    admin.set_password(successor.account, self._password(successor), "", before)
+                elif works():
+                    admin.disable(credential.account, before)
+                else:
+                    before()
+                admin.end_sessions(credential.account)
 
-        self._as_admin(end)
+            self._as_admin(end)
 
     def usage(self, credential: Credential) -> Usage:
         if "password" not in credential.fields:

@@ -17,7 +17,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from functions._failures import Reject, StepFailure
-from functions._systems import AdminRefused, Refused, Usage
+from functions._systems import AdminRefused, Before, Refused, Usage, nothing
 from infra.targets.postgres_login import Login, Server, login
 from infra.targets.postgres_marks import marked, set_at
 from infra.targets.postgres_watch import Watch
@@ -110,12 +110,13 @@ class Admin:
         with self._bounded(), self.connection.cursor(row_factory=dict_row) as cursor:
             return cursor.execute(query, values).fetchall()
 
-    def set_password(self, account: str, password: str, rotation: str) -> None:
+    def set_password(self, account: str, password: str, rotation: str, before: Before = nothing) -> None:
         """Let the role log in with this password from now on, and mark when that was. Raises Refused."""
         self._changeable(account)
         verifier = self.connection.pgconn.encrypt_password(
             password.encode(), account.encode(), b"scram-sha-256"
         ).decode()
+        before()
         try:
             self._alter("ALTER ROLE {} WITH LOGIN PASSWORD {}", account, verifier)
         except psycopg.Error as error:
@@ -129,9 +130,10 @@ class Admin:
         role = self._role(account)
         self._alter(_MARK, account, marked(role.comment, role.looked, rotation))
 
-    def disable(self, account: str) -> None:
+    def disable(self, account: str, before: Before = nothing) -> None:
         """No login with anything, until a password is set again."""
         self._changeable(account)
+        before()
         self._alter("ALTER ROLE {} WITH NOLOGIN PASSWORD NULL", account)
 
     def end_sessions(self, account: str) -> None:

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field
 from functions._failures import Reject, Unavailable
 from functions._manifests.rotation import Strategy
 from functions._manifests.shape import Duration
-from functions._systems import Alphabet, Credential, Finding, Usage
+from functions._systems import Alphabet, Before, Credential, Finding, Usage, nothing
 from functions._values import SecretData
 from infra.targets.opening import Opening, Parameters, look, text_field
 from infra.targets.redis_admin import Admin, User, hash_of
@@ -96,7 +96,9 @@ class Redis:
             )
         return answers.pop()
 
-    def apply(self, credential: Credential, rotation: str, *, keep: Credential | None = None) -> None:
+    def apply(
+        self, credential: Credential, rotation: str, *, keep: Credential | None = None, before: Before = nothing
+    ) -> None:
         added = hash_of(_password(credential))
         beside = keep is not None and keep.account == credential.account
 
@@ -106,6 +108,7 @@ class Redis:
             admin.set_user(user.name, "on", *(() if beside else ("resetpass",)), f"#{added}")
             admin.persist(self._parameters.persist)
 
+        before()
         self._everywhere(change)
 
     def mint(self, account: str, rotation: str, *, keep: Credential | None = None) -> Credential:
@@ -114,7 +117,7 @@ class Redis:
     def discard(self, account: str, rotation: str, *, keep: Credential | None = None) -> None:
         """Nothing is minted here."""
 
-    def revoke(self, credential: Credential, *, successor: Credential | None = None) -> None:
+    def revoke(self, credential: Credential, *, successor: Credential | None = None, before: Before = nothing) -> None:
         """Take the password away, and close every connection of the user: any of them may have used it.
 
         Clients connect again with what they have by then. A user that is left without a password is switched off;
@@ -128,6 +131,7 @@ class Redis:
             admin.close_connections(credential.account)
             admin.persist(self._parameters.persist)
 
+        before()
         self._everywhere(change)
 
     def usage(self, credential: Credential) -> Usage:

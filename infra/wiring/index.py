@@ -86,6 +86,9 @@ class Index:
         self._pushes: dict[ManifestRef, ResolvedPush] = {}
         self._externals: dict[ManifestRef, ResolvedExternal] = {}
         self._rotations: dict[ManifestRef, ResolvedRotation] = {}
+        # Worked out when they are first asked for, as they are several times for each change.
+        self._mounts: dict[str, str | None] = {}
+        self._declared: dict[ManifestRef, Mode] = {}
         self.duplicates: list[Source] = []  # second manifests of one reference; the first one counts
         self._resolve(tuple(sources), previous)
         self._link()
@@ -150,8 +153,12 @@ class Index:
         return (each.rotation for each in self._rotations.values())
 
     def mount(self, store: str) -> str | None:
-        found = self._stores.get(store)
-        return found.mount if found else None
+        if store not in self._mounts:
+            found = self._stores.get(store)
+            if found is None:
+                return None
+            self._mounts[store] = found.mount
+        return self._mounts[store]
 
     def mode(self, ref: ManifestRef) -> Mode:
         """Who writes what a manifest asks: of several stores the most cautious counts.
@@ -162,6 +169,14 @@ class Index:
 
     def declared_mode(self, ref: ManifestRef) -> Mode:
         """What its stores say, whether or not that counts here."""
+        known = self._declared.get(ref)
+        if known is None:
+            known = self._declared_by_stores(ref)
+            if ref in self._pushes or ref in self._externals or ref in self._rotations:
+                self._declared[ref] = known
+        return known
+
+    def _declared_by_stores(self, ref: ManifestRef) -> Mode:
         push, external, rotation = self.push_secret(ref), self.external_secret(ref), self.rotation(ref)
         refs: tuple[StoreRef | PushStoreRef | StoreReference, ...] = push.spec.secret_store_refs if push else ()
         refs = external.store_refs if external else refs

@@ -80,16 +80,23 @@ class EngineBench(MintingBench):
         """The system as a step with these capabilities has it."""
         return opened(self.target, calls=self.calls(*capabilities))
 
-    def calls(self, *capabilities: Capability) -> Calls:
+    def calls(self, *capabilities: Capability, accounts: tuple[str, ...] = ("*",), without: str = "") -> Calls:
+        """What a step with these capabilities may call, but for one path where that is left out."""
         name = f"test-{self.kind}-{'-'.join(one.name.lower() for one in capabilities)}-{self.engine.mount}"
-        model: type[Parameters] = parameters_model(self.kind)
-        parameters = model.model_validate(self.target.spec.parameters)
-        rules: dict[str, set[str]] = {"sys/capabilities-self": {"update"}}
-        for capability in capabilities:
-            for path, verbs in module_of(self.kind).authority_rules(parameters, ("*",), capability).items():
-                rules.setdefault(path, set()).update(verbs)
+        rules = {"sys/capabilities-self": {"update"}, **self.rules(*capabilities, accounts=accounts)}
+        rules.pop(without, None)
         self.engine.openbao.admit(name, policy_text(self.kind, rules))
         return self.engine.openbao.client(name)
+
+    def rules(self, *capabilities: Capability, accounts: tuple[str, ...]) -> dict[str, set[str]]:
+        """What is rendered into the policy of such a step for these accounts."""
+        model: type[Parameters] = parameters_model(self.kind)
+        parameters = model.model_validate(self.target.spec.parameters)
+        rules: dict[str, set[str]] = {}
+        for capability in capabilities:
+            for path, verbs in module_of(self.kind).authority_rules(parameters, accounts, capability).items():
+                rules.setdefault(path, set()).update(verbs)
+        return rules
 
     def works(self, credential: Credential) -> bool:
         import psycopg

@@ -39,6 +39,7 @@ VERSION = Version(number=3, created=NOW)
 @dataclass
 class Bench:
     leaks: Leaks
+    other: Leaks  # somebody else's, of the same records
     index: FingerprintIndex
     fingerprints: Fingerprints
     run: str  # the server is shared: other tests' documents are there too
@@ -72,12 +73,14 @@ class Bench:
 def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
     run = uuid4().hex[:12]
     if request.param == "fake":
-        yield Bench(FakeLeaks(), FakeFingerprintIndex(), FakeFingerprints(), run)
+        leaks = FakeLeaks()
+        yield Bench(leaks, leaks, FakeFingerprintIndex(), FakeFingerprints(), run)
         return
     openbao: OpenBao = request.getfixturevalue("openbao")
     client = openbao.admin()
     engine = KvEngine(client)
-    yield Bench(VaultLeaks(engine), VaultFingerprintIndex(engine, cluster=f"c{run}"), TransitFingerprints(client), run)
+    index = VaultFingerprintIndex(engine, cluster=f"c{run}")
+    yield Bench(VaultLeaks(engine), VaultLeaks(engine), index, TransitFingerprints(client), run)
 
 
 # --- records ---------------------------------------------------------------------------------------------------------
@@ -121,6 +124,17 @@ def test_what_is_open_about_a_path(bench: Bench) -> None:
         bench.leaks.unlink(path, leak)
     assert bench.leaks.of_path(path) == (bench.id,)
     assert bench.leaks.of_path(bench.path("b")) == ()
+
+
+def test_what_others_changed_since_a_path_was_read_stays(bench: Bench) -> None:
+    path, theirs = bench.path("a"), "f" * 32
+    assert bench.leaks.of_path(path) == ()
+    bench.other.link(path, theirs)
+    bench.leaks.link(path, bench.id)
+    assert bench.leaks.of_path(path) == tuple(sorted((bench.id, theirs)))
+    bench.other.unlink(path, bench.id)
+    bench.leaks.link(path, bench.id)  # it was there when the path was read
+    assert bench.other.of_path(path) == tuple(sorted((bench.id, theirs)))
 
 
 def test_what_was_contained_is_open_no_more_and_found_by_its_path(bench: Bench) -> None:

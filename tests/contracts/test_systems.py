@@ -118,6 +118,32 @@ def test_revoke_before_there_is_a_successor(bench: Bench) -> None:
     assert bench.lets_in(account, "second")
 
 
+class _NotYetError(Exception):
+    """What a change waits for did not happen."""
+
+
+def _not_yet() -> None:
+    raise _NotYetError
+
+
+def test_a_change_waits_for_what_is_to_be_seen_to_before_it(bench: Bench) -> None:
+    account = bench.account("first")
+    old, new = credential(account, "first"), credential(account, "second")
+    with pytest.raises(_NotYetError):
+        bench.system.apply(new, "a1", before=_not_yet)
+    with pytest.raises(_NotYetError):
+        bench.system.revoke(old, before=_not_yet)
+    assert bench.lets_in(account, "first")
+    assert not bench.lets_in(account, "second")
+    let_in: list[bool] = []
+    bench.system.apply(new, "a1", before=lambda: let_in.append(bench.lets_in(account, "first")))
+    assert let_in == [True]
+    for _ in range(2):  # also where there is nothing left to change
+        bench.system.revoke(old, successor=new, before=lambda: let_in.append(bench.lets_in(account, "second")))
+    assert let_in == [True] * 3
+    assert not bench.lets_in(account, "first")
+
+
 def test_revoke_of_a_password_that_is_lost_closes_the_account(bench: Bench) -> None:
     account = bench.account("first")
     bench.system.revoke(credential(account, None), successor=credential(bench.account("other"), "other"))

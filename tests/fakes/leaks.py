@@ -95,6 +95,7 @@ class FakeFingerprintIndex(Instrumented):
         self._paths: dict[PathRef, Indexed] = {}
         self._sightings: dict[str, set[Sighting]] = {}
         self._round: datetime | None = None
+        self.endless = False  # no round is ever over: as where a path is refused for good
 
     def read(self, path: PathRef) -> Indexed | None:
         with self._operation("read", str(path)):
@@ -123,7 +124,7 @@ class FakeFingerprintIndex(Instrumented):
 
     def round(self) -> datetime | None:
         with self._operation("round", ""):
-            return self._round
+            return None if self.endless else self._round
 
     def rounded(self, began: datetime) -> None:
         with self._operation("rounded", ""):

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functions._failures import Reject, Unavailable
 from functions._manifests.rotation import Strategy
 from functions._manifests.rotation_target import RotationTarget
-from functions._systems import AdminRefused, Alphabet, Credential, Finding, Refused, Usage
+from functions._systems import AdminRefused, Alphabet, Before, Credential, Finding, Refused, Usage, nothing
 from functions._values import SecretValue
 from tests.fakes.authority import Instrumented
 
@@ -64,7 +64,9 @@ class FakeSystem(Instrumented):
         with self._called("accepts", credential.account):
             return not self.verifiable or self.works(credential)
 
-    def apply(self, credential: Credential, rotation: str, *, keep: Credential | None = None) -> None:
+    def apply(
+        self, credential: Credential, rotation: str, *, keep: Credential | None = None, before: Before = nothing
+    ) -> None:
         with self._administered("apply", credential.account):
             secret = self._secret(credential)
             if secret is None:
@@ -74,6 +76,7 @@ class FakeSystem(Instrumented):
             kept = [
                 one for one in self._account(credential).accepted if keep is not None and one[1] == self._secret(keep)
             ]
+            before()
             self._account(credential).accepted = [*kept, ("", secret)]
             self._changed("apply", credential, secret)
 
@@ -96,8 +99,11 @@ class FakeSystem(Instrumented):
         with self._administered("discard", account):
             self._discard(account, rotation, keep)
 
-    def revoke(self, credential: Credential, *, successor: Credential | None = None) -> datetime | None:
+    def revoke(
+        self, credential: Credential, *, successor: Credential | None = None, before: Before = nothing
+    ) -> datetime | None:
         with self._administered("revoke", credential.account):
+            before()
             account = self._account(credential)
             kept = self._secret(successor) if successor and successor.account == credential.account else None
             named = self._id(credential)

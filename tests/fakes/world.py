@@ -24,6 +24,7 @@ from functions._ports import Ports, Settings
 from functions._step import Step
 from tests import chaos
 from tests.fakes.authority import FakeAuthority
+from tests.fakes.beside import FakeBeside
 from tests.fakes.claims import FakeClaims
 from tests.fakes.clock import FakeClock
 from tests.fakes.leaks import FakeFingerprintIndex, FakeFingerprints, FakeLeaks
@@ -107,6 +108,7 @@ class World:
             leaks=self.leaks,
             fingerprints=self.fingerprints,
             index=self.index,
+            beside=FakeBeside(),
             clock=self.clock,
             settings=self.settings,
         )

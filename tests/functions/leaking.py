@@ -2,6 +2,8 @@
 
 import hashlib
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -15,7 +17,7 @@ from functions._leaks import Leak, Trust
 from functions._manifests.rotation import Rotation
 from functions._ports import Claim, Publication, Settings
 from functions._rotations import Holder, Phase, Record, Terms
-from tests.fakes.world import World, external_secret, path, push_secret, secret
+from tests.fakes.world import Killed, World, external_secret, path, push_secret, secret
 
 PROMETHEUS = "reporter:prometheus"
 ORDERS, TWIN = path("platform-data/postgres/orders"), path("platform-data/postgres/twin")
@@ -29,6 +31,18 @@ class LeakWorld(World):
     """Only the steps that answer leaks, and those that publish: rotation's own are told of, and not run."""
 
     STEPS = ("publish", "index", "triage", "contain")
+    held = False  # nothing is delivered
+    survives = False  # who is killed begins again
+
+    def settle(self, limit: int = 2000) -> None:
+        if self.held:
+            return
+        try:
+            super().settle(limit)
+        except Killed:
+            if not self.survives:
+                raise
+            self.settle(limit)
 
     def say(self, event: Event, cause: Received | None = None, step: str = "", ordinal: int = 0) -> None:
         super().say(event, cause, step, ordinal)
@@ -66,6 +80,26 @@ def indexed(world: LeakWorld) -> LeakWorld:
     world.tick("index")
     world.settle()
     return world
+
+
+@contextmanager
+def unsettled(world: LeakWorld) -> Iterator[None]:
+    """What is said meanwhile is delivered afterwards, when the world is settled."""
+    world.held = True
+    try:
+        yield
+    finally:
+        world.held = False
+
+
+@contextmanager
+def unindexed(world: LeakWorld) -> Iterator[None]:
+    """Meanwhile, no round of the index is over."""
+    world.index.endless = True
+    try:
+        yield
+    finally:
+        world.index.endless = False
 
 
 def report(world: World, finding: str = "one", **members: Any) -> str:

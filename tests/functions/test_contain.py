@@ -31,6 +31,7 @@ from tests.functions.leaking import (
     rotated,
     rotating,
     told,
+    unsettled,
     version,
 )
 
@@ -70,6 +71,18 @@ def test_what_was_revoked_before_it_was_reported_is_contained_at_once() -> None:
     carries(world, version(world))
     leak = report(world, fingerprint=fingerprint(world, OLD))
     assert record(world, leak).state == "contained"
+    assert len(told(world, LeakContained)) == 1
+
+
+@pytest.mark.orderly("counts what is said, or delivers in order")
+def test_it_is_told_once_however_often_the_revocation_is() -> None:
+    world = leaking()
+    report(world, path=ORDERS)
+    rotated(world)
+    with unsettled(world):
+        carries(world, version(world))
+        rotated(world)  # both of its facts, at the same moment
+    world.settle()
     assert len(told(world, LeakContained)) == 1
 
 
@@ -256,11 +269,9 @@ def test_what_nobody_fingerprinted_before_it_was_deleted_is_named() -> None:
 
 def rotated_without(world: LeakWorld, base: Version) -> None:
     """As `rotated`, with the former version deleted before anybody hears of it."""
-    settle = world.settle
-    world.settle = lambda limit=2000: None  # type: ignore[method-assign]
-    rotated(world)
-    world.authority.delete(ORDERS, (base.number,))
-    world.settle = settle  # type: ignore[method-assign]
+    with unsettled(world):
+        rotated(world)
+        world.authority.delete(ORDERS, (base.number,))
     world.settle()
 
 
@@ -270,12 +281,10 @@ def test_what_stays_in_use_is_not_remembered_by_the_index_neither() -> None:
     world.authority.foreign_write(ORDERS, {"password": OLD, **key})
     indexed(world)
     base = version(world)
-    settle = world.settle
-    world.settle = lambda limit=2000: None  # type: ignore[method-assign]
-    rotated(world, beside=key)
-    world.authority.delete(ORDERS, (base.number,))
-    world.fingerprints.version = 2
-    world.settle = settle  # type: ignore[method-assign]
+    with unsettled(world):
+        rotated(world, beside=key)
+        world.authority.delete(ORDERS, (base.number,))
+        world.fingerprints.version = 2
     world.settle()
     claim = world.claims.read(ORDERS)
     assert claim is not None

@@ -19,13 +19,16 @@ from tests.functions.rotating import (
     FIRST,
     PATH,
     STRATEGIES,
+    abort,
     ask,
     failures,
     finished,
     live,
+    login,
     newest,
     record,
     rotating,
+    settled,
     slots,
     staged_values,
     system_of,
@@ -392,6 +395,47 @@ def test_a_leak_goes_first_in_line() -> None:
     assert world.budgets.read("rotate").waiting[0] == "orders:1/secret/runtime/orders/app-2"
     world.settle()
     assert slots(world) == []
+
+
+def waiting_leak() -> World:
+    """A leak that staged its value and waits for the one slot, which another rotation holds."""
+    world = many(1, Settings(cluster="test", rotation_limit=1))
+    ask(world)
+    world.settle()
+    finished(world)  # so that its claim is there, and the next one may begin at once
+    world.clock.advance(3600)
+    ask(world, at=path("runtime/orders/app-0"))
+    world.deliver(world.queue.popleft())  # holds the one slot
+    ask(world, "leak")
+    world.deliver(world.queue.pop())
+    assert (record(world).phase, len(slots(world))) == ("requested", 2)
+    return world
+
+
+def test_a_leak_that_waits_for_its_slot_has_staged_its_value_and_told_nobody_of_it() -> None:
+    world = waiting_leak()
+    before, staged = live(world), world.pending.known(PATH)
+    assert staged is not None
+    assert not login(world, staged.data)
+    assert login(world, before)
+    world.settle()
+    tick(world, times=3)
+    assert record(world).phase == "completed"
+    assert len(staged_values(world)) == 3  # of three rotations: none was made a second time
+    assert live(world) == {key: value.reveal() for key, value in staged.data.items()}
+    settled(world)
+
+
+def test_a_leak_that_is_given_up_in_line_leaves_nothing_staged() -> None:
+    world = waiting_leak()
+    before = live(world)
+    abort(world)
+    world.settle()
+    tick(world, times=3)
+    assert record(world).phase == "aborted"
+    assert live(world) == before
+    assert login(world, before)
+    settled(world)
 
 
 def test_a_slot_is_handed_on_to_whoever_waits_and_not_to_who_comes_then() -> None:

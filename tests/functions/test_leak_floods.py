@@ -1,6 +1,7 @@
 """Reports without end neither fill the authority, nor hide a finding, nor take production down."""
 
 import random
+from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 
@@ -9,7 +10,7 @@ import pytest
 from events.leak import LeakConfirmed
 from events.rotation import RotationRequested
 from functions import _leak_joining, _leak_pruning
-from functions._leak_limits import take, trust_of
+from functions._leak_limits import Slots, trust_of
 from functions._leak_mapping import Found
 from functions._leak_records import KEPT, KEPT_BY_ORDER
 from functions._leaks import SETTLED, Trust
@@ -31,6 +32,7 @@ from tests.functions.leaking import (
     rotated,
     rotation,
     told,
+    unsettled,
     version,
 )
 
@@ -187,7 +189,7 @@ def test_findings_that_wait_for_an_operator_join_while_nobody_decides() -> None:
 
 def test_a_finding_that_waited_for_the_index_joins_and_leaves_nothing_behind() -> None:
     world = leaking()
-    world.index.round = lambda: None  # type: ignore[method-assign]  # a round that does not end
+    world.index.endless = True
     waiting = report(world, "waiting", fingerprint=f"v1.{'ab' * 32}", path=ORDERS)
     world.clock.advance(1)
     assert record(world, waiting).state == "reported"
@@ -210,13 +212,11 @@ def test_in_any_order_one_of_many_is_left(seed: int) -> None:
     """Two that are looked at side by side do not each disappear into the other."""
     world = indexed(leaking())
     world.rng, world.duplicate, world.shuffle = random.Random(seed), 0.5, True
-    settle = world.settle
-    world.settle = lambda limit=2000: None  # type: ignore[method-assign]
     leaks = []
-    for number in range(6):
-        leaks.append(report(world, f"n{number}", path=ORDERS, reporter="token:x" if number % 2 else PROMETHEUS))
-        world.clock.advance(0.001)
-    world.settle = settle  # type: ignore[method-assign]
+    with unsettled(world):
+        for number in range(6):
+            leaks.append(report(world, f"n{number}", path=ORDERS, reporter="token:x" if number % 2 else PROMETHEUS))
+            world.clock.advance(0.001)
     world.settle()
     tick(world, 2)
     left = [record(world, leak) for leak in world.leaks.ids()]
@@ -304,9 +304,9 @@ def test_several_reporters_together_are_held_to_the_limit_of_all_and_each_to_its
                 reporter = reporters[(number + times) % 4]
                 report(world, f"{path} {times}", path=path, reporter=reporter)
         assert len(requested(world)) == 7 * hour
-        assert len(world.budgets.read("leak").holders) == 7
-        pools = [budget for name, budget in world.budgets.pools.items() if name.startswith("leak.")]
-        assert [len(one.holders) <= 3 for one in pools] == [True] * len(pools)
+        holders = [one.partition(" ") for one in world.budgets.read("leak").holders]
+        assert len({what for _, _, what in holders}) == 7
+        assert max(Counter(reporter for reporter, _, _ in holders).values()) <= 3
         world.clock.advance(3601)
     assert world.dead == []
 
@@ -335,7 +335,8 @@ def test_no_slot_is_taken_where_the_other_is_refused() -> None:
     ports = world.ports
     for number in range(3):
         path = ORDERS.model_copy(update={"path": f"x/{number}"})
-        taken = take(Found(path, None, version(world), "current"), "reporter:a", ports)
-        assert taken is (number == 0)
-    (own,) = [budget for name, budget in world.budgets.pools.items() if name.startswith("leak.")]
-    assert len(own.holders) == 1
+        slots = Slots("reporter:a", ports.budgets.read, ports)
+        assert slots.take(Found(path, None, version(world), "current")) is (number == 0)
+        for write in slots.writes():
+            write()
+    assert len(world.budgets.read("leak").holders) == 1

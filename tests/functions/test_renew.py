@@ -9,6 +9,7 @@ from events.orders import RetractRequested
 from events.references import ManifestRef
 from events.rotated import RotationApplied, RotationPromoted
 from events.secret import SecretRetracted
+from functions import STEPS
 from functions._leases import held_leases
 from functions._marks import CONSUMERS
 from functions._orders import expiry
@@ -17,6 +18,7 @@ from functions._rotations import Phase
 from tests import chaos
 from tests.fakes.world import external_secret
 from tests.functions.leased import HOUR, PATH, LeasedWorld, held, leased, rotation, until_due
+from tests.functions.rotating import ask, rotating
 from tests.functions.test_survival import Fuse, run_to_the_end
 
 ROTATION = rotation().ref
@@ -392,3 +394,15 @@ def test_a_lease_that_may_not_be_looked_up_holds_up_the_sweep_only_where_somebod
     world.tick("sweep")
     world.settle()
     assert bool([delivery for delivery, _ in world.dead if delivery.step.name == "sweep"]) == wired
+
+
+def test_where_no_provider_makes_credentials_no_record_is_read_for_their_leases() -> None:
+    for strategy, reads in (("alternating", 0), ("minted", 2)):
+        world = rotating(strategy)
+        renewing = next(step for step in STEPS if step.name == "renew")
+        ask(world)
+        world.settle()
+        before = world.rotations.count("read")
+        for event in (*world.events(RotationApplied), *world.events(RotationPromoted)):
+            assert tuple(renewing.handle(event, world.ports)) == ()
+        assert world.rotations.count("read") - before == reads, strategy

@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from events.rotated import RotationCompleted, RotationFailed, RotationRevoked
+from events.rotated import RotationCompleted, RotationFailed, RotationPromoted, RotationRevoked
 from events.rotation import PhaseRequested
 from events.secret import SecretMaterialized
 from functions._orders import expiry
 from functions._ports import Settings
-from functions._systems import Credential
+from functions._systems import Before, Credential, nothing
 from functions._values import SecretValue
 from functions._workloads import Use
 from functions.revoke import STEP as REVOKE
@@ -416,8 +416,10 @@ def test_what_a_target_leaves_for_later_is_ended_when_its_time_has_come(asked: i
     revoked: list[tuple[bytes, bool]] = []
     revoke_at_once = system_of(world).revoke
 
-    def revoke_later(credential: Credential, *, successor: Credential | None = None) -> datetime | None:
-        revoke_at_once(credential, successor=successor)
+    def revoke_later(
+        credential: Credential, *, successor: Credential | None = None, before: Before = nothing
+    ) -> datetime | None:
+        revoke_at_once(credential, successor=successor, before=before)
         revoked.append((credential.fields["key"].reveal(), successor is not None))
         return world.clock.now() + timedelta(hours=1) if len(revoked) <= asked else None
 
@@ -453,3 +455,50 @@ def test_what_was_made_and_stored_by_nobody_is_discarded_at_the_end(ends: str) -
     assert record(world).phase == ends
     assert b"nobody-stored-it" not in system_of(world).accepted("app")
     assert login(world, live(world))
+
+
+# --- what leaked ends as soon as its consumers have moved -------------------------------------------------------------
+
+
+def promoted_after(world: World, *others: str) -> None:
+    """Tell `revoke` of the promotion of what leaked, after these other steps did what they have to; nothing else."""
+    ask(world, "leak")
+    until(world, "promoted")
+    for step in (*others, "revoke"):
+        for one in [one for one in world.queue if one.step.name == step]:
+            if step != "revoke" or isinstance(one.received.event, RotationPromoted):
+                world.queue.remove(one)
+                world.deliver(one)
+
+
+@pytest.mark.orderly("counts what is said, or delivers in order")
+def test_who_is_told_of_the_promotion_ends_what_leaked_where_consumers_moved_meanwhile() -> None:
+    world = rotating("alternating")
+    promoted_after(world, "materialize")
+    assert record(world).phase == "completed"
+    assert world.reminders.entries == set()
+    world.settle()
+    finished(world)
+
+
+@pytest.mark.orderly("counts what is said, or delivers in order")
+def test_who_is_told_of_the_promotion_before_consumers_moved_leaves_the_target_alone() -> None:
+    world = rotating("alternating")
+    promoted_after(world)
+    assert ("revoke", "app_a", "") not in system_of(world).changes
+    assert system_of(world).lets_in("app_a", FIRST)
+    assert (record(world).phase, record(world).due is not None) == ("promoted", True)
+    world.settle()
+    finished(world)
+
+
+@pytest.mark.orderly("counts what is said, or delivers in order")
+def test_a_target_that_is_down_when_what_leaked_could_end_is_tried_again() -> None:
+    world = rotating("alternating")
+    system_of(world).after = lambda operation, _: setattr(system_of(world), "down", operation == "accepts")
+    promoted_after(world, "materialize")
+    assert record(world).trouble is not None
+    system_of(world).after = lambda *_: None
+    system_of(world).down = False
+    world.settle()
+    finished(world)

@@ -20,14 +20,13 @@ MOST = {
     "verify": {"rotations.read": 1, "pending.read": 1, "proofs.write": 1, "rotations.write": 1},
     "promote": {
         "rotations.read": 1, "pending.read": 1, "proofs.read": 1, "authority.read": 1, "claims.read": 1,
-        "rotations.write": 2, "authority.write": 1,
+        "rotations.write": 1, "authority.write": 1,
     },
     "revoke": {
-        # Told of the promotion: a look, a reminder, the slot, what was staged.
-        "rotations.read": 6, "rotations.write": 3, "reminders.set": 1, "reminders.remove": 1,
-        "pending.remove": 1, "budgets.read": 2, "budgets.write": 1,
-        # Told that consumers moved, by each; the first ends the old credential. Then the end is heard of.
-        "authority.read": 2,
+        # Told of the promotion: both credentials are read, and the old one ends as soon as consumers have moved; then
+        # the slot, and what was staged. Told that consumers moved, by each, and that it is over: a look.
+        "authority.read": 2, "rotations.read": 6, "rotations.write": 2, "pending.remove": 1, "budgets.read": 2,
+        "budgets.write": 1,
     },
 }  # fmt: skip
 

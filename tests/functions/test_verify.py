@@ -1,11 +1,14 @@
 """verify: what is applied and lets nobody in, and what was staged and is gone."""
 
+import pytest
+
 from tests.functions.rotating import (
     FIRST,
     PATH,
     STRATEGIES,
     ask,
     failures,
+    finished,
     live,
     login,
     rotating,
@@ -36,3 +39,14 @@ def test_what_was_staged_and_is_gone_ends_it() -> None:
         assert failures(world)[-1] == ("verify", "staged-lost", True)
         assert login(world, live(world)), strategy
         assert len(system_of(world).accepted("app_a" if strategy == "alternating" else "app")) == 1, strategy
+
+
+@pytest.mark.parametrize(("policy", "phase"), [("planned", "verified"), ("leak", "promoting")])
+def test_what_answers_a_leak_is_not_given_up_any_more_once_it_works(policy: str, phase: str) -> None:
+    world = rotating()
+    ask(world, policy)
+    until(world, phase)
+    phases = [one.phase for one in world.rotations.history]
+    assert phases[-2:] == ["applied", phase]
+    world.settle()
+    finished(world)

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 
+from events.references import SecretRef
 from infra.hosts.cluster.access import NAME as ACCESS
 from infra.hosts.cluster.access import ClusterAccess
 from infra.hosts.cluster.config_map import FollowedConfigMap, config_map_feed
@@ -65,15 +66,17 @@ class ClusterAdapters:
             changed=self._ring, notice=notice,
         )  # fmt: skip
         statuses = Statuses(self.wiring, api, fresh=alone)
-        self.publications = ClusterPublications(self.wiring, statuses)
         self._conditions: TargetConditions | None = None
         if TARGET in shown:
             self._conditions = TargetConditions(self.declared, self.wiring, api, strategies, notice=notice)
         also = self._conditions.ring if self._conditions else _nothing
         self.status = StatusWriter(self.wiring, statuses, notice=notice, shown=shown, also=also)
+        secrets = KubernetesSecrets(api, self.wiring.uid_of, lists=lists, told=self._told)
+        self.publications = ClusterPublications(
+            self.wiring, statuses, settling=None if alone else self.status, noticed=secrets.published
+        )  # fmt: skip
         self.outcomes = Outcomes(self.wiring, self.status)
         self.wired = WiredObjects(self.wiring, self.publications)
-        secrets = KubernetesSecrets(api, self.wiring.uid_of, lists=lists)
         self.targets = secrets
         self.sources = SourcesOfKinds(
             {
@@ -125,6 +128,10 @@ class ClusterAdapters:
 
     def _look_again(self) -> None:
         """What was denied may be allowed now."""
+
+    def _told(self, ref: SecretRef) -> str:
+        """The resource version of a Secret that a watch told last; "" where none follows it."""
+        return ""
 
     def _count(self, verb: str, resource: str) -> None:
         self.calls[verb, resource] += 1

@@ -13,7 +13,7 @@ from typing import Any
 from events.references import ManifestRef
 from functions._manifests.cluster_external_secret import ClusterExternalSecret
 from infra.hosts.cluster.conditions import DELETED, Condition
-from infra.hosts.cluster.statuses import Known
+from infra.hosts.cluster.noted import Known
 from infra.wiring.cluster import ClusterWiring
 
 KIND = ClusterExternalSecret.KIND

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from events.event import Event
-from events.references import ManifestRef, PathRef
+from events.references import ManifestRef, PathRef, SecretRef
 from functions._step import Step
 from functions._workloads import Workload
 from infra.hosts.cluster.adapters import ClusterAdapters
@@ -136,6 +136,15 @@ class ClusterPlatform(ClusterAdapters):
         """With the paths of the administrators' credentials, as they are declared now."""
         bind(self.wiring.snapshot())
         self._allowed()
+
+    def _told(self, ref: SecretRef) -> str:
+        if self._watch is None:
+            return ""
+        try:
+            seen = self._watch.held("Secret", ref)
+        except LookupError:
+            return ""
+        return seen.version if seen is not None else ""
 
     def _watched(self) -> KubernetesWatch | None:
         return self._watch

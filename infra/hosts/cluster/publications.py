@@ -5,33 +5,55 @@ A PushSecret tells of the paths that it writes, a Rotation of the one that it ro
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from events.references import ManifestRef, PathRef
 from functions._failures import Retry
 from functions._manifests.push_secret import PushSecret
 from functions._ports import Publication
 from infra.hosts.cluster.conditions import PUSHED, rfc3339
+from infra.hosts.cluster.noted import Known
 from infra.hosts.cluster.rotated import KIND as ROTATION
 from infra.hosts.cluster.rotated import rotation_forgotten, rotation_publications, rotation_recorded
-from infra.hosts.cluster.statuses import Known, Statuses
+from infra.hosts.cluster.statuses import Statuses
 from infra.hosts.cluster.synced import forgotten, publications, recorded
 from infra.wiring.cluster import ClusterWiring
 
 
+class Settling(Protocol):
+    """Who writes what is noted of statuses (StatusWriter)."""
+
+    def able(self) -> bool: ...
+
+    def settle_soon(self, ref: ManifestRef) -> None: ...
+
+
 class ClusterPublications:
-    """Implements the port `Publications`. PushSecrets whose store another controller serves have none."""
+    """Implements the port `Publications`. PushSecrets whose store another controller serves have none.
+
+    `settling`: all that reads what is confirmed here runs in this process, so that what a PushSecret confirms counts at
+    once and is written in a moment, beside what the change still needs. Where the process dies before, the version is
+    one that nobody confirmed: the source is in another state than the one confirmed last, which is news to the next
+    start, and confirmed then. A rotated path has no source to compare it with: it is written before it counts. So is
+    everything while writing fails, so that whoever confirms hears why, or lags behind, so that it never does for long.
+    """
 
     def __init__(
-        self, wiring: ClusterWiring, statuses: Statuses, now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    ) -> None:
+        self, wiring: ClusterWiring, statuses: Statuses, now: Callable[[], datetime] = lambda: datetime.now(UTC), *,
+        settling: Settling | None = None, noticed: Callable[[Mapping[str, str]], object] = lambda _: None,
+    ) -> None:  # fmt: skip
+        """`noticed` hears the sources of each publication that is read by its path."""
         self._wiring = wiring
         self._statuses = statuses
         self._now = now
+        self._settling = settling
+        self._noticed = noticed
         self._left: tuple[object, dict[PathRef, tuple[ManifestRef, ...]]] = (None, {})
 
     def read(self, path: PathRef) -> Publication | None:
         found = [one for ref in self._holders(path) for one in self._of(ref) if one.path == path]
+        for one in found:
+            self._noticed(one.sources)
         return max(found, key=lambda one: one.version.number, default=None)
 
     def record(self, publication: Publication) -> None:
@@ -49,7 +71,14 @@ class ClusterPublications:
         push = self._wiring.push_secret(publication.manifest)
         if push is None:
             raise Retry(f"{publication.manifest} is not wired any more; looking again")
-        self._statuses.change(publication.manifest, lambda known: self._confirmed(known, push, publication))
+
+        def confirmed(known: Known) -> Mapping[str, Any] | None:
+            return self._confirmed(known, push, publication)
+
+        if self._settling is None or not self._settling.able():
+            self._statuses.change(push.ref, confirmed)
+        elif self._statuses.note(push.ref, publication.path, confirmed):
+            self._settling.settle_soon(push.ref)
 
     def forget(self, path: PathRef) -> None:
         def without(known: Known) -> Mapping[str, Any] | None:
@@ -71,6 +100,8 @@ class ClusterPublications:
         yield from sorted(found, key=lambda one: str(one.path))
 
     def _confirmed(self, known: Known, push: PushSecret, publication: Publication) -> Mapping[str, Any] | None:
+        if not self._ours(push.ref):
+            return None  # another controller serves its store since: the status is that one's
         mount_of = self._wiring.mount
         before = next(
             (one for one in publications(known.status, push.ref, mount_of) if one.path == publication.path), None

@@ -1,6 +1,7 @@
 """What became of each manifest, written into its status so that `kubectl get` shows it; only where it changed."""
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +12,8 @@ from functions._manifests.external_secret import ExternalSecret
 from infra.hosts.cluster.conditions import REFRESHED, SYNCED, Condition, failed, refreshed_ago, rfc3339
 from infra.hosts.cluster.gathered import KIND as GATHERED
 from infra.hosts.cluster.gathered import Gathered
-from infra.hosts.cluster.statuses import Known, Statuses
+from infra.hosts.cluster.noted import Known
+from infra.hosts.cluster.statuses import Statuses
 from infra.kubernetes.backoff import Backoff
 from infra.wiring.cluster import ClusterWiring
 
@@ -19,8 +21,11 @@ TARGET = "RotationTarget"  # whose conditions are written by target_conditions
 STATUSES = frozenset(
     {"PushSecret", "ExternalSecret", "Rotation", TARGET, GATHERED}
 )  # the kinds whose status says how they stand
+_MOMENT = 0.03  # seconds until what is noted of a status is written: what the change itself still needs comes first
+_MOST = 16  # statuses that wait for that; whoever confirms more at once waits for its own
 _NO_FIELDS: Mapping[str, Any] = {}
 _PHASE = "phase"  # a Rotation's, which moves on while its condition stays
+_Told = tuple[Condition, Mapping[str, Any]]
 
 
 class StatusWriter:
@@ -43,7 +48,8 @@ class StatusWriter:
         self._notice = notice
         self._now = now
         self._gathered = Gathered(wiring)
-        self._waiting: dict[ManifestRef, tuple[Condition, Mapping[str, Any]]] = {}
+        self._waiting: dict[ManifestRef, _Told] = {}
+        self._due: dict[ManifestRef, float] = {}  # when (time.monotonic) what is noted is to be written; oldest first
         self._turn = threading.Condition()
         self._stopping = False
         self._busy = False
@@ -70,7 +76,18 @@ class StatusWriter:
     def wait_written(self, timeout: float) -> bool:
         """Whether nothing waits to be written any more, within `timeout` seconds."""
         with self._turn:
-            return self._turn.wait_for(lambda: not self._waiting and not self._busy, timeout)
+            return self._turn.wait_for(lambda: not self._waiting and not self._due and not self._busy, timeout)
+
+    def able(self) -> bool:
+        """Whether what is noted will be written in a moment: writing does not fail, nor lag behind."""
+        return self.last_error is None and len(self._due) < _MOST
+
+    def settle_soon(self, ref: ManifestRef) -> None:
+        """Have what was noted of a status written in a moment."""
+        with self._turn:
+            if ref not in self._due:
+                self._due[ref] = time.monotonic() + _MOMENT
+                self._turn.notify_all()
 
     def tell(
         self, ref: ManifestRef, condition: Condition, target: str = "", fields: Mapping[str, Any] = _NO_FIELDS
@@ -117,13 +134,11 @@ class StatusWriter:
     def _run(self) -> None:
         while True:
             with self._turn:
-                self._turn.wait_for(lambda: self._waiting or self._stopping)
-                if not self._waiting:
+                taken = self._take()
+                if taken is None:
                     return
-                ref, (condition, fields) = next(iter(self._waiting.items()))
-                del self._waiting[ref]
                 self._busy = True
-            wait = self._write(ref, condition, fields)
+            wait = self._write(*taken)
             with self._turn:
                 self._busy = False
                 self._turn.notify_all()
@@ -132,10 +147,28 @@ class StatusWriter:
                         return
                     self._turn.wait_for(lambda: self._stopping, wait)
 
-    def _write(self, ref: ManifestRef, condition: Condition, fields: Mapping[str, Any]) -> float | None:
+    def _take(self) -> tuple[ManifestRef, _Told | None] | None:
+        """What is to be written next, waited for; None where nothing is left and nothing will come."""
+        while True:
+            ref, due = next(iter(self._due.items()), (None, 0.0))
+            left = due - time.monotonic()
+            if ref is not None and (left <= 0 or self._stopping):
+                del self._due[ref]
+                return ref, self._waiting.pop(ref, None)
+            if self._waiting:
+                told = next(iter(self._waiting))
+                return told, self._waiting.pop(told)
+            if ref is None and self._stopping:
+                return None
+            self._turn.wait(None if ref is None else left)
+
+    def _write(self, ref: ManifestRef, told: _Told | None) -> float | None:
         """Seconds to wait before the next, None where it was written."""
         try:
-            if self._statuses.read(ref) is not None:
+            if told is None or self._statuses.read(ref) is None:
+                self._statuses.settle(ref)
+            else:
+                condition, fields = told
                 self._statuses.change(ref, lambda known: self._patch(ref, known, condition, fields))
         except StepFailure as failure:
             self._report(f"the status of {ref} cannot be written: {failure.reason}")
@@ -146,7 +179,10 @@ class StatusWriter:
             self.last_error = None
             return None
         with self._turn:
-            self._waiting.setdefault(ref, (condition, fields))  # unless a newer one came meanwhile
+            if told is None:
+                self._due.setdefault(ref, time.monotonic())
+            else:
+                self._waiting.setdefault(ref, told)  # unless a newer one came meanwhile
         return self._backoff.failed()
 
     def _patch(

@@ -1,14 +1,15 @@
-"""The newest status of each manifest: what the watch told, and what we wrote since, which it tells later."""
+"""The newest status of each manifest: what the watch told, and what we wrote or noted since, which it tells later."""
 
+import contextlib
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Hashable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Any
 
 from events.references import ManifestRef
 from functions._failures import Conflict, Retry
+from infra.hosts.cluster.noted import Change, Known, Noted, folded
 from infra.kubernetes.api import Api, Patch
 from infra.kubernetes.refusals import Absent
 from infra.kubernetes.resources import CLUSTER_EXTERNAL_SECRETS, EXTERNAL_SECRETS, PUSH_SECRETS, ROTATIONS
@@ -23,24 +24,15 @@ _RESOURCES = {
 _ATTEMPTS = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """One object's status, at one resourceVersion."""
-
-    uid: str
-    version: str
-    generation: int
-    status: Mapping[str, Any]
-
-
-# What a patch of the status makes of what is known; None: nothing is to be written.
-Change = Callable[[Known], Mapping[str, Any] | None]
+class GoneError(Retry):
+    """There is no such object any more."""
 
 
 class Written:
-    """What this process wrote, whichever of its identities did, and whose turn it is to write."""
+    """What this process wrote, whichever of its identities did, what it is about to write, and whose turn it is."""
 
     def __init__(self) -> None:
+        self.noted = Noted()
         self._newest: dict[ManifestRef, Known] = {}
         self._turns: defaultdict[ManifestRef, threading.Lock] = defaultdict(threading.Lock)
         self._guard = threading.Lock()
@@ -81,32 +73,60 @@ class Statuses:
 
     def read(self, ref: ManifestRef) -> Known | None:
         """None for an object that is not there: a file's manifest, or one that a ClusterExternalSecret stands for."""
+        found = self._found(ref)
+        return None if found is None else self._written.noted.applied(ref, found)
+
+    def change(self, ref: ManifestRef, change: Change) -> None:
+        """Patch the status as `change` says, after what is noted; from the newest again where somebody was faster.
+
+        Raises Retry.
+        """
+        with self._written.turn(ref):
+            self._change(ref, change)
+
+    def note(self, ref: ManifestRef, subject: Hashable, change: Change) -> bool:
+        """Have it read from now on as `change` says, and written with the next `change` or `settle`.
+
+        What was noted about the same subject makes way. False where nothing is to be written. Raises Retry.
+        """
+        known = self._found(ref)
+        if known is None:
+            raise _gone(ref)
+        return self._written.noted.add(ref, subject, change, known)
+
+    def settle(self, ref: ManifestRef) -> None:
+        """Write what was noted, if it is still there. Raises Retry where it changes too fast, and as Api does."""
+        with self._written.turn(ref), contextlib.suppress(GoneError):
+            if self._written.noted.of(ref):
+                self._change(ref, _nothing)
+
+    def _change(self, ref: ManifestRef, change: Change) -> None:
+        known = self._found(ref)
+        for _ in range(_ATTEMPTS):
+            noted = self._written.noted.of(ref)
+            if known is None:
+                self._written.noted.done(ref, noted)
+                raise _gone(ref)
+            patch = folded(known, (*noted, change))
+            try:
+                if patch is not None:
+                    self._write(ref, known, patch)
+            except Conflict:
+                known = self._asked(ref)
+            except Absent:
+                known = None
+            else:
+                self._written.noted.done(ref, noted)
+                return
+        raise Retry(f"the status of {ref} changes faster than it can be compared and set")
+
+    def _found(self, ref: ManifestRef) -> Known | None:
         if self._fresh:
             return self._asked(ref)
         held = self._wiring.held(ref)
         if held is None:
             return None
         return self._written.newest(ref, Known(held.uid, held.version, held.generation, held.status))
-
-    def change(self, ref: ManifestRef, change: Change) -> None:
-        """Patch the status as `change` says; from the newest again where somebody was faster. Raises Retry."""
-        with self._written.turn(ref):
-            known = self.read(ref)
-            for _ in range(_ATTEMPTS):
-                if known is None:
-                    raise Retry(f"{ref} is not in the cluster any more; looking again")
-                patch = change(known)
-                if patch is None:
-                    return
-                try:
-                    self._write(ref, known, patch)
-                except Conflict:
-                    known = self._asked(ref)
-                except Absent:
-                    known = None
-                else:
-                    return
-        raise Retry(f"the status of {ref} changes faster than it can be compared and set")
 
     def _write(self, ref: ManifestRef, known: Known, patch: Mapping[str, Any]) -> None:
         body = {"metadata": {"uid": known.uid, "resourceVersion": known.version}, "status": patch}
@@ -118,6 +138,14 @@ class Statuses:
     def _asked(self, ref: ManifestRef) -> Known | None:
         found = self._api.get(_RESOURCES[ref.kind], ref.name, ref.namespace)
         return None if found is None else _known(found)
+
+
+def _nothing(_: Known) -> None:
+    """No change but what is noted."""
+
+
+def _gone(ref: ManifestRef) -> GoneError:
+    return GoneError(f"{ref} is not in the cluster any more; looking again")
 
 
 def _known(found: Mapping[str, Any]) -> Known:

@@ -6,6 +6,7 @@ free in the definition, and ours is its member `lockstep.dev`, at the first entr
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from pydantic import ValidationError
@@ -71,10 +72,14 @@ def _path(store: str, entry: Mapping[str, Any], mount_of: MountOf) -> PathRef | 
     mount = mount_of(name) if kind == CLUSTER_STORE else None
     match = entry.get("match")
     remote = match.get("remoteRef") if isinstance(match, dict) else None
-    if mount is None or not isinstance(remote, dict):
-        return None
+    key = remote.get("remoteKey", "") if isinstance(remote, dict) else None
+    return None if mount is None or not isinstance(key, str) else _reference(mount, key)
+
+
+@lru_cache(maxsize=256)
+def _reference(mount: str, key: str) -> PathRef | None:
     try:
-        return PathRef(mount=mount, path=remote.get("remoteKey", ""))
+        return PathRef(mount=mount, path=key)
     except ValidationError:
         return None
 
@@ -107,14 +112,23 @@ def _ours(publication: Publication) -> dict[str, Any]:
 
 def _publication(path: PathRef, manifest: ManifestRef, ours: Mapping[str, Any]) -> Publication | None:
     try:
-        return Publication(
-            path=path,
-            version=Version(
-                number=ours["version"], created=datetime.fromisoformat(ours["created"]), id=ours.get("id", "")
-            ),
-            manifest=manifest,
-            sources={one["secret"]: one["state"] for one in ours["sources"]},
-            generation=ours.get("generation", ""),
-        )
+        sources = tuple((one["secret"], one["state"]) for one in ours["sources"])
+        version = ours["version"], ours["created"], ours.get("id", "")
+        return _read(path, manifest, version, sources, ours.get("generation", ""))
     except (KeyError, TypeError, ValueError, EventError):  # somebody else wrote it
         return None
+
+
+@lru_cache(maxsize=256)  # a change reads the same several times
+def _read(
+    path: PathRef, manifest: ManifestRef, version: tuple[Any, Any, Any], sources: tuple[tuple[Any, Any], ...],
+    generation: Any,
+) -> Publication:  # fmt: skip
+    number, created, name = version
+    return Publication(
+        path=path,
+        version=Version(number=number, created=datetime.fromisoformat(created), id=name),
+        manifest=manifest,
+        sources=dict(sources),
+        generation=generation,
+    )

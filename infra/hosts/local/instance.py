@@ -288,7 +288,7 @@ class Instance:
         mounts = configuration.authority
         return AnchoredLedger(
             broker.ledger,
-            VaultAnchors(KvEngine(client), mounts.claims_mount, configuration.cluster),
+            VaultAnchors(KvEngine(client, "anchor"), mounts.claims_mount, configuration.cluster),
             TransitSigner(client, mounts.transit_mount),
             ledger_id(self._state),
             _now,

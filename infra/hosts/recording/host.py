@@ -122,7 +122,7 @@ def _app(stack: ExitStack, root: Path, environ: Mapping[str, str], notice: Calla
     mounts = configuration.authority
     anchored = AnchoredLedger(
         book.ledger,
-        VaultAnchors(KvEngine(client), mounts.claims_mount, configuration.cluster),
+        VaultAnchors(KvEngine(client, "anchor"), mounts.claims_mount, configuration.cluster),
         TransitSigner(client, mounts.transit_mount),
         ledger_id(root / "state"),
         lambda: datetime.now(UTC),

@@ -16,6 +16,7 @@ from functions._failures import StepFailure, Unavailable
 from functions._manifests.rotation_target import RotationTarget
 from functions._ports import Ports, SourceSecrets
 from functions._workloads import Rollout
+from infra.hosts.beside import Threads
 from infra.hosts.cluster.access import NAME as ACCESS
 from infra.hosts.cluster.access import ClusterAccess
 from infra.hosts.cluster.conditions import overwritten_in, refusal_in
@@ -163,7 +164,7 @@ class ClusterView:
         return Ports(
             sources=self.sources, targets=self.targets, workloads=self.workloads, publications=self.publications,
             wiring=self.wiring, access=self.access, suspensions=self.suspensions, clock=SystemClock(),
-            settings=settings, rollouts=_Unrecorded(), authority=_absent(name, "authority"),
+            beside=Threads(), settings=settings, rollouts=_Unrecorded(), authority=_absent(name, "authority"),
             claims=_absent(name, "claims"), tombstones=_absent(name, "tombstones"), ledger=_absent(name, "ledger"),
             budgets=_absent(name, "budgets"), reminders=_absent(name, "reminders"),
             rotations=_unasked(), pending=_absent(name, "pending"), proofs=_absent(name, "proofs"),

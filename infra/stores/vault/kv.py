@@ -38,15 +38,20 @@ class KvVersionMetadata:
 
 
 class KvEngine:
-    """KV version 2 mounts, in one identity. A mount may begin with namespaces."""
+    """KV version 2 mounts, in one identity. A mount may begin with namespaces.
 
-    def __init__(self, client: VaultClient) -> None:
+    `purpose` is what its reads and writes are counted as, where that is not what they are.
+    """
+
+    def __init__(self, client: VaultClient, purpose: str = "") -> None:
         self._client = client
+        self._reading = purpose or "read"
+        self._writing = purpose or "write"
 
     def read(self, mount: str, path: str, version: int | None = None) -> KvVersion | None:
         """The newest version, or a numbered one; None where there never was one or it is gone."""
         suffix = f"?version={version}" if version is not None else ""
-        return _read(self._client.call("GET", f"{mount}/data/{path}{suffix}", kind="read", absent_ok=True), path)
+        return _read(self._client.call("GET", f"{mount}/data/{path}{suffix}", kind=self._reading, absent_ok=True), path)
 
     @contextmanager
     def reading(
@@ -54,13 +59,13 @@ class KvEngine:
     ) -> Iterator[Callable[[], KvVersion | None]]:  # fmt: skip
         """As `read`, asked for now and waited for when it is called for (see VaultClient.asking)."""
         suffix = f"?version={version}" if version is not None else ""
-        with self._client.asking(f"{mount}/data/{path}{suffix}", kind="read", absent_ok=True) as answer:
+        with self._client.asking(f"{mount}/data/{path}{suffix}", kind=self._reading, absent_ok=True) as answer:
             yield lambda: _read(answer(), path)
 
     def write(self, mount: str, path: str, data: Mapping[str, Any], cas: int) -> KvVersion:
         """Write version `cas + 1`. Raises Conflict when the newest is not `cas`."""
         body = {"options": {"cas": cas}, "data": data}
-        return _written(self._client.call("POST", f"{mount}/data/{path}", body=body, kind="write"), path, data)
+        return _written(self._client.call("POST", f"{mount}/data/{path}", body=body, kind=self._writing), path, data)
 
     @contextmanager
     def writing(
@@ -68,7 +73,7 @@ class KvEngine:
     ) -> Iterator[Callable[[], KvVersion]]:  # fmt: skip
         """As `write`, begun now and waited for when it is called for; until then, it may have happened or not."""
         body = {"options": {"cas": cas}, "data": data}
-        with self._client.asking(f"{mount}/data/{path}", kind="write", method="POST", body=body) as answer:
+        with self._client.asking(f"{mount}/data/{path}", kind=self._writing, method="POST", body=body) as answer:
             yield lambda: _written(answer(), path, data)
 
     def delete(self, mount: str, path: str, versions: tuple[int, ...]) -> None:

@@ -43,6 +43,8 @@ class VaultLeaks:
     def __init__(self, engine: KvEngine, mount: str = MOUNT) -> None:
         self._engine = engine
         self._mount = mount
+        # What was read of paths, for who is about to change it: should it be old, compare-and-set tells.
+        self._read: dict[PathRef, tuple[_About, int]] = {}
 
     def ids(self) -> tuple[str, ...]:
         return tuple(sorted(name for name in self._engine.list(self._mount, _DIRECTORY) if _ID.fullmatch(name)))
@@ -78,7 +80,8 @@ class VaultLeaks:
         self._engine.delete_metadata(self._mount, name)
 
     def of_path(self, path: PathRef) -> tuple[str, ...]:
-        return self._about(path)[0].open
+        self._read[path] = found = self._about(path)
+        return found[0].open
 
     def settled(self, path: PathRef) -> tuple[str, ...]:
         return self._about(path)[0].settled
@@ -104,8 +107,11 @@ class VaultLeaks:
         return parsed(f"the leaks of {path}", found.data, _read_about), found.number
 
     def _change(self, path: PathRef, change: Callable[[_About], _About]) -> None:
+        read = self._read.pop(path, None)
+        if read is None or change(read[0]) == read[0]:  # that there is nothing to do, what is read now has to say
+            read = self._about(path)
         for _ in range(_ATTEMPTS):
-            known, revision = self._about(path)
+            known, revision = read
             wanted = change(known)
             if wanted == known:
                 return
@@ -113,8 +119,9 @@ class VaultLeaks:
             try:
                 self._engine.write(self._mount, name_of(_BY_PATH, path), document, revision)
             except Conflict:
-                continue
-            return
+                read = self._about(path)
+            else:
+                return
         raise Conflict(f"the leaks of {path} change faster than they can be compared and set")
 
 

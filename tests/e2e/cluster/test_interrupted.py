@@ -91,6 +91,29 @@ def paused(estate: Estate) -> Iterator[None]:
         estate.cluster.resume()
 
 
+def test_killed_before_it_is_confirmed_it_is_confirmed_after_the_start(estate: Estate, team: Team) -> None:
+    """The target does not wait for the PushSecret's status: whichever is there at the kill, nothing is made twice."""
+    wired(estate, team)
+    estate.put(team.source, {"password": b"changed"})
+    estate.wait_for(lambda: estate.values(team.target) == {"password": b"changed"}, "the changed target")
+    estate.up.kill()
+    estate.up.restart()
+    store = f"ClusterSecretStore/{team.name}"
+
+    def confirmed() -> int:
+        push = estate.found(team.push)
+        assert push is not None
+        synced = push["status"]["syncedPushSecrets"][store][f"{team.path}/password"]
+        found: int = synced["metadata"]["lockstep.dev"]["version"]
+        return found
+
+    estate.wait_for(lambda: confirmed() == 2, "the confirmed version")
+    estate.settle()
+    assert estate.up.version(team.full_path) == 2
+    assert estate.up.in_step(team.full_path)
+    assert not estate.up.wrong(team.full_path)
+
+
 def test_a_restarted_api_server_costs_nobody_a_change(estate: Estate, team: Team) -> None:
     wired(estate, team)
     dead = estate.at.dead_letters()

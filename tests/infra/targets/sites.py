@@ -129,7 +129,7 @@ class SecretsManagerSite(Site):
 
     def __init__(self, aws: Aws) -> None:
         self.backend: SecretsManagerBackend = secretsmanager_backends[ACCOUNT]["us-east-1"]
-        self.name = f"site-{next(_numbers)}"
+        self.name = f"orders/site-{next(_numbers)}"  # as docs/targets/aws-secrets-manager.md calls them
         self.backend.create_secret(self.name, '{"password": "the-first-of-all"}', None, None, [], None, None, [], False)
         self.declared = manifest("aws-secrets-manager", endpoint=aws.endpoint, timeout="20s")
         self.system = opened(self.declared, IamBench(aws).admin)

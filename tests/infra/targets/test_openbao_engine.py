@@ -8,6 +8,7 @@ from functions._capability import Capability
 from functions._failures import Reject, Unavailable
 from functions._systems import AdminRefused, Credential
 from functions._values import SecretValue
+from infra.deploy.vault_policies import policy_text
 from infra.targets.openbao_engine import below
 from tests.contracts.minting import DynamicBench, EngineBench, StaticBench, opened
 from tests.contracts.systems import manifest
@@ -80,6 +81,30 @@ def test_nobody_else_s_lease_is_revoked(database_engine: DatabaseEngine) -> None
         with pytest.raises(Reject):
             bench.system.revoke(Credential(mine, stolen.fields, lease))
     assert bench.works(stolen)
+
+
+def test_whose_a_lease_is_cannot_be_told_so_none_is_searched_for(database_engine: DatabaseEngine) -> None:
+    """Why what a crash lost is left to end by itself (docs/targets/openbao-dynamic.md, limits)."""
+    bench = DynamicBench(database_engine)
+    role = bench.account()
+    lost, (theirs, _, _) = bench.system.mint(role, FIRST), database_engine.lease(role)
+    admin, place = database_engine.admin, f"sys/leases/lookup/{database_engine.mount}/creds/{role}/"
+    told = [
+        admin.call("POST", "sys/leases/lookup", body={"lease_id": one}, kind="test").body["data"]
+        for one in (lost.id, theirs)
+    ]
+    assert {key for one in told for key in one} == {
+        "id", "path", "issue_time", "expire_time", "last_renewal", "renewable", "ttl"
+    }  # fmt: skip
+    assert told[0]["path"] == told[1]["path"]
+    for verbs, status in ((["list"], 403), (["list", "read"], 403), (["list", "sudo"], 200)):
+        rules = {"auth/token/lookup-self": {"read"}, place: set(verbs), f"{place}*": set(verbs)}
+        client = database_engine.openbao.with_token(database_engine.openbao.token(policy_text("a lister", rules)))
+        assert client.call("LIST", place, kind="test", any_ok=True).status == status
+    for capability in (Capability.SYSTEM_APPLY, Capability.SYSTEM_REVOKE, Capability.LEASE_READ):
+        assert bench.calls(capability).call("LIST", place, kind="test", any_ok=True).status == 403
+    bench.system.discard(role, FIRST)
+    assert bench.works(lost)
 
 
 def test_what_was_there_before_is_no_lease(database_engine: DatabaseEngine) -> None:

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from functions._failures import Reject, Unavailable
-from functions._systems import AdminRefused, Finding, Refused
+from functions._systems import AdminRefused, Before, Finding, Refused
 from infra.targets.postgres_admin import Admin
 from infra.targets.postgres_marks import marked, set_at
 from tests.contracts.systems import PostgresBench, credential
@@ -276,10 +276,10 @@ def test_a_server_that_hangs_is_not_waited_for(bench: PostgresBench, monkeypatch
     system = bench.opened(lambda: bench.right_admin, timeout="1s", statementTimeout="1s")
     changed, hanging = Admin.set_password, list[int]()
 
-    def hung(admin: Admin, account: str, password: str, rotation: str) -> None:
+    def hung(admin: Admin, account: str, password: str, rotation: str, before: Before) -> None:
         hanging.append(admin.connection.info.backend_pid)
         os.kill(hanging[0], signal.SIGSTOP)
-        changed(admin, account, password, rotation)
+        changed(admin, account, password, rotation, before)
 
     monkeypatch.setattr(Admin, "set_password", hung)
     try:

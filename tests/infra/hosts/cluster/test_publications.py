@@ -1,20 +1,24 @@
 """What `kubectl get pushsecrets` shows, at which cost; and what others write meanwhile."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from events.references import ManifestRef, PathRef, Version
+from events.references import ManifestRef, PathRef, SecretRef, Version
 from functions._failures import Retry
 from functions._ports import Publication
+from infra.hosts.cluster.conditions import failed
 from infra.hosts.cluster.publications import ClusterPublications
+from infra.hosts.cluster.status import StatusWriter
 from infra.hosts.cluster.statuses import Statuses, Written
+from infra.hosts.cluster.wired import WiredObjects
 from infra.kubernetes.api import Api
 from infra.testbed.cluster import Cluster
 from infra.wiring.cluster import ClusterWiring
 from tests.eso import apply, place, push_body, store_body
-from tests.infra.hosts.cluster.conftest import ready, until
+from tests.infra.hosts.cluster.conftest import DEADLINE, ready, until
 
 WRITTEN = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 Calls = list[tuple[str, str]]
@@ -184,3 +188,139 @@ def test_a_rotation_that_is_gone_confirms_nothing_and_holds_nothing_up(
     made.record(Publication(path=path_of(namespace), version=version, manifest=gone, sources={}))
     assert calls == []
     assert made.read(path_of(namespace)) is None
+
+
+# --- written behind what it confirms ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def statuses(made: ClusterPublications, wiring: ClusterWiring, api: Api) -> Statuses:
+    """Of another process than `made`."""
+    return Statuses(wiring, api)
+
+
+@pytest.fixture
+def writer(statuses: Statuses, wiring: ClusterWiring) -> Iterator[StatusWriter]:
+    """Not started: what is noted waits until it is."""
+    writer = StatusWriter(wiring, statuses, now=lambda: WRITTEN)
+    yield writer
+    writer.stop()
+
+
+@pytest.fixture
+def behind(writer: StatusWriter, statuses: Statuses, wiring: ClusterWiring) -> ClusterPublications:
+    return ClusterPublications(wiring, statuses, now=lambda: WRITTEN, settling=writer)
+
+
+def test_what_is_confirmed_counts_at_once_and_is_written_in_a_moment(
+    behind: ClusterPublications, made: ClusterPublications, writer: StatusWriter, namespace: str, calls: Calls
+) -> None:
+    calls.clear()
+    for number in (1, 2, 3):
+        behind.record(confirmed(namespace, number))
+        assert behind.read(path_of(namespace)) == confirmed(namespace, number)
+    behind.record(confirmed(namespace, 2))
+    assert behind.read(path_of(namespace)) == confirmed(namespace, 3)
+    assert [one for one in behind.all() if one.path == path_of(namespace)] == [confirmed(namespace, 3)]
+    assert calls == []
+    writer.start()
+    assert writer.wait_written(DEADLINE)
+    assert calls == [PATCH], "of one path the newest is written alone"
+    assert behind.read(path_of(namespace)) == confirmed(namespace, 3)
+    until(lambda: made.read(path_of(namespace)) == confirmed(namespace, 3))
+
+
+def test_it_is_written_before_the_end(
+    behind: ClusterPublications, made: ClusterPublications, writer: StatusWriter, namespace: str
+) -> None:
+    writer.start()
+    behind.record(confirmed(namespace))
+    writer.stop()
+    until(lambda: made.read(path_of(namespace)) == confirmed(namespace))
+
+
+def test_what_was_not_written_when_the_process_died_is_news_to_the_next(
+    behind: ClusterPublications, made: ClusterPublications, wiring: ClusterWiring, namespace: str
+) -> None:
+    made.record(confirmed(namespace, 1, "uid/7"))
+    until(lambda: behind.read(path_of(namespace)) == confirmed(namespace, 1, "uid/7"))
+    behind.record(confirmed(namespace, 2, "uid/8"))
+    assert made.read(path_of(namespace)) == confirmed(namespace, 1, "uid/7")
+    source = SecretRef(namespace=namespace, name="source")
+    assert WiredObjects(wiring, behind).known(source) == "uid/8"
+    assert WiredObjects(wiring, made).known(source) == "uid/7", "so that the source's state is another, and is told"
+
+
+def test_a_condition_that_is_told_after_it_is_shown_after_it(
+    behind: ClusterPublications, writer: StatusWriter, eso_cluster: Cluster, namespace: str, calls: Calls
+) -> None:
+    behind.record(confirmed(namespace))
+    writer.tell(confirmed(namespace).manifest, failed("PushSecret", "the next value may not be published"))
+    writer.start()
+    assert writer.wait_written(DEADLINE)
+    (condition,) = status(eso_cluster, namespace)["conditions"]
+    assert (condition["status"], condition["reason"]) == ("False", "Errored")
+    assert behind.read(path_of(namespace)) == confirmed(namespace)
+    assert calls.count(PATCH) == 1, "both in one"
+    behind.record(confirmed(namespace, 2))
+    assert writer.wait_written(DEADLINE)
+    assert status(eso_cluster, namespace)["conditions"][0]["status"] == "True"
+
+
+def test_what_is_forgotten_meanwhile_is_written_no_more(
+    behind: ClusterPublications, writer: StatusWriter, eso_cluster: Cluster, namespace: str
+) -> None:
+    behind.record(confirmed(namespace, 5))
+    behind.forget(path_of(namespace))
+    assert behind.read(path_of(namespace)) is None
+    behind.record(confirmed(namespace, 1))
+    assert behind.read(path_of(namespace)) == confirmed(namespace, 1)
+    writer.start()
+    assert writer.wait_written(DEADLINE)
+    assert behind.read(path_of(namespace)) == confirmed(namespace, 1)
+
+
+def test_what_somebody_wrote_meanwhile_is_kept_behind_too(
+    behind: ClusterPublications, writer: StatusWriter, eso_cluster: Cluster, namespace: str
+) -> None:
+    behind.record(confirmed(namespace))
+    other = {"status": {"conditions": [{"type": "Other", "status": "True"}]}}
+    eso_cluster.admin.patch(f"{place(push_body(namespace, 'x'))}/status", other)
+    writer.start()
+    assert writer.wait_written(DEADLINE)
+    types = [one["type"] for one in status(eso_cluster, namespace)["conditions"]]
+    assert types == ["Ready", "Other"]
+    assert behind.read(path_of(namespace)) == confirmed(namespace)
+
+
+def test_a_manifest_that_went_meanwhile_holds_nothing_up(
+    behind: ClusterPublications, writer: StatusWriter, eso_cluster: Cluster, namespace: str
+) -> None:
+    behind.record(confirmed(namespace))
+    eso_cluster.admin.delete(place(push_body(namespace, "x")))
+    writer.start()
+    assert writer.wait_written(DEADLINE)
+    assert writer.last_error is None
+
+
+def test_while_statuses_cannot_be_written_whoever_confirms_hears_it(
+    behind: ClusterPublications, writer: StatusWriter, namespace: str, calls: Calls
+) -> None:
+    writer.last_error = "the status of something cannot be written"
+    calls.clear()
+    behind.record(confirmed(namespace))
+    assert calls == [PATCH], "at once, as the step's own"
+
+
+def test_of_many_that_are_confirmed_at_once_most_are_written_by_whoever_confirms(
+    behind: ClusterPublications, writer: StatusWriter, namespace: str, calls: Calls
+) -> None:
+    """One thread writes behind: under a burst it would fall behind for long."""
+    for number in range(100):
+        writer.settle_soon(ManifestRef(kind="PushSecret", namespace=namespace, name=f"other-{number}"))
+    calls.clear()
+    behind.record(confirmed(namespace))
+    assert calls == [PATCH]
+    writer.start()
+    assert writer.wait_written(DEADLINE)
+    assert calls == [PATCH]

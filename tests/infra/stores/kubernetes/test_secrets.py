@@ -2,8 +2,9 @@
 
 import json
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +15,7 @@ from events.references import ManifestRef, SecretRef, Version
 from functions._failures import Conflict, Reject, Retry, Unavailable
 from functions._manifests.selector import LabelSelector
 from functions._marks import CREATION_POLICY
-from functions._ports import SecretContent
+from functions._ports import Secret, SecretContent
 from functions._values import SecretValue
 from infra.kubernetes.api import Api, Patch
 from infra.kubernetes.refusals import Terminating
@@ -67,6 +68,10 @@ class Place:
         assert head is not None
         return head.state
 
+    def raw_list_version(self) -> str:
+        """The newest resource version of all Secrets here."""
+        return self.api.list(SECRETS, self.namespace).resource_version
+
     def counted(self, since: int) -> list[str]:
         return [verb for verb, _ in self.calls[since:]]
 
@@ -98,6 +103,98 @@ def test_every_operation_is_one_call(place: Place) -> None:
     assert place.calls == [
         (verb, "secrets") for verb in ("get", "create", "update", "get", "update", "get", "delete")
     ]  # fmt: skip
+
+
+class Asked(Api):
+    """Notes how new what is read beside others has to be."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.floors: list[str] = []
+
+    @contextmanager
+    def getting(self, *given: Any, not_older: str = "", **more: Any) -> Iterator[Callable[[], Object | None]]:
+        self.floors.append(not_older)
+        with super().getting(*given, not_older=not_older, **more) as found:
+            yield found
+
+
+@pytest.fixture
+def asked(place: Place) -> Iterator[Asked]:
+    api = Asked(place.api.settings, place.api.on_call)
+    yield api
+    api.close()
+
+
+def beside(secrets: KubernetesSecrets, ref: SecretRef) -> Secret | None:
+    with secrets.reading(ref) as found:
+        return found()
+
+
+def version_in(state: str) -> str:
+    return state.partition("/")[2]
+
+
+def test_what_is_read_beside_others_is_as_new_as_all_that_is_known_of_it(place: Place, asked: Asked) -> None:
+    told = [""]
+    secrets = KubernetesSecrets(asked, uid_of, told=lambda _: told[0])
+    first = secrets.create(place.ref, place.content({"k": b"1"}))
+    beside(secrets, place.ref)
+    told[0] = version_in(first)
+    second = secrets.update(place.ref, place.content({"k": b"2"}), first)
+    found = beside(secrets, place.ref)
+    assert found is not None
+    assert (found.state, found.data["k"].reveal()) == (second, b"2"), "what was written here is seen here"
+    place.patch({"data": encoded({"k": b"3"})})
+    told[0] = place.raw()["metadata"]["resourceVersion"]
+    found = beside(secrets, place.ref)
+    assert found is not None
+    assert found.data["k"].reveal() == b"3", "what was told of is seen"
+    assert asked.floors == ["", version_in(second), told[0]]
+    assert place.counted(0).count("get") == 4, "each is one call; one is the test's own"
+
+
+def test_what_was_published_from_it_is_as_old_as_it_may_be(place: Place, asked: Asked) -> None:
+    """By another process: this one read nothing yet, so that else it would ask for the newest."""
+    first = place.secrets.create(place.ref, place.content({"k": b"1"}))
+    second = place.secrets.update(place.ref, place.content({"k": b"2"}), first)
+    secrets = KubernetesSecrets(asked, uid_of, told=lambda _: version_in(first))
+    beside(secrets, SecretRef(namespace=place.namespace, name="other"))
+    secrets.published({str(place.ref): second, f"{place.namespace}/other": "garbled"})
+    found = beside(secrets, place.ref)
+    assert found is not None
+    assert found.state == second
+    assert asked.floors == ["", version_in(second)]
+
+
+def test_of_reads_side_by_side_the_older_may_end_last(place: Place, asked: Asked) -> None:
+    secrets = KubernetesSecrets(asked, uid_of, told=lambda _: "1")
+    first = secrets.create(place.ref, place.content({"k": b"1"}))
+    second = secrets.update(place.ref, place.content({"k": b"2"}), first)
+    secrets.published({str(place.ref): first})
+    beside(secrets, place.ref)
+    assert asked.floors == [version_in(second)]
+
+
+def test_what_is_gone_is_found_to_be(place: Place) -> None:
+    state = place.secrets.create(place.ref, place.content({"k": b"1"}))
+    secrets = KubernetesSecrets(place.api, uid_of, told=lambda _: version_in(state))
+    assert beside(secrets, place.ref) is not None
+    assert beside(secrets, place.ref) is not None
+    place.secrets.delete(place.ref, state)
+    watched = place.raw_list_version()
+    secrets.published({str(place.ref): f"gone/{watched}"})
+    assert beside(secrets, place.ref) is None
+
+
+def test_a_version_that_the_server_does_not_know_is_not_waited_for_in_vain(place: Place) -> None:
+    """As after etcd was restored: then the newest is what it has."""
+    state = place.secrets.create(place.ref, place.content({"k": b"1"}))
+    secrets = KubernetesSecrets(place.api, uid_of, told=lambda _: str(int(version_in(state)) + 10**9))
+    secrets.read(place.ref)
+    found = beside(secrets, place.ref)
+    assert found is not None
+    assert found.state == state
 
 
 def test_what_another_process_read_is_looked_at_again_before_it_is_replaced(place: Place) -> None:

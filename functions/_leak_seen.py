@@ -1,0 +1,69 @@
+"""What one look at a finding reads: each thing once, and side by side where it is known what will be asked.
+
+An answer to a leak waits for it. What it decides by is as it was when the look began; whatever it writes is compared.
+"""
+
+from collections.abc import Callable, Hashable
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Generic, Self, TypeVar
+
+from events.references import PathRef
+from functions._leaks import Indexed
+from functions._ports import PathHead, Ports
+from functions._rotations import Record
+from functions._workloads import Budget
+
+Name = TypeVar("Name", bound=Hashable)
+Found = TypeVar("Found")
+
+
+class Once(Generic[Name, Found]):
+    """A read of a port that finds the same each time."""
+
+    def __init__(self, read: Callable[[Name], Found]) -> None:
+        self._read = read
+        self._coming: dict[Name, Callable[[], Found]] = {}
+        self._found: dict[Name, Found] = {}
+
+    def __call__(self, name: Name) -> Found:
+        if name not in self._found:
+            coming = self._coming.pop(name, None)
+            self._found[name] = coming() if coming is not None else self._read(name)
+        return self._found[name]
+
+    def expect(self, name: Name, coming: Callable[[], Found]) -> None:
+        """It is on its way, and `coming` waits for it."""
+        self._coming[name] = coming
+
+
+class Seen:
+    """A context manager, within which reads that were asked for early are under way."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+        self._asked = ExitStack()
+        self.head = Once[PathRef, PathHead | None](ports.authority.head)
+        self.index = Once[PathRef, Indexed | None](ports.index.read)
+        self.rotation = Once[PathRef, Record | None](ports.rotations.read)
+        self.open = Once[PathRef, tuple[str, ...]](ports.leaks.of_path)
+        self.budget = Once[str, Budget](ports.budgets.read)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._asked.close()
+
+    def ask(self, path: PathRef) -> None:
+        """Have read what a finding about this path is looked up by, while something else is done.
+
+        In two lanes: more would be in each other's way, and in that of whoever asked for them.
+        """
+        ports = self._ports
+        held = self._asked.enter_context(ports.beside(lambda: (ports.authority.head(path), ports.index.read(path))))
+        done = self._asked.enter_context(ports.beside(lambda: (ports.rotations.read(path), ports.leaks.of_path(path))))
+        self.head.expect(path, lambda: held()[0])
+        self.index.expect(path, lambda: held()[1])
+        self.rotation.expect(path, lambda: done()[0])
+        self.open.expect(path, lambda: done()[1])
