@@ -1,5 +1,6 @@
 """The three servers of one cluster, as the process that owns them sees them."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -78,7 +79,10 @@ class ControlPlane:
 
     def pause(self) -> None:
         """Freeze the API server: connections stay open and nothing answers."""
-        self._process(_API).send_signal(signal.SIGSTOP)
+        process = self._process(_API)
+        process.send_signal(signal.SIGSTOP)
+        # The signal takes each thread by itself: one that is still at work may answer until all have stopped.
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def resume(self) -> None:
         self._process(_API).send_signal(signal.SIGCONT)

@@ -177,7 +177,7 @@ def play(make: Make, kind: str, mode: Mode, plan: Plan, share: tuple[int, int] =
 
 @pytest.mark.parametrize(("kind", "share"), SHARED)
 def test_killed_between_any_two_calls(make: Make, kind: str, share: tuple[int, int]) -> None:
-    assert play(make, kind, "killed", "completed", share) > 70
+    assert play(make, kind, "killed", "completed", share) > 50
 
 
 @pytest.mark.parametrize("kind", UNDONE)
