@@ -132,8 +132,10 @@ class Broker:
             partial(self._accounts.release, str(principal)), early, here=here,
         )  # fmt: skip
 
-    def accept_many(self, events: Iterable[CloudEvent], principal: Principal) -> Future[tuple[int, ...]]:
-        """Take all of these events or none. Raises as `accept`."""
+    def accept_many(
+        self, events: Iterable[CloudEvent], principal: Principal, *, here: bool = False
+    ) -> Future[tuple[int, ...]]:
+        """Take all of these events or none. `here` and what it raises: as `accept`."""
         incoming = self._admitted(tuple(events), principal)
         early = HandingOut(incoming, self._hand_out, self._take_back)
 
@@ -144,7 +146,7 @@ class Broker:
 
         return self._writer.submit(
             work, lambda _: self._dispatcher.announce(early.deliveries),
-            partial(self._accounts.release, str(principal), len(incoming)), early,
+            partial(self._accounts.release, str(principal), len(incoming)), early, here=here,
         )  # fmt: skip
 
     def _hand_out(self, accepted: list[Accepted]) -> list[Delivery]:

@@ -2,7 +2,6 @@
 
 import base64
 from collections.abc import Callable
-from typing import TypeVar
 
 from events.cloudevent import CloudEvent
 from infra.broker import ledger
@@ -16,7 +15,6 @@ from infra.broker.timers import Timers
 from infra.broker.transaction import Transaction
 from infra.broker.writer import Ahead, Writer
 
-T = TypeVar("T")
 MAX_REASON = 400
 MAX_ERROR_DATA = 576  # bytes: 768 as base64, the most that Knative's MT broker survives
 _FULL_PAUSE = 0.5  # seconds between attempts to write down an outcome on a full disk
@@ -51,7 +49,7 @@ class Settler:
             for sequence, (stamped, routes) in replies.accepted if replies else ():
                 store_event(transaction, sequence, stamped, routes)
 
-        self._persist(work, lambda _: then(), broken, replies, here=True)
+        self._persist(work, then, broken, replies, here=True)
 
     def postponed(self, delivery: Delivery, outcome: Outcome, due: int | None, then: Callable[[], object]) -> None:
         """Record a failed attempt, or that the delivery is held."""
@@ -60,7 +58,7 @@ class Settler:
             if not delivery.echo:
                 postpone(transaction, delivery.sequence, delivery.route, outcome, due)
 
-        self._persist(work, lambda _: then())
+        self._persist(work, then)
 
     def superseded(self, deliveries: list[Delivery], at: int, then: Callable[[], object]) -> None:
         """End deliveries that a newer event of the same type and subject overtook."""
@@ -72,7 +70,7 @@ class Settler:
                 outcome = Outcome(State.SUPERSEDED, at, one.attempts, reason="a newer event took its place")
                 finish(transaction, one.sequence, one.route, outcome)
 
-        self._persist(work, lambda _: then())
+        self._persist(work, then)
 
     def dead_lettered(
         self, route: Route, delivery: Delivery, event: CloudEvent, outcome: Outcome, then: Callable[[], object]
@@ -99,7 +97,7 @@ class Settler:
             if route.sink is not None:
                 begin(transaction, delivery.sequence, route.sink)
 
-        self._persist(work, lambda _: then())
+        self._persist(work, then)
 
     def abandoned(self, delivery: Delivery, outcome: Outcome, then: Callable[[], object]) -> None:
         """End a delivery to a dead-letter sink that failed; the dead letter itself is kept."""
@@ -109,10 +107,10 @@ class Settler:
                 transaction, delivery.sequence, delivery.route, outcome
             ))  # fmt: skip
 
-        self._persist(work, lambda _: then())
+        self._persist(work, then)
 
     def _persist(
-        self, work: Callable[[Transaction], T], then: Callable[[T], object],
+        self, work: Callable[[Transaction], None], then: Callable[[], object],
         broken: Callable[[Exception], object] | None = None, ahead: Ahead | None = None, *, here: bool = False,
     ) -> None:  # fmt: skip
         def failed(error: Exception) -> None:
@@ -121,9 +119,12 @@ class Settler:
             if broken is not None and not isinstance(error, BrokerFullError):
                 broken(error)
                 return
-            self._timers.after(_FULL_PAUSE, lambda: self._writer.post(work, then, failed, ahead))
+            self._timers.after(_FULL_PAUSE, lambda: self._writer.post(work, written, failed, ahead))
 
-        self._writer.post(work, then, failed, ahead, here=here)
+        def written(_: None) -> None:
+            then()
+
+        self._writer.post(work, written, failed, ahead, here=here)
 
 
 def _supersede_dead_letters(transaction: Transaction, delivery: Delivery, route: str, at: int) -> None:

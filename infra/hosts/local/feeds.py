@@ -41,13 +41,9 @@ class Teller:
 
     def all(self, events: Iterable[Event]) -> None:
         """Hand over all of these or none. Raises as for one."""
-        told = tuple(events)
-        if len(told) == 1:
-            self(told[0])  # which is stored without another thread's help
-            return
         now = self._now()
-        wires = tuple(issue(event, source=self._source, now=now) for event in told)
-        self._broker.accept_many(wires, self._principal).result(timeout=ACCEPT_TIMEOUT)
+        wires = tuple(issue(event, source=self._source, now=now) for event in events)
+        self._broker.accept_many(wires, self._principal, here=True).result(timeout=ACCEPT_TIMEOUT)
 
 
 class WiringFeed:
