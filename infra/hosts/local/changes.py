@@ -17,6 +17,7 @@ from typing import Generic, TypeVar
 Key = TypeVar("Key")
 Found = TypeVar("Found")
 _BYTES = 8
+_LAST = 2**64 - 1  # then from 0 again: a file that came back damaged may hold any number
 _MOST = 4096  # answers that are remembered
 
 
@@ -39,11 +40,11 @@ class Changes:
     @contextmanager
     def changing(self) -> Iterator[None]:
         """Around the rest of a transaction that holds the database's write lock, so that nobody else is here."""
-        self._numbers[self._index] = (self._numbers[self._index] + 1) | 1
+        self._numbers[self._index] = (self._numbers[self._index] + 1 | 1) & _LAST
         try:
             yield
         finally:
-            self._numbers[self._index] += 1
+            self._numbers[self._index] = self._numbers[self._index] + 1 & _LAST
 
 
 class ChangesFile:
@@ -85,15 +86,14 @@ class Remembered(Generic[Key, Found]):
         found = find()
         if at is not None:
             with self._guard:
-                if at > self._at or len(self._found) >= _MOST:
-                    self._at, self._found = max(at, self._at), {}
-                if at == self._at:
-                    self._found[key] = found
+                if at != self._at or len(self._found) >= _MOST:
+                    self._at, self._found = at, {}
+                self._found[key] = found
         return found
 
     def replace(self, key: Key, found: Found, written: int) -> None:
         """What the change made of `key` that was `written` here: what is known else stands if nothing came between."""
         with self._guard:
             if self._at == written - 1:
-                self._at = written + 1
+                self._at = written + 1 & _LAST
                 self._found[key] = found

@@ -53,7 +53,8 @@ class LocalDatabase:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             self._changes = ChangesFile(path.with_suffix(".changes"), ("publication", "suspension"))
         except OSError as error:
-            raise LocalDatabaseError(f"{path} cannot be opened ({error.strerror}); see who owns it") from None
+            where = error.filename or path
+            raise LocalDatabaseError(f"{where} cannot be opened ({error.strerror}); see who owns it") from None
         try:
             self._migrate()
         except BaseException:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from events.references import ManifestRef, PathRef, Version
 from functions._ports import Publication
 from infra.hosts.local.changes import ChangesFile, Remembered
-from infra.hosts.local.database import LocalDatabase
+from infra.hosts.local.database import LocalDatabase, LocalDatabaseError
 from infra.hosts.local.publications import LocalPublications
 from infra.hosts.local.suspensions import LocalSuspensions, Suspension
 
@@ -95,6 +95,24 @@ def test_a_process_that_died_while_it_wrote_leaves_nothing_that_is_believed(tmp_
         assert database.changes("publication").number() is not None
         connection.execute("UPDATE publication SET number = 9")  # nobody writes so; it shows that memory is used again
         assert store.read(path) == publication(path, 8)
+
+
+@pytest.mark.parametrize(
+    "left", [b"", b"\1", b"\xff" * 16, b"\xfe" + b"\xff" * 15, b"\xfd" + b"\xff" * 15, b"x" * 9999]
+)
+def test_whatever_a_crash_left_in_the_file_is_counted_on_from(tmp_path: Path, left: bytes) -> None:
+    (tmp_path / "local.changes").write_bytes(left)
+    with opened(tmp_path, 2) as databases:
+        stores, path = [LocalPublications(database) for database in databases], PATHS[0]
+        for number in range(1, 5):
+            stores[number % 2].record(publication(path, number))
+            assert [store.read(path) for store in stores * 2] == [publication(path, number)] * 4
+
+
+def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    (tmp_path / "local.changes").mkdir()
+    with pytest.raises(LocalDatabaseError, match=r"local\.changes cannot be opened"):
+        LocalDatabase(tmp_path / "local.db")
 
 
 def test_threads_that_read_and_write_see_no_number_go_back(tmp_path: Path) -> None:
