@@ -16,11 +16,11 @@ from infra.broker.errors import BrokerClosedError
 from infra.broker.handing_out import HandingOut
 from infra.broker.intake import Accepted
 from infra.broker.lanes import Delivery, Lane, Lanes, LaneState
-from infra.broker.pool import Pool
 from infra.broker.routes import Route
 from infra.broker.rows import Outcome, State
 from infra.broker.settler import Settler, tidy
 from infra.broker.timers import Timers
+from infra.broker.workers import Post, Workers
 
 _FIRST_PROBE = 0.1  # seconds until a subscriber that is not ready is asked again
 
@@ -29,7 +29,7 @@ _FIRST_PROBE = 0.1  # seconds until a subscriber that is not ready is asked agai
 class _Desk:
     """Everything of one route. `route` is None while no Trigger of that name is configured: its lanes stay parked."""
 
-    pool: Pool
+    post: Post
     route: Route | None = None
     lanes: Lanes = field(default_factory=Lanes)
     parked: list[Lane] = field(default_factory=list)
@@ -56,7 +56,7 @@ class Dispatcher:
     ) -> None:
         self._settler, self._timers, self._attempter = settler, timers, attempter
         self._over, self._accepted, self._withdrawn = over, accepted, withdrawn
-        self._workers, self._probe_cap = workers, probe_cap
+        self._workers, self._probe_cap = Workers(workers), probe_cap
         self._dice = Dice(chaos) if chaos is not None else None
         self._desks: dict[str, _Desk] = {}
         self._lock = Lock()
@@ -119,8 +119,7 @@ class Dispatcher:
         with self._lock:
             self._stopping = True
             done = self._quiet.wait_for(lambda: self._busy == 0, timeout)
-            for desk in self._desks.values():
-                desk.pool.stop()
+            self._workers.stop()
         return done
 
     def wait_idle(self, timeout: float) -> bool:
@@ -140,7 +139,7 @@ class Dispatcher:
     def _desk(self, name: str) -> _Desk:
         desk = self._desks.get(name)
         if desk is None:
-            desk = self._desks[name] = _Desk(Pool(name, self._workers))
+            desk = self._desks[name] = _Desk(self._workers.post())
         return desk
 
     def _take(self, deliveries: list[Delivery]) -> None:
@@ -175,7 +174,7 @@ class Dispatcher:
         if desk.route is None:
             self._park(desk, lane)
         else:
-            desk.pool.put(partial(self._work, desk, lane, lane.turn))
+            desk.post.put(partial(self._work, desk, lane, lane.turn))
 
     def _wait(self, desk: _Desk, lane: Lane, delay: float) -> None:
         turn = desk.lanes.wait(lane)
@@ -189,7 +188,7 @@ class Dispatcher:
 
     def _probe_later(self, desk: _Desk) -> None:
         desk.probing = True
-        self._timers.after(desk.probe_pause, partial(desk.pool.put, partial(self._probe, desk)))
+        self._timers.after(desk.probe_pause, partial(desk.post.put, partial(self._probe, desk)))
         desk.probe_pause = min(desk.probe_pause * 2, self._probe_cap)  # until a delivery succeeds
 
     def _unpark(self, desk: _Desk) -> None:
@@ -274,7 +273,11 @@ class Dispatcher:
         delivery = lane.head
         replies = attempted.replies if attempted.verdict is Verdict.COMPLETE else []
 
-        early = HandingOut(replies, self._hand_out, self._withdrawn, caused=True) if replies else None
+        early = None
+        if replies:
+            early = HandingOut(
+                replies, self._hand_out, self._withdrawn, caused=True, pressed=lambda: self._workers.pressed
+            )
 
         def then() -> None:
             if early is not None:
@@ -287,7 +290,8 @@ class Dispatcher:
             outcome = Outcome(State.DEAD_LETTERED, self._attempter.now(), delivery.attempts, status=500, reason=reason)
             self._give_up(desk, lane, route, Attempted(Verdict.GIVE_UP, outcome, attempted.event))
 
-        self._settler.completed(delivery, attempted.outcome, then, broken, replies=early)
+        with self._workers.going_on():
+            self._settler.completed(delivery, attempted.outcome, then, broken, replies=early)
 
     def _hand_out(self, accepted: list[Accepted]) -> list[Delivery]:
         deliveries = self._accepted(accepted)

@@ -15,19 +15,21 @@ from infra.broker.transaction import Transaction
 class HandingOut:
     """What a writer's job hands out before it writes it down (`Ahead`): the job stores what is `accepted` then.
 
-    `caused`: of a delivery that ends in the same job; its line in the timeline, `cause`, comes before theirs.
+    `caused`: of a delivery that ends in the same job; its line in the timeline, `cause`, comes before theirs. `pressed`
+    is asked in the thread where they were handed out: whether it goes on with one of them.
     """
 
     def __init__(
         self, incoming: Sequence[Incoming],
         hand_out: Callable[[list[Accepted]], list[Delivery]],
         withdraw: Callable[[list[Accepted], list[Delivery]], object],
-        *, caused: bool = False,
+        *, caused: bool = False, pressed: Callable[[], bool] = lambda: False,
     ) -> None:  # fmt: skip
         self._incoming = incoming
         self._hand_out = hand_out
         self._withdraw = withdraw
         self._caused = caused
+        self.pressed = pressed
         self._given = self._failed = False
         self.cause: int | None = None
         self.accepted: list[Accepted] = []

@@ -1,7 +1,8 @@
 """The one writer: commits everything queued in one transaction (group commit).
 
 It is a thread of its own; but who has nothing else to do, and finds nobody writing and nothing queued, commits its job
-itself (`here`): to wake a thread, and to be woken by it, takes longer than what it would do.
+itself (`here`): to wake a thread, and to be woken by it, takes longer than what it would do. Unless what the job hands
+out ahead (below) is for that very thread to go on with: then the job is left to the writer's.
 
 A job is a closure over the open transaction. Its result is given only once it is durable. A job that fails rolls
 back alone; one that storage fails (disk full) gets BrokerFullError and did not happen.
@@ -35,7 +36,7 @@ _STORAGE = frozenset(
 
 
 class Ahead(Protocol):
-    """Who goes on before a job is durable. All are called in the writer's thread, and must be short."""
+    """Who goes on before a job is durable. All are called where it is written, and must be short."""
 
     def number(self, transaction: Transaction, /) -> None:
         """The job follows: take the numbers that it uses."""
@@ -43,18 +44,34 @@ class Ahead(Protocol):
     def give(self, *, durable: bool) -> None:
         """Go on: before the job is written, and once more when it is durable."""
 
+    def pressed(self) -> bool:
+        """Whether the thread in which `give` was called goes on with what was given, and so should not write."""
+
     def take_back(self) -> None:
         """The job or its commit failed, so that nothing of it happened: what `give` began must leave no trace."""
 
 
 class _Job:
-    __slots__ = ("ahead", "failed", "then", "work")
+    __slots__ = ("ahead", "begun", "failed", "then", "work")
 
     def __init__(
         self, work: Callable[[Transaction], Any], then: Callable[[Any], object], failed: Callable[[Exception], object],
         ahead: Ahead | None,
     ) -> None:  # fmt: skip
         self.work, self.then, self.failed, self.ahead = work, then, failed, ahead
+        self.begun = False  # whether what is ahead of it was given, and it is not written yet
+
+    def begin(self, transaction: Transaction) -> None:
+        if self.ahead is not None and not self.begun:
+            self.ahead.number(transaction)
+            self.begun = True
+            self.ahead.give(durable=False)
+
+    def refuse(self) -> None:
+        """It is never written."""
+        if self.begun and self.ahead is not None:
+            self.ahead.take_back()
+        self.failed(BrokerClosedError("the broker is stopped; send the event again when it is back"))
 
 
 _Result = tuple[_Job, Any, Exception | None]
@@ -123,7 +140,7 @@ class Writer:
         ahead: Ahead | None = None, *, here: bool = False,
     ) -> None:  # fmt: skip
         """Queue a job without a future. `here`: write it in the caller's thread if it is its turn; then it is durable,
-        or failed, when this returns."""
+        or failed, when this returns, but where `ahead` is pressed."""
         job = _Job(work, then, failed, ahead)
         with self._guard:
             closed = self._closed
@@ -134,7 +151,7 @@ class Writer:
         if own:
             self._write_here(job)
         elif closed:
-            failed(BrokerClosedError("the broker is stopped; send the event again when it is back"))
+            job.refuse()
 
     def close(self) -> None:
         """Commit what is queued, refuse what comes later, and end the thread."""
@@ -151,12 +168,25 @@ class Writer:
 
     def _write_here(self, job: _Job) -> None:
         try:
-            self._commit([job])
+            job.begin(self._transaction)
+            if not self._left(job):
+                self._commit([job])
         except BaseException:
             self._end()  # a callback failed, which is a defect: as in the thread
             raise
         finally:
             self._turn.release()
+
+    def _left(self, job: _Job) -> bool:
+        """Leave a job that has begun to the writer's thread, as the first that it writes: numbers are in order."""
+        if job.ahead is None or not job.ahead.pressed():
+            return False
+        with self._guard:
+            free = not self._closed and not self._queued
+            if free:
+                self._queued += 1
+                self._queue.put(job)
+        return free
 
     def _run(self) -> None:
         try:
@@ -189,7 +219,7 @@ class Writer:
 
     def _commit(self, batch: list[_Job]) -> None:
         try:
-            results = self._transact(lambda given: [(job, self._ran(job, given), None) for job in batch])
+            results = self._transact(batch, lambda job: (job, job.work(self._transaction), None))
         except Exception as error:  # noqa: BLE001 - whatever a job raises is its caller's, not the writer's
             self._commit_apart(batch, error)
         else:
@@ -209,7 +239,7 @@ class Writer:
             batch[0].failed(error)
         else:
             try:
-                results = self._transact(lambda given: [self._savepoint(job, given) for job in batch])
+                results = self._transact(batch, self._savepoint)
             except sqlite3.OperationalError as storage:
                 self._commit_apart(batch, storage)
             else:
@@ -225,50 +255,50 @@ class Writer:
             else:
                 job.failed(failed)
 
-    def _transact(self, write: Callable[[list[Ahead]], list[_Result]]) -> list[_Result]:
+    def _transact(self, batch: list[_Job], write: Callable[[_Job], _Result]) -> list[_Result]:
         mark = self._transaction.mark()
         execute = self._connection.execute
-        given: list[Ahead] = []
         try:
             execute("BEGIN IMMEDIATE")
-            results = write(given)
+            results = []
+            for job in batch:
+                job.begin(self._transaction)
+                results.append(write(job))
             execute("COMMIT")
         except BaseException:
-            self._transaction.restore(mark, numbers=not given)
+            self._transaction.restore(mark, numbers=all(job.ahead is None for job in batch))
             if self._connection.in_transaction:
                 execute("ROLLBACK")
-            for ahead in given:
-                ahead.take_back()
+            self._take_back(batch)
             raise
-        for ahead in given:
-            ahead.give(durable=True)
+        for job in batch:
+            if job.ahead is not None and job.begun:
+                job.begun = False
+                job.ahead.give(durable=True)
         return results
 
-    def _ran(self, job: _Job, given: list[Ahead]) -> Any:
-        if job.ahead is not None:
-            given.append(job.ahead)
-            job.ahead.number(self._transaction)
-            job.ahead.give(durable=False)
-        return job.work(self._transaction)
-
-    def _savepoint(self, job: _Job, given: list[Ahead]) -> _Result:
+    def _savepoint(self, job: _Job) -> _Result:
         mark = self._transaction.mark()
         execute = self._connection.execute
         execute("SAVEPOINT job")
         try:
-            result = self._ran(job, given)
+            result = job.work(self._transaction)
         except sqlite3.OperationalError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a job raises is its caller's, not the writer's
             self._transaction.restore(mark, numbers=job.ahead is None)
             execute("ROLLBACK TO job")
             execute("RELEASE job")
-            if job.ahead is not None:
-                given.remove(job.ahead)
-                job.ahead.take_back()
+            self._take_back([job])
             return job, None, error
         execute("RELEASE job")
         return job, result, None
+
+    def _take_back(self, batch: list[_Job]) -> None:
+        for job in batch:
+            if job.begun and job.ahead is not None:
+                job.begun = False
+                job.ahead.take_back()
 
     def _refuse_rest(self) -> None:
         while True:
@@ -277,7 +307,7 @@ class Writer:
             except Empty:
                 return
             if job is not None:
-                job.failed(BrokerClosedError("the broker is stopped; send the event again when it is back"))
+                job.refuse()
 
 
 def _is_storage(error: sqlite3.OperationalError) -> bool:

@@ -127,9 +127,9 @@ def test_an_outcome_that_cannot_be_stored_is_stored_later(tmp_path: Path, monkey
     with running(tmp_path, {"one": first, "two": second}, triggers) as broker:
         write = broker._writer._transact
 
-        def counted(jobs: Any) -> Any:
+        def counted(jobs: Any, each: Any) -> Any:
             attempts.append(jobs)
-            return write(jobs)
+            return write(jobs, each)
 
         monkeypatch.setattr(broker._writer, "_transact", counted)
 

@@ -237,3 +237,97 @@ def test_a_callback_that_fails_here_ends_the_writer(writer: Writer) -> None:
         writer.post(insert("a"), defect, lambda _: None, here=True)
     with pytest.raises(BrokerClosedError):
         writer.submit(insert("b")).result(DEADLINE)
+
+
+# --- left to the writer's thread ----------------------------------------------------------------------------------
+
+
+class Given:
+    """What goes on ahead of a job, in the thread that gives it."""
+
+    def __init__(self, *, pressed: bool = True) -> None:
+        self._pressed = pressed
+        self.numbers: list[int] = []
+        self.told: list[str] = []
+
+    def number(self, transaction: Transaction) -> None:
+        self.numbers.append(transaction.next())
+
+    def give(self, *, durable: bool) -> None:
+        self.told.append("durable" if durable else "early")
+
+    def pressed(self) -> bool:
+        return self._pressed
+
+    def take_back(self) -> None:
+        self.told.append("taken back")
+
+
+def test_who_goes_on_with_what_was_given_leaves_the_writing(writer: Writer, store: Store) -> None:
+    threads: list[str] = []
+
+    def job(transaction: Transaction) -> None:
+        threads.append(threading.current_thread().name)
+        transaction.sql.execute("INSERT INTO mark VALUES ('a', 0)")
+
+    left, kept = Given(), Given(pressed=False)
+    writer.submit(job, ahead=left, here=True).result(DEADLINE)
+    writer.submit(lambda _: None, ahead=kept, here=True).result(0)
+    assert (left.told, kept.told) == (["early", "durable"],) * 2, "given once before, and told once after"
+    assert left.numbers + kept.numbers == [1, 2]
+    assert threads == ["broker-writer"]
+    assert names(store) == ["a"]
+
+
+def test_what_is_left_is_written_before_what_came_later(writer: Writer) -> None:
+    order: list[int] = []
+    entered, opened = threading.Event(), threading.Event()
+
+    class Slow(Given):
+        def pressed(self) -> bool:
+            entered.set()
+            assert opened.wait(DEADLINE)
+            return True
+
+    left = Slow()
+    leaving = threading.Thread(
+        target=lambda: writer.submit(lambda _: order.append(left.numbers[0]), ahead=left, here=True)
+    )
+    leaving.start()
+    assert entered.wait(DEADLINE)
+    later = [writer.submit(lambda t: order.append(t.next()), here=True) for _ in range(3)]
+    opened.set()
+    leaving.join(DEADLINE)
+    for future in later:
+        future.result(DEADLINE)
+    assert order == [1, 2, 3, 4], "numbers are committed in order, so that a reader misses none"
+
+
+def test_what_is_left_and_fails_is_taken_back(writer: Writer, store: Store) -> None:
+    given = Given()
+
+    def fails(_: Transaction) -> None:
+        raise LookupError("no such thing")
+
+    with pytest.raises(LookupError):
+        writer.submit(fails, ahead=given, here=True).result(DEADLINE)
+    assert given.told == ["early", "taken back"]
+    assert writer.submit(insert("after")).result(DEADLINE) == 2, "its number was seen, and is not given again"
+
+
+def test_nothing_is_left_to_a_writer_that_is_closed(writer: Writer, store: Store) -> None:
+    closing = threading.Thread(target=writer.close)
+
+    class Late(Given):
+        def pressed(self) -> bool:
+            closing.start()
+            while not writer.closed:
+                closing.join(0.001)
+            return True
+
+    given = Late()
+    future = writer.submit(insert("a"), ahead=given, here=True)
+    assert future.result(0) == 2
+    closing.join(DEADLINE)
+    assert given.told == ["early", "durable"]
+    assert names(store) == ["a"]

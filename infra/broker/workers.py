@@ -1,0 +1,125 @@
+"""The threads that make attempts: anybody's, but each route has at most so many at once, so that a slow subscriber
+holds up no other.
+
+A thread that is through with a delivery goes on with what came of it (`going_on`): to wake another one takes longer
+than most of what it would do, on a machine whose other processors sleep up to a millisecond, and with caches that know
+nothing of it.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from queue import SimpleQueue
+from threading import Lock, Thread, local
+
+Task = Callable[[], object]
+
+
+class Post:
+    """Where the tasks of one route are put. To be had from `Workers.post`."""
+
+    __slots__ = ("_workers", "running", "waiting")
+
+    def __init__(self, workers: "Workers") -> None:
+        self._workers = workers
+        self.running = 0
+        self.waiting: deque[Task] = deque()
+
+    def put(self, task: Task) -> None:
+        """Run `task` when fewer than the limit do, in the order of calls."""
+        self._workers.put(self, task)
+
+
+_Next = tuple[Post, Task]
+
+
+class _Here(local):
+    """Of a worker's thread: whether it keeps what is put next, and what it kept."""
+
+    keeps = False
+    kept: _Next | None = None
+
+
+class Workers:
+    """Threads, started as they are needed: as many as run tasks at once, and none ends before `stop`."""
+
+    def __init__(self, limit: int) -> None:
+        """`limit` is tasks at once, at each post."""
+        self._limit = limit
+        self._given: SimpleQueue[_Next | None] = SimpleQueue()
+        self._threads = 0
+        self._idle = 0
+        self._stopped = False
+        self._lock = Lock()
+        self._here = _Here()
+
+    def post(self) -> Post:
+        return Post(self)
+
+    @contextmanager
+    def going_on(self) -> Iterator[None]:
+        """In a worker's thread: the first task that is put within the block is run by this thread, after the task that
+        it runs now; which must end soon after the block."""
+        self._here.keeps = True
+        try:
+            yield
+        finally:
+            self._here.keeps = False
+
+    @property
+    def pressed(self) -> bool:
+        """Whether this thread keeps a task, and so should leave to others what they can do as well."""
+        return self._here.kept is not None
+
+    def put(self, post: Post, task: Task) -> None:
+        """As `Post.put`."""
+        with self._lock:
+            if post.running >= self._limit:
+                post.waiting.append(task)
+                return
+            post.running += 1
+            if self._here.keeps and self._here.kept is None:
+                self._here.kept = post, task
+                return
+            self._hand_over((post, task))
+
+    def stop(self) -> None:
+        """End the threads that are idle; those that run a task end after it. Does not wait."""
+        with self._lock:
+            self._stopped = True
+            for _ in range(self._threads):
+                self._given.put(None)
+
+    def _run(self) -> None:
+        while True:
+            given = self._given.get()
+            if given is None:
+                return
+            following: _Next | None = given
+            while following is not None:
+                post, task = following
+                task()
+                following = self._following(post)
+
+    def _following(self, post: Post) -> _Next | None:
+        """What this thread runs next, None where it is idle."""
+        kept, self._here.kept = self._here.kept, None
+        with self._lock:
+            if not post.waiting:
+                post.running -= 1
+                self._idle += kept is None
+                return kept
+            following = post, post.waiting.popleft()  # in the place that this thread leaves
+            if kept is None:
+                return following
+            self._hand_over(following)
+            return kept
+
+    def _hand_over(self, given: _Next) -> None:
+        """To an idle thread, or to a new one. With the lock held."""
+        if self._idle > 0:
+            self._idle -= 1
+        elif not self._stopped:
+            self._threads += 1
+            Thread(target=self._run, name=f"broker-worker-{self._threads}", daemon=True).start()
+        self._given.put(given)
