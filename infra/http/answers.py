@@ -61,7 +61,10 @@ class Answer:
         """
         received = 0
         while not self._complete:
-            chunk = connection.recv(_CHUNK)
+            try:
+                chunk = connection.recv(_CHUNK)
+            except BlockingIOError:  # as the kernel says it
+                raise TimeoutError from None
             if not chunk:
                 return self._ended()
             received += len(chunk)

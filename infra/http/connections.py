@@ -8,10 +8,12 @@ that are not wanted here.
 import re
 import select
 import socket
+import struct
+import time
 import weakref
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from queue import Empty, LifoQueue
 from typing import TYPE_CHECKING
 
 from infra.http.answers import Answer, Response
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 _UNFIT_TARGET = re.compile(r"[^\x21-\x7e]")
 _UNFIT_HEADER = re.compile(r"[^\x20-\x7e\x80-\xff\t]")
+_SURELY_OPEN = 0.25  # seconds of idleness within which a request that may be repeated is sent without a look
+_READS = frozenset({"GET", "HEAD", "LIST"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +51,17 @@ class Endpoint:
         connection = socket.create_connection((self.host, self.port), self.connect_timeout)
         try:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connection.settimeout(self.read_timeout)
             if self.tls is None:
+                _let_the_kernel_wait(connection, self.read_timeout)
                 return connection
+            connection.settimeout(self.read_timeout)
             return self.tls.wrap_socket(connection, server_hostname=self.name or self.host)
         except BaseException:
             connection.close()
             raise
+
+
+_Idle = tuple[socket.socket, float]  # since when, in monotonic seconds
 
 
 class Pending:
@@ -69,9 +77,12 @@ class Pending:
         reusable = False
         try:
             response, reusable = Answer(self._limit).receive(self._connection)
-            return response
+        except ConnectionError:
+            self._connections.drop_idle()  # a server that hung up here did so elsewhere, too
+            raise
         finally:
             self._connections.give_back(self._connection, reusable=reusable)
+        return response
 
     def abandon(self) -> None:
         """Nobody waits for the answer any more."""
@@ -84,7 +95,7 @@ class Connections:
     def __init__(self, endpoint: Endpoint, kept: int) -> None:
         self._endpoint = endpoint
         self._kept = kept
-        self._idle: LifoQueue[socket.socket] = LifoQueue()
+        self._idle: deque[_Idle] = deque()
         self._closed = False
         self._host = f"Host: {endpoint.authority}\r\n"
         weakref.finalize(self, _close_all, self._idle)  # for whoever forgets to close
@@ -98,23 +109,28 @@ class Connections:
     def begin(self, method: str, target: str, headers: Mapping[str, str], payload: bytes | None, limit: int) -> Pending:
         """Send one request; several may be on their way at once, on a connection each. Raises BROKEN, ValueError."""
         message = self._message(method, target, headers, payload)
-        connection = self._take()
+        connection = self._take(_SURELY_OPEN if method in _READS else 0.0)
         try:
             connection.sendall(message)
-        except BaseException:
+        except BaseException as error:
             connection.close()
+            if isinstance(error, BlockingIOError):
+                raise TimeoutError from None
             raise
         return Pending(self, connection, limit)
 
     def close(self) -> None:
         """Close what is idle, and keep none from now on."""
         self._closed = True
+        self.drop_idle()
+
+    def drop_idle(self) -> None:
         _close_all(self._idle)
 
     def give_back(self, connection: socket.socket, *, reusable: bool) -> None:
         """What a Pending does with its connection when it is through."""
-        if reusable and not self._closed and self._idle.qsize() < self._kept:
-            self._idle.put(connection)
+        if reusable and not self._closed and len(self._idle) < self._kept:
+            self._idle.append((connection, time.monotonic()))
         else:
             connection.close()
 
@@ -130,12 +146,24 @@ class Connections:
             return "".join([*lines, "\r\n"]).encode("latin-1")
         return "".join([*lines, f"Content-Length: {len(payload)}\r\n\r\n"]).encode("latin-1") + payload
 
-    def _take(self) -> socket.socket:
-        while (connection := _newest(self._idle)) is not None:
-            if not _readable(connection):
+    def _take(self, surely_open: float) -> socket.socket:
+        while (newest := _newest(self._idle)) is not None:
+            connection, since = newest
+            if time.monotonic() - since < surely_open or not _readable(connection):
                 return connection
             connection.close()  # the server closed it while it was idle
         return self._endpoint.connect()
+
+
+def _let_the_kernel_wait(connection: socket.socket, seconds: float) -> None:
+    """Bound each wait by the socket's own limits: Python's are one more system call for each, and every one lets go of
+    the interpreter, which another thread may then keep for longer than the answer takes. BlockingIOError tells of it.
+    """
+    whole = int(seconds := max(seconds, 0.001))  # 0 would be for ever
+    limit = struct.pack("@ll", whole, int((seconds - whole) * 1_000_000))
+    connection.settimeout(None)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
 
 
 def _readable(connection: socket.socket) -> bool:
@@ -145,13 +173,13 @@ def _readable(connection: socket.socket) -> bool:
     return bool(poll.poll(0))
 
 
-def _newest(idle: LifoQueue[socket.socket]) -> socket.socket | None:
+def _newest(idle: "deque[_Idle]") -> _Idle | None:
     try:
-        return idle.get_nowait()
-    except Empty:
+        return idle.pop()
+    except IndexError:
         return None
 
 
-def _close_all(idle: LifoQueue[socket.socket]) -> None:
-    while (connection := _newest(idle)) is not None:
-        connection.close()
+def _close_all(idle: "deque[_Idle]") -> None:
+    while (newest := _newest(idle)) is not None:
+        newest[0].close()

@@ -43,6 +43,7 @@ class Stream:
         message = _message(endpoint, target, headers)
         self._connection = endpoint.connect()
         try:
+            self._connection.settimeout(endpoint.read_timeout)
             self._connection.sendall(message)
             self._read_head()
             self._connection.settimeout(silence)
