@@ -6,7 +6,8 @@ password, and sessions outlive its change: `revoke` ends those that began before
 
 import ipaddress
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Literal, TypeVar
 
 from pydantic import Field
@@ -17,9 +18,10 @@ from functions._manifests.shape import Duration
 from functions._systems import Alphabet, Before, Credential, Finding, Usage, nothing
 from functions._values import SecretData
 from infra.targets.opening import Opening, Parameters, look, text_field
-from infra.targets.postgres_admin import Admin, Link, connected
+from infra.targets.postgres_admin import Admin, Link, Verifier, connected
 from infra.targets.postgres_examination import Examination
 from infra.targets.postgres_login import Login, Server, login
+from infra.targets.scram import ITERATIONS, verifier
 from infra.targets.tls import context
 
 T = TypeVar("T")
@@ -95,8 +97,8 @@ class Postgres:
     def apply(
         self, credential: Credential, rotation: str, *, keep: Credential | None = None, before: Before = nothing
     ) -> None:
-        password = self._password(credential)
-        self._as_admin(lambda admin: admin.set_password(credential.account, password, rotation, before))
+        with self._verifier(credential) as verifier:
+            self._as_admin(lambda admin: admin.set_password(credential.account, verifier, rotation, before))
 
     def mint(self, account: str, rotation: str, *, keep: Credential | None = None) -> Credential:
         raise Reject("PostgreSQL makes no credentials by itself; use strategy single or alternating")
@@ -117,7 +119,8 @@ class Postgres:
 
             def end(admin: Admin) -> None:
                 if works() and successor is not None and successor.account == credential.account:
-                    admin.set_password(successor.account, self._password(successor), "", before)
+                    with self._verifier(successor) as verifier:
+                        admin.set_password(successor.account, verifier, "", before)
                 elif works():
                     admin.disable(credential.account, before)
                 else:
@@ -139,6 +142,13 @@ class Postgres:
     def _login(self, credential: Credential) -> Login:
         password = text_field(credential.fields, "password", _whose(credential))
         return login(self._server, credential.account, password.encode())
+
+    @contextmanager
+    def _verifier(self, credential: Credential) -> Iterator[Verifier]:
+        """Its password's, as a server with default settings wants it made while the admin connects."""
+        password = self._password(credential).encode()
+        with self._opening.beside(lambda: verifier(password)) as usual:
+            yield lambda iterations: usual() if iterations == ITERATIONS else verifier(password, iterations)
 
     def _password(self, credential: Credential) -> str:
         password = text_field(credential.fields, "password", _whose(credential))

@@ -7,7 +7,7 @@ import os
 import ssl
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,6 +21,7 @@ from functions._systems import AdminRefused, Before, Refused, Usage, nothing
 from infra.targets.postgres_login import Login, Server, login
 from infra.targets.postgres_marks import marked, set_at
 from infra.targets.postgres_watch import Watch
+from infra.targets.scram import ITERATIONS
 
 _LONGEST_NAME = 63  # bytes; the server cuts what is longer, and then means another role
 _POLICY = frozenset({"22023", "28000", "28P01", "P0001"})  # what modules that check passwords answer with
@@ -29,6 +30,7 @@ _POLICY = frozenset({"22023", "28000", "28P01", "P0001"})  # what modules that c
 _PASSING = frozenset({"08", "23", "25", "40", "53", "55", "57", "58", "XX"})
 _CLEAN_LOOKS = 2  # at the list of sessions: one that was being admitted appears a moment later
 _PAUSE = 0.02  # seconds between two looks
+Verifier = Callable[[int], str]  # of a password, with so many iterations
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ def connected(server: Server, link: Link, user: str, password: str) -> Iterator[
                 passfile=os.devnull,
                 connect_timeout=max(2, round(server.timeout)),
                 application_name="lockstep",
+                options=_options(link),
                 client_encoding="utf8",
                 autocommit=True,
                 prepare_threshold=None,
@@ -97,28 +100,18 @@ class Admin:
         self._server = server
         self._link = link
         self._user = user
-        limit = str(round(link.statements * 1000))
-        with self._bounded(), connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT pg_catalog.set_config('search_path', 'pg_catalog', false), "
-                "pg_catalog.set_config('statement_timeout', %s, false), "
-                "pg_catalog.set_config('lock_timeout', %s, false)",
-                (limit, limit),
-            )
 
     def rows(self, query: sql.SQL, *values: object) -> list[dict[str, object]]:
         with self._bounded(), self.connection.cursor(row_factory=dict_row) as cursor:
             return cursor.execute(query, values).fetchall()
 
-    def set_password(self, account: str, password: str, rotation: str, before: Before = nothing) -> None:
+    def set_password(self, account: str, verifier: Verifier, rotation: str, before: Before = nothing) -> None:
         """Let the role log in with this password from now on, and mark when that was. Raises Refused."""
         self._changeable(account)
-        verifier = self.connection.pgconn.encrypt_password(
-            password.encode(), account.encode(), b"scram-sha-256"
-        ).decode()
+        told = verifier(self._iterations())
         before()
         try:
-            self._alter("ALTER ROLE {} WITH LOGIN PASSWORD {}", account, verifier)
+            self._alter("ALTER ROLE {} WITH LOGIN PASSWORD {}", account, told)
         except psycopg.Error as error:
             if error.sqlstate not in _POLICY:
                 raise
@@ -160,6 +153,11 @@ class Admin:
             return Usage(known=False)
         last, count = seen["last"], seen["sessions"]
         return Usage(True, last.astimezone(UTC) if isinstance(last, datetime) else None, int(str(count)))
+
+    def _iterations(self) -> int:
+        """As many as this server wants of verifiers; those before 16 do not say."""
+        told = self.connection.info.parameter_status("scram_iterations")
+        return int(told) if told else ITERATIONS
 
     def _alter(self, statement: str, account: str, literal: str | None = None) -> None:
         parts = [sql.Identifier(account), *([] if literal is None else [sql.Literal(literal)])]
@@ -218,6 +216,15 @@ def _authorities(link: Link) -> Iterator[str]:
             file.write(link.ca)
             file.flush()
             yield file.name
+
+
+def _options(link: Link) -> str:
+    """Settings of the session, which come with its start: nothing that a role or a database has set stands over them.
+
+    No name is looked up but in pg_catalog, whatever others have put elsewhere.
+    """
+    limit = round(link.statements * 1000)
+    return f"-c search_path=pg_catalog -c statement_timeout={limit} -c lock_timeout={limit}"
 
 
 def _not_connected(server: Server, user: str, password: str) -> StepFailure:

@@ -11,7 +11,7 @@ import pytest
 
 from functions._failures import Reject, Unavailable
 from functions._systems import AdminRefused, Before, Finding, Refused
-from infra.targets.postgres_admin import Admin
+from infra.targets.postgres_admin import Admin, Verifier
 from infra.targets.postgres_marks import marked, set_at
 from tests.contracts.systems import PostgresBench, credential
 from tests.postgres import Postgres
@@ -52,6 +52,31 @@ def test_the_verifier_has_the_iterations_that_the_server_asks_for(own: PostgresB
     assert own.lets_in(role, "new")
     ((stored,),) = own.server.run("SELECT rolpassword FROM pg_authid WHERE rolname = %s", role)
     assert str(stored).startswith("SCRAM-SHA-256$7000:")
+
+
+@pytest.mark.parametrize(
+    "password", ["n\u00e4chster \u2168", "a\u00a0b\u00adc", "\u0627\u0644\u0642", "tab\there", "'; DROP ROLE x; --"]
+)
+def test_the_server_and_its_clients_prepare_a_password_as_we_do(bench: PostgresBench, password: str) -> None:
+    role = bench.account("old")
+    bench.system.apply(credential(role, password), "a1")
+    assert bench.lets_in(role, password)
+    assert bench.system.accepts(credential(role, password))
+    assert not bench.system.accepts(credential(role, password + "x"))
+
+
+def test_what_is_set_for_the_admin_does_not_stand_over_what_a_session_needs(own: PostgresBench) -> None:
+    role = own.account("old")
+    server = own.server
+    # Whoever may create a schema could put a function or a table there that is found first.
+    server.run("CREATE SCHEMA elsewhere")
+    server.run("CREATE VIEW elsewhere.pg_roles AS SELECT 1 AS oid, true AS rolcanlogin WHERE false")
+    server.run("GRANT USAGE ON SCHEMA elsewhere TO {role}", role=server.admin)
+    server.run("GRANT SELECT ON elsewhere.pg_roles TO {role}", role=server.admin)
+    server.run("ALTER ROLE {role} SET search_path = elsewhere, pg_catalog", role=server.admin)
+    server.run("ALTER ROLE {role} SET statement_timeout = 1", role=server.admin)
+    own.system.apply(credential(role, "new"), "a1")
+    assert own.lets_in(role, "new")
 
 
 def test_the_comment_of_a_role_keeps_what_people_wrote(bench: PostgresBench) -> None:
@@ -276,10 +301,10 @@ def test_a_server_that_hangs_is_not_waited_for(bench: PostgresBench, monkeypatch
     system = bench.opened(lambda: bench.right_admin, timeout="1s", statementTimeout="1s")
     changed, hanging = Admin.set_password, list[int]()
 
-    def hung(admin: Admin, account: str, password: str, rotation: str, before: Before) -> None:
+    def hung(admin: Admin, account: str, verifier: Verifier, rotation: str, before: Before) -> None:
         hanging.append(admin.connection.info.backend_pid)
         os.kill(hanging[0], signal.SIGSTOP)
-        changed(admin, account, password, rotation, before)
+        changed(admin, account, verifier, rotation, before)
 
     monkeypatch.setattr(Admin, "set_password", hung)
     try:

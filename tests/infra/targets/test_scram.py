@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.targets.scram import NotTheServer, ScramClient, prepared
+from infra.targets.scram import NotTheServer, ScramClient, prepared, verifier
 
 
 def test_the_example_of_rfc_7677() -> None:
@@ -80,3 +80,25 @@ def test_a_server_that_says_yes_without_knowing_the_password() -> None:
         client.check(b"v=" + base64.b64encode(guess))
     with pytest.raises(NotTheServer):
         client.check(b"e=invalid-proof")
+
+
+@given(st.text(min_size=1), st.integers(1, 50))
+def test_whoever_knows_the_password_shows_it_to_who_has_the_verifier(password: str, iterations: int) -> None:
+    raw = password.encode(errors="replace")
+    kind, told, keys = verifier(raw, iterations).split("$")
+    count, salt = told.split(":")
+    stored, server = (base64.b64decode(key) for key in keys.split(":"))
+    assert (kind, int(count), len(base64.b64decode(salt))) == ("SCRAM-SHA-256", iterations, 16)
+    client = ScramClient(raw)
+    first = f"r={client._nonce}x,s={salt},i={count}"
+    final = client.final(first.encode()).decode()
+    signed = ",".join((f"n=,r={client._nonce}", first, final.rsplit(",p=", 1)[0])).encode()
+    proof = base64.b64decode(final.rsplit(",p=", 1)[1])
+    signature = hmac.digest(stored, signed, "sha256")
+    key = bytes(one ^ other for one, other in zip(proof, signature, strict=True))
+    assert hashlib.sha256(key).digest() == stored
+    client.check(b"v=" + base64.b64encode(hmac.digest(server, signed, "sha256")))
+
+
+def test_two_verifiers_of_one_password_show_nothing_of_that() -> None:
+    assert set(verifier(b"pencil").split("$")[1:]).isdisjoint(verifier(b"pencil").split("$")[1:])
