@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from events import strict_json
 from events.errors import EventError
 from events.references import PathRef
+from functions._manifests.reserved import OWN_MOUNTS
 
 _NESTING = 64  # containers in one another: a KV value may nest, and its HMACs do as it does
 _HEAD = 256  # bytes that hold time and type
@@ -30,7 +31,9 @@ _AREAS: Mapping[str, frozenset[str]] = {
 }
 # Within a JSON string the quotes would be escaped: these bytes are a member's name and its value, wherever they are.
 _OPERATION = re.compile(rb'"operation"\s{0,8}:\s{0,8}"([a-z]{1,32})"')
+_MOUNT = re.compile(rb'"mount_point"\s{0,8}:\s{0,8}"([^"\\]{0,256})"')
 _REQUEST = re.compile(rb'"type"\s{0,8}:\s{0,8}"request"')
+_OURS = frozenset(f"{mount}/".encode() for mount in OWN_MOUNTS)
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,256}")
 
 
@@ -62,12 +65,19 @@ def concerns(head: bytes) -> bool:
     return not operations or bool(operations & _WRITES)
 
 
+def ours(line: bytes) -> bool:
+    """Whether a whole line is about Lockstep's own documents, of which each change of a secret writes some: they stand
+    in mounts that no manifest can name."""
+    mounts = set(_MOUNT.findall(line))  # all of them: data that is logged raw may hold such a member, too
+    return bool(mounts) and mounts <= _OURS
+
+
 def parse(line: bytes, namespace: str = "") -> Written | None:
     """What a line tells, None for whatever is no successful write to a KV path that Lockstep can name.
 
     `namespace` is the one that Lockstep itself works in: mounts are named from there. Raises UnreadableLineError.
     """
-    if not line.strip() or not concerns(line):
+    if not line.strip() or not concerns(line) or ours(line):
         return None
     try:
         document = strict_json.parse(line, nesting=_NESTING)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from events import strict_json
 from events.references import PathRef
 from infra.sources.vault_audit.line import UnreadableLineError, Written, concerns, parse
 from tests.infra.sources.vault_audit.lines import HMAC, PATH, document, line, text
@@ -93,6 +94,22 @@ def test_a_value_cannot_pass_for_a_member() -> None:
     hidden = parse(line(data={"data": {"x": '{"type":"request","operation":"read"}'}}))
     assert hidden == parse(line())
     assert not concerns(line("read", data={"x": '"operation":"update"'}))
+
+
+def test_lines_of_our_own_mounts_are_not_even_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = [line(path="lockstep/data/claims/x", mount_point="lockstep/"), line(mount_point="lockstep-transit/")]
+    # With data that is logged raw, a writer chooses its members' names: he cannot hide that his line is another's.
+    hiding = line(data={"data": {"mount_point": "lockstep/"}})
+    assert parse(hiding) == parse(line())
+    assert not concerns(line("read", data={"mount_point": "secret/"}))
+
+    def refused(*_: object, **__: object) -> object:
+        raise AssertionError("it was parsed")
+
+    monkeypatch.setattr(strict_json, "parse", refused)
+    assert [parse(one) for one in own] == [None, None]
+    with pytest.raises(AssertionError):
+        parse(hiding)
 
 
 def test_nothing_of_the_data_is_kept() -> None:
