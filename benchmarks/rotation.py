@@ -11,7 +11,7 @@ from benchmarks.databases import BenchDatabase, bench_database
 from benchmarks.floor_access import floor_access
 from benchmarks.percentiles import median, percentile
 from benchmarks.result import Line
-from benchmarks.rotated import MORE_RULES, Rotated, begin, complete, lay_out, mounted, rotate, seed
+from benchmarks.rotated import MORE_RULES, Rotated, begin, complete, lay_out, mounted, rotate, seed, wait_for
 from benchmarks.running import Lockstep
 from benchmarks.sizes import Sizes
 from examples.postgres.database import Credential
@@ -110,6 +110,8 @@ def _rotation(client: ControlClient, root: Path) -> tuple[list[float], float]:
     """Seconds of each phase until the last consumer has it, and from order to end."""
     before = accepted.newest(root)
     complete(client, _ROTATED.subject, rotate(client, _ROTATED.subject))
+    # The record tells of the end before the event of it is stored.
+    wait_for(lambda: "rotation.completed" in accepted.moments(root, before), "the event of its end")
     found = accepted.moments(root, before)
     marks = [found[kind][-1] for kind in _PHASES]
     return [later - earlier for earlier, later in pairwise(marks)], found["rotation.completed"][-1] - marks[0]
