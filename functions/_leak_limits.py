@@ -11,12 +11,12 @@ from datetime import timedelta
 from functools import partial
 
 from functions._leak_mapping import Found
+from functions._leak_seen import POOL
 from functions._leaks import Trust
 from functions._ports import Ports, Settings
 from functions._workloads import Budget
 
 HOUR = timedelta(hours=1)
-POOL = "leak"
 _ORDER: tuple[Trust, ...] = ("report", "rotate", "revoke-first")
 
 

@@ -14,6 +14,8 @@ from functions._ports import PathHead, Ports
 from functions._rotations import Record
 from functions._workloads import Budget
 
+POOL = "leak"  # of the slots that reports take
+
 Name = TypeVar("Name", bound=Hashable)
 Found = TypeVar("Found")
 
@@ -56,14 +58,14 @@ class Seen:
         self._asked.close()
 
     def ask(self, path: PathRef) -> None:
-        """Have read what a finding about this path is looked up by, while something else is done.
+        """Ask at once for what a finding about this path is looked up by: it is on its way while other things are done.
 
-        In two lanes: more would be in each other's way, and in that of whoever asked for them.
+        The limit too, which most findings come to: read last, it would be waited for alone.
         """
-        ports = self._ports
-        held = self._asked.enter_context(ports.beside(lambda: (ports.authority.head(path), ports.index.read(path))))
-        done = self._asked.enter_context(ports.beside(lambda: (ports.rotations.read(path), ports.leaks.of_path(path))))
-        self.head.expect(path, lambda: held()[0])
-        self.index.expect(path, lambda: held()[1])
-        self.rotation.expect(path, lambda: done()[0])
-        self.open.expect(path, lambda: done()[1])
+        ports, asked = self._ports, self._asked.enter_context
+        self.head.expect(path, asked(ports.authority.heading(path)))
+        self.rotation.expect(path, asked(ports.rotations.reading(path)))
+        self.index.expect(path, asked(ports.index.reading(path)))
+        self.open.expect(path, asked(ports.leaks.reading_of_path(path)))
+        if ports.wiring.rotation_of_path(path) is not None:
+            self.budget.expect(POOL, asked(ports.budgets.reading(POOL)))

@@ -5,7 +5,8 @@ neither compute others nor try values against it. Each purpose has a key of its 
 tells nothing to who sees what is kept for another.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -109,6 +110,9 @@ class Leaks(Protocol):
     def of_path(self, path: PathRef) -> tuple[str, ...]:
         """The findings that are open about a path, ordered."""
 
+    def reading_of_path(self, path: PathRef) -> AbstractContextManager[Callable[[], tuple[str, ...]]]:
+        """`of_path`, asked for at once and waited for when it is called (at most once): other reads go beside it."""
+
     def settled(self, path: PathRef) -> tuple[str, ...]:
         """The newest SETTLED findings about a path that were contained, in that order."""
 
@@ -171,6 +175,9 @@ class FingerprintIndex(Protocol):
     """Fingerprints of values, current and former (INDEX_READ: triage alone but for its writers; INDEX_WRITE)."""
 
     def read(self, path: PathRef) -> Indexed | None: ...
+
+    def reading(self, path: PathRef) -> AbstractContextManager[Callable[[], Indexed | None]]:
+        """The same, asked for at once and waited for when it is called (at most once): other reads go beside it."""
 
     def write(self, indexed: Indexed) -> Indexed:
         """Set it if its revision is unchanged (0: there is none); with its new one. Raises Conflict."""

@@ -170,6 +170,9 @@ class Authority(Protocol):
 
     def head(self, path: PathRef) -> PathHead | None: ...
 
+    def heading(self, path: PathRef) -> AbstractContextManager[Callable[[], PathHead | None]]:
+        """`head`, as `reading` is `read`."""
+
     def list(self, mount: str, prefix: str) -> tuple[PathRef, ...]:
         """All paths below a prefix ("" for the whole mount), ordered."""
 

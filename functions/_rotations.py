@@ -120,6 +120,9 @@ class Rotations(Protocol):
 
     def read(self, path: PathRef) -> Record | None: ...
 
+    def reading(self, path: PathRef) -> AbstractContextManager[Callable[[], Record | None]]:
+        """As of `Pending`."""
+
     def write(self, record: Record) -> Record:
         """Set it if the record still has this revision (0: there is none); with its new one. Raises Conflict."""
 

@@ -4,6 +4,7 @@ Values never pass here: a workload names its Secrets, and a record holds version
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -150,6 +151,9 @@ class Budgets(Protocol):
 
     def read(self, pool: str) -> Budget:
         """The pool; an empty one of revision 0 where nobody ever held a slot."""
+
+    def reading(self, pool: str) -> AbstractContextManager[Callable[[], Budget]]:
+        """The same, asked for at once and waited for when it is called (at most once): other reads go beside it."""
 
     def write(self, budget: Budget) -> Budget:
         """Set it if its revision is unchanged; with its new one. Raises Conflict."""

@@ -143,6 +143,9 @@ class FakeAuthority(Instrumented):
             live = tuple(number for number, version in sorted(entry.versions.items()) if version.live)
             return PathHead(path, entry.version(entry.newest), entry.newest not in live, live)
 
+    def heading(self, path: PathRef) -> AbstractContextManager[Callable[[], PathHead | None]]:
+        return asked(lambda: self.head(path))
+
     def list(self, mount: str, prefix: str) -> tuple[PathRef, ...]:
         with self._operation("list", f"{mount}/{prefix}"):
             below = f"{prefix.strip('/')}/" if prefix.strip("/") else ""

@@ -2,7 +2,8 @@
 
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
 
@@ -10,7 +11,7 @@ from events.references import PathRef
 from functions._failures import Conflict
 from functions._leaks import SETTLED, Indexed, Leak, Purpose, Sighting
 from functions._values import SecretValue
-from tests.fakes.authority import Instrumented
+from tests.fakes.authority import Instrumented, asked
 
 
 class FakeLeaks(Instrumented):
@@ -48,6 +49,9 @@ class FakeLeaks(Instrumented):
     def of_path(self, path: PathRef) -> tuple[str, ...]:
         with self._operation("of_path", str(path)):
             return tuple(sorted(self.links.get(path, ())))
+
+    def reading_of_path(self, path: PathRef) -> AbstractContextManager[Callable[[], tuple[str, ...]]]:
+        return asked(lambda: self.of_path(path))
 
     def link(self, path: PathRef, leak: str) -> None:
         with self._operation("link", str(path)):
@@ -100,6 +104,9 @@ class FakeFingerprintIndex(Instrumented):
     def read(self, path: PathRef) -> Indexed | None:
         with self._operation("read", str(path)):
             return self._paths.get(path)
+
+    def reading(self, path: PathRef) -> AbstractContextManager[Callable[[], Indexed | None]]:
+        return asked(lambda: self.read(path))
 
     def write(self, indexed: Indexed) -> Indexed:
         with self._operation("write", str(indexed.path)):

@@ -27,6 +27,9 @@ class FakeRotations(Instrumented):
         with self._operation("read", str(path)):
             return self._records.get(path)
 
+    def reading(self, path: PathRef) -> AbstractContextManager[Callable[[], Record | None]]:
+        return asked(lambda: self.read(path))
+
     def write(self, record: Record) -> Record:
         with self._operation("write", str(record.path)):
             known = self._records.get(record.path)

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
@@ -9,7 +10,7 @@ from typing import Literal
 from events.consumer import WorkloadRef
 from functions._failures import Conflict
 from functions._workloads import Budget, Pod, Reminder, Rollout, RolloutStatus, Use, Workload
-from tests.fakes.authority import Instrumented
+from tests.fakes.authority import Instrumented, asked
 
 _TRIES = 16
 
@@ -190,6 +191,9 @@ class FakeBudgets(Instrumented):
     def read(self, pool: str) -> Budget:
         with self._operation("read", pool):
             return self.pools.get(pool, Budget(pool))
+
+    def reading(self, pool: str) -> AbstractContextManager[Callable[[], Budget]]:
+        return asked(lambda: self.read(pool))
 
     def write(self, budget: Budget) -> Budget:
         with self._operation("write", budget.pool):

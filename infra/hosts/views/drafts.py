@@ -95,6 +95,10 @@ class DraftAuthority:
             return self._real.head(path)
         return PathHead(path, drafted.version, drafted.data is None, (drafted.version.number,))
 
+    @contextmanager
+    def heading(self, path: PathRef) -> Iterator[Callable[[], PathHead | None]]:
+        yield lambda: self.head(path)
+
     def list(self, mount: str, prefix: str) -> tuple[PathRef, ...]:
         below = f"{prefix}/" if prefix else ""
         drafted = {path for path in self._drafts.paths if path.mount == mount and path.path.startswith(below)}

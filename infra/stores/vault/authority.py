@@ -14,7 +14,7 @@ from events.references import PathRef, Version
 from functions._failures import Reject
 from functions._ports import PathHead, StoredSecret
 from functions._values import SecretData, SecretValue
-from infra.stores.vault.kv import KvEngine, KvVersion, KvVersionMetadata
+from infra.stores.vault.kv import KvEngine, KvMetadata, KvVersion, KvVersionMetadata
 
 _PIN = re.compile(r"[1-9][0-9]{0,15}")
 
@@ -46,7 +46,14 @@ class VaultAuthority:
         return _stored(path, self._engine.read(path.mount, path.path, int(pin)))
 
     def head(self, path: PathRef) -> PathHead | None:
-        metadata = self._engine.metadata(path.mount, path.path)
+        return self._head(path, self._engine.metadata(path.mount, path.path))
+
+    @contextmanager
+    def heading(self, path: PathRef) -> Iterator[Callable[[], PathHead | None]]:
+        with self._engine.asking_metadata(path.mount, path.path) as metadata:
+            yield lambda: self._head(path, metadata())
+
+    def _head(self, path: PathRef, metadata: KvMetadata | None) -> PathHead | None:
         newest = metadata.versions.get(metadata.newest) if metadata else None
         if metadata is None or newest is None:
             return None

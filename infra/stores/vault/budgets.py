@@ -1,7 +1,8 @@
 """`Budgets` as documents `lockstep/budgets/<cluster>_<pool>`: slots under compare-and-set."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from functions._failures import Conflict, Reject
 from functions._workloads import Budget
 from infra.stores.vault.documents import MOUNT, SCHEMA, parsed, text, texts
-from infra.stores.vault.kv import KvEngine
+from infra.stores.vault.kv import KvEngine, KvVersion
 from infra.stores.vault.turns import Turns
 
 _DIRECTORY = "budgets"
@@ -33,16 +34,12 @@ class VaultBudgets:
         self._prefix = f"{cluster}_"  # no cluster's name holds "_"
 
     def read(self, pool: str) -> Budget:
-        found = self._engine.read(self._mount, self._name(pool))
-        if found is None:
-            return Budget(pool)
-        if found.data is None:  # somebody deleted it: nobody holds a slot, and the next version goes on from there
-            return Budget(pool, revision=found.number)
-        where = f"the budget {pool}"
-        budget = parsed(where, found.data, lambda data: _budget(data, found.number))
-        if budget.pool != pool:
-            raise Reject(f"{where} is about {budget.pool}: somebody moved it; delete it")
-        return budget
+        return _found(pool, self._engine.read(self._mount, self._name(pool)))
+
+    @contextmanager
+    def reading(self, pool: str) -> Iterator[Callable[[], Budget]]:
+        with self._engine.reading(self._mount, self._name(pool)) as answer:
+            yield lambda: _found(pool, answer())
 
     def write(self, budget: Budget) -> Budget:
         try:
@@ -75,6 +72,19 @@ class VaultBudgets:
         if not _POOL.fullmatch(pool):
             raise Reject("not the name of a pool; names are lower-case letters, digits, '-' and '.'")
         return f"{_DIRECTORY}/{self._prefix}{pool}"
+
+
+def _found(pool: str, found: KvVersion | None) -> Budget:
+    if found is None:
+        return Budget(pool)
+    data, revision = found.data, found.number
+    if data is None:  # somebody deleted it: nobody holds a slot, and the next version goes on from there
+        return Budget(pool, revision=revision)
+    where = f"the budget {pool}"
+    budget = parsed(where, data, lambda data: _budget(data, revision))
+    if budget.pool != pool:
+        raise Reject(f"{where} is about {budget.pool}: somebody moved it; delete it")
+    return budget
 
 
 def _document(budget: Budget) -> dict[str, Any]:

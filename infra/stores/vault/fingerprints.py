@@ -7,7 +7,8 @@ request however many secrets there are; `fingerprints/paths/<sha256 of str(path)
 import base64
 import binascii
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -74,14 +75,12 @@ class VaultFingerprintIndex:
         self._round = f"{_DIRECTORY}/rounds/{cluster}"
 
     def read(self, path: PathRef) -> Indexed | None:
-        found = self._engine.read(self._mount, _path_name(path))
-        if found is None or found.data is None:
-            return None
-        where = f"the index of {path}"
-        indexed = parsed(where, found.data, lambda data: _indexed(data, found.number))
-        if indexed.path != path:
-            raise Reject(f"{where} is about {indexed.path}: somebody moved it; delete it")
-        return indexed
+        return _found(path, self._engine.read(self._mount, _path_name(path)))
+
+    @contextmanager
+    def reading(self, path: PathRef) -> Iterator[Callable[[], Indexed | None]]:
+        with self._engine.reading(self._mount, _path_name(path)) as answer:
+            yield lambda: _found(path, answer())
 
     def write(self, indexed: Indexed) -> Indexed:
         name = _path_name(indexed.path)
@@ -151,6 +150,16 @@ class VaultFingerprintIndex:
             return []
         where = f"the document of fingerprint {fingerprint[:12]}…"
         return parsed(where, found.data, lambda data: [_sighting(one) for one in data["sightings"]])
+
+
+def _found(path: PathRef, found: KvVersion | None) -> Indexed | None:
+    if found is None or found.data is None:
+        return None
+    data, revision, where = found.data, found.number, f"the index of {path}"
+    indexed = parsed(where, data, lambda data: _indexed(data, revision))
+    if indexed.path != path:
+        raise Reject(f"{where} is about {indexed.path}: somebody moved it; delete it")
+    return indexed
 
 
 def _fingerprint(result: object, where: str) -> str:

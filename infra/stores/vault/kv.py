@@ -82,12 +82,13 @@ class KvEngine:
         self._client.call("POST", f"{mount}/delete/{path}", body=body, kind="delete", absent_ok=True)
 
     def metadata(self, mount: str, path: str) -> KvMetadata | None:
-        answer = self._client.call("GET", f"{mount}/metadata/{path}", kind="metadata", absent_ok=True)
-        content = answer.body.get("data")
-        if not isinstance(content, dict):
-            return None
-        versions = {int(number): _version(entry, path) for number, entry in (content.get("versions") or {}).items()}
-        return KvMetadata(int(content.get("current_version") or 0), versions, content.get("custom_metadata") or {})
+        return _metadata(self._client.call("GET", f"{mount}/metadata/{path}", kind="metadata", absent_ok=True), path)
+
+    @contextmanager
+    def asking_metadata(self, mount: str, path: str) -> Iterator[Callable[[], KvMetadata | None]]:
+        """As `metadata`, asked for now and waited for when it is called for."""
+        with self._client.asking(f"{mount}/metadata/{path}", kind="metadata", absent_ok=True) as answer:
+            yield lambda: _metadata(answer(), path)
 
     def delete_metadata(self, mount: str, path: str) -> None:
         """Forget the path with all its versions."""
@@ -128,6 +129,14 @@ def _read(answer: Answer, path: str) -> KvVersion | None:
     metadata = _mapping(content, "metadata", path)
     data = content.get("data") if answer.status == 200 else None
     return KvVersion(_number(metadata, path), _time(metadata.get("created_time"), path), data)
+
+
+def _metadata(answer: Answer, path: str) -> KvMetadata | None:
+    content = answer.body.get("data")
+    if not isinstance(content, dict):
+        return None
+    versions = {int(number): _version(entry, path) for number, entry in (content.get("versions") or {}).items()}
+    return KvMetadata(int(content.get("current_version") or 0), versions, content.get("custom_metadata") or {})
 
 
 def _mapping(body: Mapping[str, Any], key: str, path: str) -> Mapping[str, Any]:

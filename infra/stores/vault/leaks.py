@@ -5,7 +5,8 @@ Not by cluster: a secret that is out is out for all that share the authority.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
@@ -15,7 +16,7 @@ from events.references import PathRef, Version
 from functions._failures import Conflict, Reject
 from functions._leaks import SETTLED, Happened, Happening, Leak, Match, State
 from infra.stores.vault.documents import MOUNT, SCHEMA, name_of, number, parsed, text, texts, time
-from infra.stores.vault.kv import KvEngine
+from infra.stores.vault.kv import KvEngine, KvVersion
 
 _DIRECTORY, _BY_PATH = "leaks", "leaking"
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -80,8 +81,12 @@ class VaultLeaks:
         self._engine.delete_metadata(self._mount, name)
 
     def of_path(self, path: PathRef) -> tuple[str, ...]:
-        self._read[path] = found = self._about(path)
-        return found[0].open
+        return self._noted(path, self._about(path))
+
+    @contextmanager
+    def reading_of_path(self, path: PathRef) -> Iterator[Callable[[], tuple[str, ...]]]:
+        with self._engine.reading(self._mount, name_of(_BY_PATH, path)) as answer:
+            yield lambda: self._noted(path, _about(path, answer()))
 
     def settled(self, path: PathRef) -> tuple[str, ...]:
         return self._about(path)[0].settled
@@ -101,10 +106,11 @@ class VaultLeaks:
         self._change(path, settled)
 
     def _about(self, path: PathRef) -> tuple[_About, int]:
-        found = self._engine.read(self._mount, name_of(_BY_PATH, path))
-        if found is None or found.data is None:
-            return _About(), found.number if found else 0
-        return parsed(f"the leaks of {path}", found.data, _read_about), found.number
+        return _about(path, self._engine.read(self._mount, name_of(_BY_PATH, path)))
+
+    def _noted(self, path: PathRef, found: tuple[_About, int]) -> tuple[str, ...]:
+        self._read[path] = found
+        return found[0].open
 
     def _change(self, path: PathRef, change: Callable[[_About], _About]) -> None:
         read = self._read.pop(path, None)
@@ -123,6 +129,12 @@ class VaultLeaks:
             else:
                 return
         raise Conflict(f"the leaks of {path} change faster than they can be compared and set")
+
+
+def _about(path: PathRef, found: KvVersion | None) -> tuple[_About, int]:
+    if found is None or found.data is None:
+        return _About(), found.number if found else 0
+    return parsed(f"the leaks of {path}", found.data, _read_about), found.number
 
 
 def _without(known: tuple[str, ...], leak: str) -> tuple[str, ...]:

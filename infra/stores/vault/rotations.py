@@ -4,7 +4,7 @@ Not by cluster: a path has one owner among all that share an authority, and its 
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from datetime import datetime
@@ -17,7 +17,7 @@ from events.references import PathRef, Version
 from functions._failures import Conflict, Reject
 from functions._rotations import Holder, Record
 from infra.stores.vault.documents import MOUNT, SCHEMA, name_of, parsed, text
-from infra.stores.vault.kv import KvEngine
+from infra.stores.vault.kv import KvEngine, KvVersion
 from infra.stores.vault.turns import Turns
 
 _DIRECTORY = "rotations"
@@ -37,14 +37,12 @@ class VaultRotations:
         return tuple(sorted((path for path in found if path is not None), key=str))
 
     def read(self, path: PathRef) -> Record | None:
-        found = self._engine.read(self._mount, name_of(_DIRECTORY, path))
-        if found is None or found.data is None:
-            return None
-        where = f"the rotation record of {path}"
-        record = parsed(where, found.data, lambda data: _record(data, found.number))
-        if record.path != path:
-            raise Reject(f"{where} is about {record.path}: somebody moved it; restore its previous version")
-        return record
+        return _found(path, self._engine.read(self._mount, name_of(_DIRECTORY, path)))
+
+    @contextmanager
+    def reading(self, path: PathRef) -> Iterator[Callable[[], Record | None]]:
+        with self._engine.reading(self._mount, name_of(_DIRECTORY, path)) as answer:
+            yield lambda: _found(path, answer())
 
     def write(self, record: Record) -> Record:
         name = name_of(_DIRECTORY, record.path)
@@ -70,6 +68,16 @@ class VaultRotations:
             return parsed(name, found.data, path_of)
         except Reject:
             return None
+
+
+def _found(path: PathRef, found: KvVersion | None) -> Record | None:
+    if found is None or found.data is None:
+        return None
+    data, revision, where = found.data, found.number, f"the rotation record of {path}"
+    record = parsed(where, data, lambda data: _record(data, revision))
+    if record.path != path:
+        raise Reject(f"{where} is about {record.path}: somebody moved it; restore its previous version")
+    return record
 
 
 def path_of(data: Mapping[str, Any]) -> PathRef:
