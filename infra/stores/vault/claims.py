@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import Any, Literal, TypeVar
 
 from events.references import PathRef
-from functions._failures import Conflict, Reject, StepFailure
+from functions._failures import Conflict, StepFailure
 from functions._ports import Claim
-from infra.stores.vault.documents import MOUNT, SCHEMA, number, numbers, parsed, text, texts
+from infra.stores.vault.documents import MOUNT, RESTORE, SCHEMA, kept, number, numbers, parsed, text, texts
 from infra.stores.vault.kv import KvEngine, KvVersion
 
 _Word = TypeVar("_Word", bound=str)
@@ -111,13 +111,7 @@ def _page_name(path: PathRef, page: int) -> str:
 
 
 def _held(path: PathRef, found: KvVersion | None) -> Claim | None:
-    if found is None or found.data is None:
-        return None
-    where = f"the claim of {path}"
-    claim = parsed(where, found.data, lambda data: _claim(data, found.number))
-    if claim.path != path:
-        raise Reject(f"{where} is about {claim.path}: somebody moved it; restore its previous version")
-    return claim
+    return kept(f"the claim of {path}", found, _claim, lambda claim: claim.path, path, mend=RESTORE)
 
 
 def _document(claim: Claim) -> dict[str, Any]:

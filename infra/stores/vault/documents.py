@@ -7,8 +7,10 @@ from typing import Any, TypeVar
 
 from events.references import PathRef
 from functions._failures import Reject
+from infra.stores.vault.kv import KvVersion
 
 SCHEMA = 1
+RESTORE = "restore its previous version"
 MOUNT = "lockstep"  # the KV version 2 mount of claims, tombstones and anchors
 
 _Parsed = TypeVar("_Parsed")
@@ -30,6 +32,23 @@ def parsed(where: str, data: Mapping[str, Any], parse: Callable[[Mapping[str, An
         return parse(data)
     except (KeyError, TypeError, ValueError) as error:
         raise Reject(f"{where} is malformed ({type(error).__name__}); restore its previous version") from error
+
+
+def kept(
+    where: str, found: KvVersion | None, parse: Callable[[Mapping[str, Any], int], _Parsed],
+    about: Callable[[_Parsed], object], expected: object, *, mend: str = "delete it",
+) -> _Parsed | None:  # fmt: skip
+    """What `parse` makes of a document and its revision; None where there is none, or people deleted it.
+
+    Raises Reject as `parsed` does, and for one that is not `about` what its name says.
+    """
+    if found is None or found.data is None:
+        return None
+    revision = found.number
+    read = parsed(where, found.data, lambda data: parse(data, revision))
+    if about(read) != expected:
+        raise Reject(f"{where} is about {about(read)}: somebody moved it; {mend}")
+    return read
 
 
 def text(data: Mapping[str, Any], key: str) -> str:

@@ -18,7 +18,7 @@ from functions._failures import Conflict, Reject
 from functions._leaks import Indexed, IndexedVersion, Purpose, Sighting
 from functions._values import SecretValue
 from infra.stores.vault.client import VaultClient
-from infra.stores.vault.documents import MOUNT, SCHEMA, name_of, parsed, text, time
+from infra.stores.vault.documents import MOUNT, SCHEMA, kept, name_of, parsed, text, time
 from infra.stores.vault.kv import KvEngine, KvVersion
 
 TRANSIT = "lockstep-transit"
@@ -153,13 +153,7 @@ class VaultFingerprintIndex:
 
 
 def _found(path: PathRef, found: KvVersion | None) -> Indexed | None:
-    if found is None or found.data is None:
-        return None
-    data, revision, where = found.data, found.number, f"the index of {path}"
-    indexed = parsed(where, data, lambda data: _indexed(data, revision))
-    if indexed.path != path:
-        raise Reject(f"{where} is about {indexed.path}: somebody moved it; delete it")
-    return indexed
+    return kept(f"the index of {path}", found, _indexed, lambda indexed: indexed.path, path)
 
 
 def _fingerprint(result: object, where: str) -> str:

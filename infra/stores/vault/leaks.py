@@ -15,7 +15,7 @@ from events.leak import Exposure
 from events.references import PathRef, Version
 from functions._failures import Conflict, Reject
 from functions._leaks import SETTLED, Happened, Happening, Leak, Match, State
-from infra.stores.vault.documents import MOUNT, SCHEMA, name_of, number, parsed, text, texts, time
+from infra.stores.vault.documents import MOUNT, RESTORE, SCHEMA, kept, name_of, number, parsed, text, texts, time
 from infra.stores.vault.kv import KvEngine, KvVersion
 
 _DIRECTORY, _BY_PATH = "leaks", "leaking"
@@ -52,13 +52,7 @@ class VaultLeaks:
 
     def read(self, leak: str) -> Leak | None:
         found = self._engine.read(self._mount, _name(leak))
-        if found is None or found.data is None:
-            return None
-        where = f"the record of leak {leak}"
-        record = parsed(where, found.data, lambda data: _leak(data, found.number))
-        if record.id != leak:
-            raise Reject(f"{where} is about {record.id}: somebody moved it; restore its previous version")
-        return record
+        return kept(f"the record of leak {leak}", found, _leak, lambda record: record.id, leak, mend=RESTORE)
 
     def write(self, leak: Leak) -> Leak:
         try:

@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from events.references import PathRef, Version
-from functions._failures import Conflict, Reject
+from functions._failures import Conflict
 from functions._rotations import Proof
-from infra.stores.vault.documents import MOUNT, SCHEMA, name_of, parsed, text, time
+from infra.stores.vault.documents import MOUNT, SCHEMA, kept, name_of, text, time
 from infra.stores.vault.kv import KvEngine, KvVersion
 from infra.stores.vault.rotations import path_of
 
@@ -60,13 +60,7 @@ class VaultProofs:
 
 
 def _held(path: PathRef, found: KvVersion | None) -> Proof | None:
-    if found is None or found.data is None:
-        return None
-    where = f"the proof of {path}"
-    proof = parsed(where, found.data, _proof)
-    if proof.path != path:
-        raise Reject(f"{where} is about {proof.path}: somebody moved it; delete it")
-    return proof
+    return kept(f"the proof of {path}", found, lambda data, _: _proof(data), lambda proof: proof.path, path)
 
 
 def _document(proof: Proof) -> dict[str, Any]:

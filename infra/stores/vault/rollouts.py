@@ -10,9 +10,9 @@ from typing import Any
 from events.consumer import WorkloadRef
 from events.errors import EventError
 from events.references import Version
-from functions._failures import Conflict, Reject
+from functions._failures import Conflict
 from functions._workloads import Rollout, State
-from infra.stores.vault.documents import MOUNT, SCHEMA, number, parsed, text, time
+from infra.stores.vault.documents import MOUNT, SCHEMA, kept, number, text, time
 from infra.stores.vault.kv import KvEngine
 
 _DIRECTORY = "rollouts"
@@ -34,13 +34,7 @@ class VaultRollouts:
 
     def read(self, ref: WorkloadRef) -> Rollout | None:
         found = self._engine.read(self._mount, self._name(ref))
-        if found is None or found.data is None:
-            return None
-        where = f"the rollout record of {ref}"
-        rollout = parsed(where, found.data, lambda data: _rollout(data, found.number))
-        if rollout.workload != ref:
-            raise Reject(f"{where} is about {rollout.workload}: somebody moved it; delete it")
-        return rollout
+        return kept(f"the rollout record of {ref}", found, _rollout, lambda rollout: rollout.workload, ref)
 
     def write(self, rollout: Rollout) -> Rollout:
         name = self._name(rollout.workload)

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from events.references import PathRef, Version
 from functions._failures import Conflict, Reject
 from functions._rotations import Holder, Record
-from infra.stores.vault.documents import MOUNT, SCHEMA, name_of, parsed, text
+from infra.stores.vault.documents import MOUNT, RESTORE, SCHEMA, kept, name_of, parsed, text
 from infra.stores.vault.kv import KvEngine, KvVersion
 from infra.stores.vault.turns import Turns
 
@@ -71,13 +71,7 @@ class VaultRotations:
 
 
 def _found(path: PathRef, found: KvVersion | None) -> Record | None:
-    if found is None or found.data is None:
-        return None
-    data, revision, where = found.data, found.number, f"the rotation record of {path}"
-    record = parsed(where, data, lambda data: _record(data, revision))
-    if record.path != path:
-        raise Reject(f"{where} is about {record.path}: somebody moved it; restore its previous version")
-    return record
+    return kept(f"the rotation record of {path}", found, _record, lambda record: record.path, path, mend=RESTORE)
 
 
 def path_of(data: Mapping[str, Any]) -> PathRef:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from events.references import ManifestRef, PathRef, SecretRef, Version
 from functions._failures import Conflict, Reject
 from functions._ports import Tombstone
-from infra.stores.vault.documents import MOUNT, SCHEMA, parsed, text, texts, time
+from infra.stores.vault.documents import MOUNT, SCHEMA, kept, text, texts, time
 from infra.stores.vault.kv import KvEngine
 
 _DIRECTORY = "tombstones"
@@ -54,13 +54,7 @@ class VaultTombstones:
 
     def read(self, tombstone_id: str) -> Tombstone | None:
         found = self._engine.read(self._mount, self._name(tombstone_id))
-        if found is None or found.data is None:
-            return None
-        where = f"the tombstone {tombstone_id}"
-        tombstone = parsed(where, found.data, lambda data: _tombstone(data, found.number))
-        if tombstone.id != tombstone_id:
-            raise Reject(f"{where} is about {tombstone.id}: somebody moved it; delete it")
-        return tombstone
+        return kept(f"the tombstone {tombstone_id}", found, _tombstone, lambda tombstone: tombstone.id, tombstone_id)
 
     def create(self, tombstone: Tombstone) -> None:
         name = self._name(tombstone.id)
