@@ -18,11 +18,15 @@ from infra.testbed.failures import ApiError, ClusterError
 START_PATIENCE = 90.0  # seconds; usual are 4
 STOP_PATIENCE = 10.0  # a graceful stop waits for open watches, up to a minute
 _POLL = 0.02
-_ATTEMPTS = 3  # against ports that others take while we choose them
+_ATTEMPTS = 3  # against ports that others take while we choose them, and a machine that stalls while servers start
 _API, _ETCD, _MANAGER = "kube-apiserver", "etcd", "kube-controller-manager"
 
 
-class _PortTakenError(Exception):
+class _EndedError(Exception):
+    """A server ended before it was ready; with its last words."""
+
+
+class _PortTakenError(_EndedError):
     """Somebody else was faster."""
 
 
@@ -42,11 +46,13 @@ class ControlPlane:
     def start(self) -> None:
         """Start and wait until it answers and issues tokens. Raises ClusterError; then nothing is left running."""
         self._write_credentials()
+        why = ""
         for _ in range(_ATTEMPTS):
             self._ports = commands.free_ports()
             try:
                 self._start_all()
-            except _PortTakenError:
+            except _EndedError as ended:
+                why = str(ended)
                 self.stop()
                 shutil.rmtree(self._layout.directory / _ETCD, ignore_errors=True)
             except BaseException:
@@ -54,7 +60,7 @@ class ControlPlane:
                 raise
             else:
                 return
-        raise ClusterError(f"the test cluster found no free ports in {_ATTEMPTS} attempts; start it again")
+        raise ClusterError(f"the test cluster did not start in {_ATTEMPTS} attempts: {why}")
 
     def stop(self) -> None:
         """By force: nothing in it is to be kept."""
@@ -76,6 +82,8 @@ class ControlPlane:
                 if time.monotonic() > end:
                     raise ClusterError(f"another process took {self.server} while it was stopped") from failure
                 time.sleep(_POLL)
+            except _EndedError as failure:
+                raise ClusterError(f"it did not start again: {failure}") from failure
 
     def pause(self) -> None:
         """Freeze the API server: connections stay open and nothing answers."""
@@ -141,9 +149,8 @@ class ControlPlane:
         while not condition():
             for program, process in self._running.items():
                 if process.poll() is not None:
-                    if "address already in use" in processes.tail(self._layout.log(program), 50):
-                        raise _PortTakenError
-                    raise ClusterError(f"the test cluster did not start: {self._reason(program)}")
+                    taken = "address already in use" in processes.tail(self._layout.log(program), 50)
+                    raise (_PortTakenError if taken else _EndedError)(self._reason(program))
             if time.monotonic() > end:
                 raise ClusterError(f"the test cluster did not start: {what} did not come in {START_PATIENCE:.0f} s")
             time.sleep(_POLL)

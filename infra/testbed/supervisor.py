@@ -114,19 +114,27 @@ def main() -> int:
     directory, listener = Path(sys.argv[1]), socket.socket(fileno=int(sys.argv[2]))
     plane = ControlPlane(binaries.find(), directory)
     try:
-        plane.start()
-        Supervisor(plane, listener).run()
-        told = plane.ended()
-    except TestbedError as failure:
-        told = str(failure)
+        told = _served(plane, listener)
+        if told:  # before users lose their connection, and look here why
+            sys.stderr.write(told + "\n")
+            sys.stderr.flush()
     finally:
         plane.stop()
         listener.close()
     if told:  # the logs stay where they are
-        sys.stderr.write(told + "\n")
         return 1
     shutil.rmtree(directory, ignore_errors=True)
     return 0
+
+
+def _served(plane: ControlPlane, listener: socket.socket) -> str:
+    """Why it ended; "" where nobody needed it any more."""
+    try:
+        plane.start()
+        Supervisor(plane, listener).run()
+    except TestbedError as failure:
+        return str(failure)
+    return plane.ended()
 
 
 if __name__ == "__main__":
