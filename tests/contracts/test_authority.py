@@ -169,6 +169,18 @@ def test_soft_deletion_and_a_newer_write(bench: Bench) -> None:
     assert revealed(bench.authority.read(bench.path, first)) is None
 
 
+def test_heads_that_are_asked_for_at_once(bench: Bench) -> None:
+    with bench.authority.heading(bench.path) as head:
+        assert head() is None
+    first = bench.authority.write(bench.path, data(a="1"), None)
+    with bench.authority.heading(bench.path) as head, bench.authority.reading(bench.path) as stored:
+        assert revealed(stored()) == {"a": "1"}
+        assert head() == bench.authority.head(bench.path)
+    bench.authority.delete(bench.path, (first.number,))
+    with bench.authority.heading(bench.path), bench.authority.heading(bench.path) as head:  # one that nobody waits for
+        assert head() == bench.authority.head(bench.path)
+
+
 def test_deletion_leaves_other_versions(bench: Bench) -> None:
     first = bench.authority.write(bench.path, data(a="1"), None)
     second = bench.authority.write(bench.path, data(a="2"), first)

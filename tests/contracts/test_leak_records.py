@@ -202,6 +202,25 @@ def test_what_is_known_of_a_path(bench: Bench) -> None:
     assert bench.index.write(replace(first, versions={})).revision > first.revision
 
 
+def test_what_is_asked_for_at_once_is_as_when_it_is_read(bench: Bench) -> None:
+    path = bench.path("a")
+    with bench.index.reading(path) as indexed, bench.leaks.reading_of_path(path) as findings:
+        assert (findings(), indexed()) == ((), None)
+    bench.leaks.link(path, bench.id)
+    made = bench.index.write(Indexed(path))
+    with bench.index.reading(path) as indexed, bench.leaks.reading_of_path(path) as findings:
+        assert (indexed(), findings()) == (made, (bench.id,))
+    theirs = "f" * 32
+    with bench.leaks.reading_of_path(path) as findings:
+        assert findings() == (bench.id,)
+        bench.other.link(path, theirs)
+    bench.leaks.unlink(path, bench.id)  # of what was read, which is old
+    assert bench.leaks.of_path(path) == (theirs,)
+    with bench.index.reading(path), bench.leaks.reading_of_path(path):
+        pass  # nobody waits for it
+    assert bench.index.read(path) == made
+
+
 def test_rounds_only_move_on(bench: Bench) -> None:
     assert bench.index.round() is None
     bench.index.rounded(NOW)

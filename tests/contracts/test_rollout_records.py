@@ -117,6 +117,8 @@ def test_a_pool_is_set_against_the_revision_that_was_read(bench: Bench) -> None:
         bench.budgets.write(held)
     freed = bench.budgets.write(replace(first, holders={}, waiting=()))
     assert bench.budgets.read(empty.pool) == freed
+    with bench.budgets.reading(empty.pool) as found, bench.budgets.reading(f"{empty.pool}.other") as other:
+        assert (other(), found()) == (Budget(f"{empty.pool}.other"), freed)
 
 
 def test_a_change_is_made_of_what_is_there_and_again_where_somebody_was_faster(bench: Bench) -> None:

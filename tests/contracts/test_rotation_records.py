@@ -183,6 +183,11 @@ def test_what_is_asked_for_at_once_is_as_when_it_is_read(bench: Bench) -> None:
     with bench.pending.reading(at), bench.proofs.reading(at):
         pass  # nobody waits for it
     assert bench.pending.read(at) == made
+    with bench.rotations.reading(at) as record, bench.rotations.reading(bench.path("b")) as other:
+        assert (other(), record()) == (None, None)
+    written = bench.rotations.write(bench.record("a"))
+    with bench.rotations.reading(at) as record:
+        assert record() == written
 
 
 @pytest.mark.parametrize("there", [False, True])
