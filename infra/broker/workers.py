@@ -6,11 +6,13 @@ than most of what it would do, on a machine whose other processors sleep up to a
 nothing of it.
 """
 
+import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from queue import SimpleQueue
-from threading import Lock, Thread, local
+from threading import Lock, Thread, current_thread, local
 
 Task = Callable[[], object]
 
@@ -98,7 +100,10 @@ class Workers:
             following: _Next | None = given
             while following is not None:
                 post, task = following
-                task()
+                try:
+                    task()
+                except Exception:  # noqa: BLE001 - a defect: shown as that of a thread that dies, which takes no place
+                    threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), current_thread())))
                 following = self._following(post)
 
     def _following(self, post: Post) -> _Next | None:
@@ -120,6 +125,10 @@ class Workers:
         if self._idle > 0:
             self._idle -= 1
         elif not self._stopped:
-            self._threads += 1
-            Thread(target=self._run, name=f"broker-worker-{self._threads}", daemon=True).start()
+            try:
+                Thread(target=self._run, name=f"broker-worker-{self._threads + 1}", daemon=True).start()
+            except RuntimeError:  # the system has none to give: the next one that is free takes it
+                self._idle -= 1
+            else:
+                self._threads += 1
         self._given.put(given)

@@ -168,14 +168,22 @@ class Writer:
 
     def _write_here(self, job: _Job) -> None:
         try:
-            job.begin(self._transaction)
-            if not self._left(job):
+            if self._began(job) and not self._left(job):
                 self._commit([job])
         except BaseException:
             self._end()  # a callback failed, which is a defect: as in the thread
             raise
         finally:
             self._turn.release()
+
+    def _began(self, job: _Job) -> bool:
+        try:
+            job.begin(self._transaction)
+        except Exception as error:  # noqa: BLE001 - whatever is ahead of a job raises is its caller's, not the writer's
+            self._take_back([job])
+            job.failed(error)
+            return False
+        return True
 
     def _left(self, job: _Job) -> bool:
         """Leave a job that has begun to the writer's thread, as the first that it writes: numbers are in order."""
@@ -219,7 +227,7 @@ class Writer:
 
     def _commit(self, batch: list[_Job]) -> None:
         try:
-            results = self._transact(batch, lambda job: (job, job.work(self._transaction), None))
+            results = self._transact(batch, lambda job: (job, self._ran(job), None))
         except Exception as error:  # noqa: BLE001 - whatever a job raises is its caller's, not the writer's
             self._commit_apart(batch, error)
         else:
@@ -260,10 +268,7 @@ class Writer:
         execute = self._connection.execute
         try:
             execute("BEGIN IMMEDIATE")
-            results = []
-            for job in batch:
-                job.begin(self._transaction)
-                results.append(write(job))
+            results = [write(job) for job in batch]
             execute("COMMIT")
         except BaseException:
             self._transaction.restore(mark, numbers=all(job.ahead is None for job in batch))
@@ -277,12 +282,16 @@ class Writer:
                 job.ahead.give(durable=True)
         return results
 
+    def _ran(self, job: _Job) -> Any:
+        job.begin(self._transaction)
+        return job.work(self._transaction)
+
     def _savepoint(self, job: _Job) -> _Result:
         mark = self._transaction.mark()
         execute = self._connection.execute
         execute("SAVEPOINT job")
         try:
-            result = job.work(self._transaction)
+            result = self._ran(job)
         except sqlite3.OperationalError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a job raises is its caller's, not the writer's

@@ -53,6 +53,7 @@ class Answer:
         self._framed = False  # whether the end of the body is told by other means than the end of the connection
         self._complete = False
         self._kept = False
+        self._surplus = False  # whether the server began another answer, to what nobody asked
 
     def receive(self, connection: socket.socket) -> tuple[Response, bool]:
         """Read until it is complete or larger than `limit` + 1 bytes; with whether the connection may be used again.
@@ -76,7 +77,7 @@ class Answer:
                 return self._response(), False
             if received > _MOST_HEADERS + self._limit:
                 raise ProtocolError("headers without end")
-        return self._response(), self._kept
+        return self._response(), self._kept and not self._surplus
 
     def _ended(self) -> tuple[Response, bool]:
         if self._status < 200 or self._framed:
@@ -89,20 +90,26 @@ class Answer:
     # --- called by the parser ---------------------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
-        self._headers.clear()
+        self._surplus = self._complete
+        if not self._surplus:
+            self._headers.clear()
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self._surplus:
+            return
         lower = name.decode("latin-1").lower()
         self._framed = self._framed or lower in ("content-length", "transfer-encoding")
         self._headers[lower] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
-        self._status = self._parser.get_status_code()
+        if not self._surplus:
+            self._status = self._parser.get_status_code()
 
     def on_body(self, body: bytes) -> None:
-        self._body += body
+        if not self._surplus:
+            self._body += body
 
     def on_message_complete(self) -> None:
-        if self._status >= 200:  # those below announce another answer (RFC 9110, 15.2)
+        if self._status >= 200 and not self._complete:  # those below announce another answer (RFC 9110, 15.2)
             self._complete = True
             self._kept = self._parser.should_keep_alive()  # the parser forgets it with the end of this call

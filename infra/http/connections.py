@@ -9,7 +9,6 @@ import re
 import select
 import socket
 import struct
-import time
 import weakref
 from collections import deque
 from collections.abc import Mapping
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
 
 _UNFIT_TARGET = re.compile(r"[^\x21-\x7e]")
 _UNFIT_HEADER = re.compile(r"[^\x20-\x7e\x80-\xff\t]")
-_SURELY_OPEN = 0.25  # seconds of idleness within which a request that may be repeated is sent without a look
-_READS = frozenset({"GET", "HEAD", "LIST"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +58,6 @@ class Endpoint:
             raise
 
 
-_Idle = tuple[socket.socket, float]  # since when, in monotonic seconds
-
-
 class Pending:
     """A request that is sent, and its answer on the way. `receive` must be called once, or `abandon`."""
 
@@ -95,7 +89,7 @@ class Connections:
     def __init__(self, endpoint: Endpoint, kept: int) -> None:
         self._endpoint = endpoint
         self._kept = kept
-        self._idle: deque[_Idle] = deque()
+        self._idle: deque[socket.socket] = deque()
         self._closed = False
         self._host = f"Host: {endpoint.authority}\r\n"
         weakref.finalize(self, _close_all, self._idle)  # for whoever forgets to close
@@ -109,11 +103,13 @@ class Connections:
     def begin(self, method: str, target: str, headers: Mapping[str, str], payload: bytes | None, limit: int) -> Pending:
         """Send one request; several may be on their way at once, on a connection each. Raises BROKEN, ValueError."""
         message = self._message(method, target, headers, payload)
-        connection = self._take(_SURELY_OPEN if method in _READS else 0.0)
+        connection = self._take()
         try:
             connection.sendall(message)
         except BaseException as error:
             connection.close()
+            if isinstance(error, ConnectionError):
+                self.drop_idle()
             if isinstance(error, BlockingIOError):
                 raise TimeoutError from None
             raise
@@ -130,7 +126,7 @@ class Connections:
     def give_back(self, connection: socket.socket, *, reusable: bool) -> None:
         """What a Pending does with its connection when it is through."""
         if reusable and not self._closed and len(self._idle) < self._kept:
-            self._idle.append((connection, time.monotonic()))
+            self._idle.append(connection)
         else:
             connection.close()
 
@@ -146,12 +142,11 @@ class Connections:
             return "".join([*lines, "\r\n"]).encode("latin-1")
         return "".join([*lines, f"Content-Length: {len(payload)}\r\n\r\n"]).encode("latin-1") + payload
 
-    def _take(self, surely_open: float) -> socket.socket:
-        while (newest := _newest(self._idle)) is not None:
-            connection, since = newest
-            if time.monotonic() - since < surely_open or not _readable(connection):
+    def _take(self) -> socket.socket:
+        while (connection := _newest(self._idle)) is not None:
+            if not _readable(connection):
                 return connection
-            connection.close()  # the server closed it while it was idle
+            connection.close()  # the server closed it while it was idle, or said what nobody asked for
         return self._endpoint.connect()
 
 
@@ -167,19 +162,19 @@ def _let_the_kernel_wait(connection: socket.socket, seconds: float) -> None:
 
 
 def _readable(connection: socket.socket) -> bool:
-    """Whether an idle connection has something to say, which can only be its end."""
+    """Whether an idle connection has something to say: its end, or what would be taken for the next answer."""
     poll = select.poll()
     poll.register(connection, select.POLLIN)
     return bool(poll.poll(0))
 
 
-def _newest(idle: "deque[_Idle]") -> _Idle | None:
+def _newest(idle: deque[socket.socket]) -> socket.socket | None:
     try:
         return idle.pop()
     except IndexError:
         return None
 
 
-def _close_all(idle: "deque[_Idle]") -> None:
-    while (newest := _newest(idle)) is not None:
-        newest[0].close()
+def _close_all(idle: deque[socket.socket]) -> None:
+    while (connection := _newest(idle)) is not None:
+        connection.close()

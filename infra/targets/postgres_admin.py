@@ -21,7 +21,7 @@ from functions._systems import AdminRefused, Before, Refused, Usage, nothing
 from infra.targets.postgres_login import Login, Server, login
 from infra.targets.postgres_marks import marked, set_at
 from infra.targets.postgres_watch import Watch
-from infra.targets.scram import ITERATIONS
+from infra.targets.scram import ITERATIONS, MOST_ITERATIONS
 
 _LONGEST_NAME = 63  # bytes; the server cuts what is longer, and then means another role
 _POLICY = frozenset({"22023", "28000", "28P01", "P0001"})  # what modules that check passwords answer with
@@ -157,6 +157,10 @@ class Admin:
     def _iterations(self) -> int:
         """As many as this server wants of verifiers; those before 16 do not say."""
         told = self.connection.info.parameter_status("scram_iterations")
+        if told and not (told.isdecimal() and 1 <= int(told) <= MOST_ITERATIONS):
+            raise Reject(
+                f"target {self._server.name!r} asks for more than {MOST_ITERATIONS} scram_iterations: set less"
+            )
         return int(told) if told else ITERATIONS
 
     def _alter(self, statement: str, account: str, literal: str | None = None) -> None:
@@ -229,10 +233,16 @@ def _options(link: Link) -> str:
 
 def _not_connected(server: Server, user: str, password: str) -> StepFailure:
     """Why the admin has no connection: libpq does not say it in a way that could be told apart."""
-    if login(server, user, password.encode()) is Login.REFUSED:
+    ended = login(server, user, password.encode())
+    if ended is Login.REFUSED:
         return AdminRefused(
             f"PostgreSQL of target {server.name!r} refuses its admin credential; write the right one to the path that "
             "spec.admin of the RotationTarget names"
+        )
+    if ended is Login.ACCEPTED:
+        return server.unavailable(
+            "does not let its admin connect with settings of the session (search_path, statement_timeout, "
+            "lock_timeout); where that is a pooler, name the server itself"
         )
     return server.unavailable("does not let its admin connect now")
 

@@ -13,7 +13,7 @@ import unicodedata
 
 ITERATIONS = 4096  # PostgreSQL's own default, scram_iterations
 _SALT = 16  # bytes
-_MOST_ITERATIONS = 10_000_000  # a server that asks for more wants to keep us busy
+MOST_ITERATIONS = 10_000_000  # a server that asks for more wants to keep us busy
 _PROHIBITED = (
     stringprep.in_table_c12,
     stringprep.in_table_c21_c22,
@@ -51,7 +51,7 @@ class ScramClient:
             nonce, salt, iterations = told["r"], base64.b64decode(told["s"], validate=True), int(told["i"])
         except (KeyError, ValueError, binascii.Error):
             raise NotTheServer from None
-        if not nonce.startswith(self._nonce) or not 1 <= iterations <= _MOST_ITERATIONS:
+        if not nonce.startswith(self._nonce) or not 1 <= iterations <= MOST_ITERATIONS:
             raise NotTheServer
         salted = hashlib.pbkdf2_hmac("sha256", self._password, salt, iterations)
         without_proof = f"c=biws,r={nonce}"
@@ -89,9 +89,11 @@ def prepared(password: bytes) -> bytes:
         return password
     if text.isascii() and text.isprintable():
         return password  # as nearly all are, and mapped to themselves
-    mapped = "".join(" " if stringprep.in_table_c12(one) else one for one in text if not stringprep.in_table_b1(one))
+    # In PostgreSQL's order: what is a space is not removed, and what is prohibited is so before it is normalised.
+    spaced = (" " if stringprep.in_table_c12(one) else one for one in text)
+    mapped = "".join(one for one in spaced if not stringprep.in_table_b1(one))
     normal = unicodedata.normalize("NFKC", mapped)
-    if not normal or any(table(one) for one in normal for table in _PROHIBITED) or not _one_direction(normal):
+    if not normal or any(table(one) for one in mapped for table in _PROHIBITED) or not _one_direction(mapped):
         return password
     return normal.encode()
 

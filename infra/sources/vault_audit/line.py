@@ -31,7 +31,7 @@ _AREAS: Mapping[str, frozenset[str]] = {
 }
 # Within a JSON string the quotes would be escaped: these bytes are a member's name and its value, wherever they are.
 _OPERATION = re.compile(rb'"operation"\s{0,8}:\s{0,8}"([a-z]{1,32})"')
-_MOUNT = re.compile(rb'"mount_point"\s{0,8}:\s{0,8}"([^"\\]{0,256})"')
+_MOUNT = re.compile(rb'"mount_point"\s{0,8}:\s{0,8}"([^"\\]{0,1024})"')
 _REQUEST = re.compile(rb'"type"\s{0,8}:\s{0,8}"request"')
 _OURS = frozenset(f"{mount}/".encode() for mount in OWN_MOUNTS)
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,256}")
@@ -68,8 +68,8 @@ def concerns(head: bytes) -> bool:
 def ours(line: bytes) -> bool:
     """Whether a whole line is about Lockstep's own documents, of which each change of a secret writes some: they stand
     in mounts that no manifest can name."""
-    mounts = set(_MOUNT.findall(line))  # all of them: data that is logged raw may hold such a member, too
-    return bool(mounts) and mounts <= _OURS
+    mounts = _MOUNT.findall(line)  # all of them: what others choose the names of may hold such a member, too
+    return bool(mounts) and _OURS.issuperset(mounts) and len(mounts) == line.count(b'"mount_point"')
 
 
 def parse(line: bytes, namespace: str = "") -> Written | None:

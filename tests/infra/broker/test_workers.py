@@ -153,6 +153,43 @@ def test_what_waits_at_a_route_goes_to_another_thread_where_one_goes_on(workers:
     until(lambda: len(kept.ended) == 1 and len(slow.ended) == 2)
 
 
+def test_a_task_that_fails_is_shown_and_takes_no_place(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", lambda told: shown.append(told.exc_value))
+    first, second = workers.post(), workers.post()
+    done = threading.Event()
+
+    def fails() -> None:
+        with workers.going_on():
+            second.put(done.set)
+        raise LookupError("a defect")
+
+    for _ in range(5):
+        first.put(fails)
+        assert done.wait(DEADLINE), "what came of it is done all the same"
+        done.clear()
+    ran(first)
+    assert [str(one) for one in shown] == ["a defect"] * 5
+
+
+def test_where_the_system_has_no_thread_to_give_one_that_is_free_does_it(
+    workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, held = workers.post(), workers.post(), Held()
+    first.put(held.task(0))
+    until(lambda: held.running == [0])
+
+    def refused(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refused)
+        second.put(held.task(1))
+    held.opened.set()
+    until(lambda: sorted(number for number, _ in held.ended) == [0, 1])
+    ran(second)
+
+
 def test_stopping_ends_the_threads_when_their_tasks_end() -> None:
     workers, held = Workers(1), Held()
     before = set(threading.enumerate())

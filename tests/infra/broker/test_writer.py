@@ -331,3 +331,21 @@ def test_nothing_is_left_to_a_writer_that_is_closed(writer: Writer, store: Store
     closing.join(DEADLINE)
     assert given.told == ["early", "durable"]
     assert names(store) == ["a"]
+
+
+def test_what_cannot_be_given_fails_its_job_alone(writer: Writer, store: Store) -> None:
+    class Broken(Given):
+        def give(self, *, durable: bool) -> None:
+            raise LookupError("a defect")
+
+    broken = Broken()
+    with pytest.raises(LookupError):
+        writer.submit(insert("a"), ahead=broken, here=True).result(DEADLINE)
+    gate = Gate(writer)
+    futures = [writer.submit(insert("b")), writer.submit(insert("c"), ahead=Broken()), writer.submit(insert("d"))]
+    gate.opened.set()
+    for future, fails in zip(futures, (False, True, False), strict=True):
+        assert isinstance(future.exception(DEADLINE), LookupError) is fails
+    assert broken.told == ["taken back"]
+    assert names(store) == ["b", "d"]
+    assert writer.submit(insert("e"), here=True).result(DEADLINE)

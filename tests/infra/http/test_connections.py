@@ -1,6 +1,7 @@
 """Kept connections: what a server closed meanwhile, and what neither answers nor reads."""
 
 import socket
+import struct
 import threading
 from collections.abc import Iterator
 
@@ -21,6 +22,7 @@ class Server:
         self.open: list[socket.socket] = []
         self.requests: list[bytes] = []
         self.silent = False
+        self.answer = ANSWER
         self._threads: list[threading.Thread] = []
         self._accepting = threading.Thread(target=self._accept)
         self._accepting.start()
@@ -46,13 +48,17 @@ class Server:
                 if not received:
                     return
                 self.requests.append(received.split(b" ", 1)[0])
-                connection.sendall(ANSWER)
+                if not self.answer:
+                    return
+                connection.sendall(self.answer)
             threading.Event().wait(1.0)
 
-    def hang_up(self) -> None:
+    def hang_up(self, *, reset: bool = False) -> None:
         """Every connection is closed when this returns."""
         for connection in self.open:
-            connection.shutdown(socket.SHUT_RDWR)
+            if reset:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.shutdown(socket.SHUT_RD if reset else socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join(DEADLINE)
         self.open, self._threads = [], []
@@ -97,22 +103,44 @@ def test_one_that_was_used_just_now_is_used_again(server: Server, connections: C
     assert len(server.open) == 3
 
 
-def test_a_request_that_must_not_be_repeated_takes_none_that_was_closed(
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("reset", [False, True])
+def test_none_is_used_that_the_server_closed(
+    server: Server, connections: Connections, method: str, reset: bool
+) -> None:
+    fill(connections, 3)
+    server.hang_up(reset=reset)
+    assert connections.exchange(method, "/", {}, b"{}", 100).status == 200
+    assert server.requests == [b"GET"] * 3 + [method.encode()], "it was sent once, and answered"
+
+
+def test_where_the_server_hangs_up_instead_of_answering_no_other_is_kept(
     server: Server, connections: Connections
 ) -> None:
     fill(connections, 3)
-    server.hang_up()
-    assert connections.exchange("POST", "/", {}, b"{}", 100).status == 200
-    assert server.requests == [b"GET"] * 3 + [b"POST"], "it was sent once, and answered"
-
-
-def test_where_the_server_hung_up_once_no_other_is_tried(server: Server, connections: Connections) -> None:
-    fill(connections, 3)
-    server.hang_up()
+    server.answer = b""
     with pytest.raises(ConnectionError):
         connections.exchange("GET", "/", {}, None, 100)
-    assert connections.exchange("GET", "/", {}, None, 100).status == 200, "the second try has a connection of its own"
-    assert len(server.open) == 1
+    server.answer = ANSWER
+    assert connections.exchange("GET", "/", {}, None, 100).status == 200
+    assert len(server.open) == 4, "on a new one"
+
+
+SURPLUS = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 3\r\n\r\nold"
+
+
+def test_an_answer_to_what_nobody_asked_is_not_taken_for_the_next(server: Server, connections: Connections) -> None:
+    server.answer = ANSWER + SURPLUS  # at once
+    for _ in range(2):
+        found = connections.exchange("GET", "/", {}, None, 100)
+        assert (found.status, found.body) == (200, b"ok")
+    assert len(server.open) == 2
+    server.answer = ANSWER
+    fill(connections, 1)
+    server.open[-1].sendall(SURPLUS)  # later
+    found = connections.exchange("GET", "/", {}, None, 100)
+    assert (found.status, found.body) == (200, b"ok")
+    assert len(server.open) == 4
 
 
 def test_silence_ends_as_a_timeout(server: Server) -> None:

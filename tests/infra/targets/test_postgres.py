@@ -1,6 +1,9 @@
 """What is PostgreSQL's own: verifiers, marks, policies of modules, limits, replicas, servers that ask for nothing."""
 
+import base64
 import contextlib
+import hashlib
+import hmac
 import os
 import signal
 import threading
@@ -13,6 +16,7 @@ from functions._failures import Reject, Unavailable
 from functions._systems import AdminRefused, Before, Finding, Refused
 from infra.targets.postgres_admin import Admin, Verifier
 from infra.targets.postgres_marks import marked, set_at
+from infra.targets.scram import prepared
 from tests.contracts.systems import PostgresBench, credential
 from tests.postgres import Postgres
 
@@ -63,6 +67,31 @@ def test_the_server_and_its_clients_prepare_a_password_as_we_do(bench: PostgresB
     assert bench.lets_in(role, password)
     assert bench.system.accepts(credential(role, password))
     assert not bench.system.accepts(credential(role, password + "x"))
+
+
+TRICKY = [
+    "n\u00e4chster",
+    "a\u200bb",
+    "\u200b",
+    "a\u0340b",
+    "\u00ad",
+    "\u0627a",
+    "\ufb01",
+    "\u2168\u00a0",
+    "\U000e0001x",
+    "x\u0378y",
+]
+
+
+@pytest.mark.parametrize("password", TRICKY)
+def test_a_verifier_is_of_the_password_that_libpq_would_take(bench: PostgresBench, password: str) -> None:
+    raw = password.encode()
+    with bench.server.superuser() as connection:
+        theirs = connection.pgconn.encrypt_password(raw, b"anybody", b"scram-sha-256").decode()
+    count, salt = theirs.split("$")[1].split(":")
+    salted = hashlib.pbkdf2_hmac("sha256", prepared(raw), base64.b64decode(salt), int(count))
+    stored = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
+    assert base64.b64encode(stored).decode() == theirs.split("$")[2].split(":")[0]
 
 
 def test_what_is_set_for_the_admin_does_not_stand_over_what_a_session_needs(own: PostgresBench) -> None:

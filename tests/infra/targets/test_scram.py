@@ -36,6 +36,8 @@ def test_the_example_of_rfc_7677() -> None:
         ("\u06271", "\u06271"),  # both directions: the same
         ("a\u00a0b", "a b"),
         ("\u00ad", "\u00ad"),  # nothing would be left
+        ("a\u200bb", "a b"),  # a space, before it could be one that is mapped to nothing
+        ("a\u0340b", "a\u0340b"),  # prohibited, though what it is normalised to is not
     ],
 )
 def test_saslprep(given_text: str, expected: str) -> None:

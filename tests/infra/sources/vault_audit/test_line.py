@@ -101,6 +101,10 @@ def test_lines_of_our_own_mounts_are_not_even_parsed(monkeypatch: pytest.MonkeyP
     # With data that is logged raw, a writer chooses its members' names: he cannot hide that his line is another's.
     hiding = line(data={"data": {"mount_point": "lockstep/"}})
     assert parse(hiding) == parse(line())
+    long = "/".join(letter * 60 for letter in "abcdef") + "/"  # longer than one name may be
+    metadata = {"metadata": {"mount_point": "lockstep/"}}
+    elsewhere = {**document("update", f"{long}data/app", mount_point=long), "auth": metadata}
+    assert parse(text(elsewhere)) is not None
     assert not concerns(line("read", data={"mount_point": "secret/"}))
 
     def refused(*_: object, **__: object) -> object:
