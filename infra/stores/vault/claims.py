@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, Literal, TypeVar
 
 from events.references import PathRef
-from functions._failures import Conflict, StepFailure
+from functions._failures import Conflict, Reject, StepFailure
 from functions._ports import Claim
 from infra.stores.vault.documents import MOUNT, RESTORE, SCHEMA, kept, number, numbers, parsed, text, texts
 from infra.stores.vault.kv import KvEngine, KvVersion
@@ -39,18 +39,15 @@ class VaultClaims:
         self._mount = mount
 
     def read(self, path: PathRef) -> Claim | None:
-        return _held(path, self._engine.read(self._mount, claim_name(path)))
+        return self._held(path, self._engine.read(self._mount, claim_name(path)))
 
     @contextmanager
     def reading(self, path: PathRef) -> Iterator[Callable[[], Claim | None]]:
         with self._engine.reading(self._mount, claim_name(path)) as found:
-            yield lambda: _held(path, found())
+            yield lambda: self._held(path, found())
 
     def create(self, claim: Claim) -> Claim:
-        try:
-            return self._write(claim, 0)
-        except Conflict:
-            return self._write(claim, self._deleted_revision(claim.path))
+        return self._write(claim, 0)
 
     def update(self, claim: Claim) -> Claim:
         if claim.revision < 1:
@@ -68,18 +65,30 @@ class VaultClaims:
             self._engine.write(self._mount, _page_name(path, page), document, revision)
 
     def _page(self, path: PathRef, page: int) -> tuple[tuple[str, ...], int]:
-        found = self._engine.read(self._mount, _page_name(path, page))
-        if found is None or found.data is None:
-            return (), found.number if found else 0
-        where = f"page {page} of what was revoked at {path}"
-        return parsed(where, found.data, lambda data: texts(data, "revoked")), found.number
+        name, where = _page_name(path, page), f"page {page} of what was revoked at {path}"
+        found = self._engine.read(self._mount, name)
+        if found is None:
+            return (), 0
+        data = self._undeleted(where, name, found)
+        return parsed(where, data, lambda data: texts(data, "revoked")), found.number
 
-    def _deleted_revision(self, path: PathRef) -> int:
-        """The revision of a document that people deleted: creating goes on after it. Raises Conflict for a claim."""
-        found = self._engine.read(self._mount, claim_name(path))
-        if found is None or found.data is not None:
-            raise Conflict(f"{path} is claimed already; read its claim")
-        return found.number
+    def _held(self, path: PathRef, found: KvVersion | None) -> Claim | None:
+        where = f"the claim of {path}"
+        if found is not None:
+            self._undeleted(where, claim_name(path), found)
+        return kept(where, found, _claim, lambda claim: claim.path, path, mend=RESTORE)
+
+    def _undeleted(self, where: str, name: str, found: KvVersion) -> Mapping[str, Any]:
+        """What a document holds. Raises Reject for one that was deleted, which nothing of ours does.
+
+        To begin anew would forget whose the path is, and which values were revoked and may never come back.
+        """
+        if found.data is None:
+            raise Reject(
+                f"{where} was deleted at the authority; restore it (`bao kv undelete -mount={self._mount} "
+                f"-versions={found.number} {name}`), or have it forgotten for good (`bao kv metadata delete`)"
+            )
+        return found.data
 
     def _write(self, claim: Claim, revision: int) -> Claim:
         try:
@@ -108,10 +117,6 @@ class VaultClaims:
 
 def _page_name(path: PathRef, page: int) -> str:
     return f"{claim_name(path)}/revoked/{page}"
-
-
-def _held(path: PathRef, found: KvVersion | None) -> Claim | None:
-    return kept(f"the claim of {path}", found, _claim, lambda claim: claim.path, path, mend=RESTORE)
 
 
 def _document(claim: Claim) -> dict[str, Any]:

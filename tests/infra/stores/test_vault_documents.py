@@ -99,13 +99,34 @@ def test_a_mirror_is_merged_where_data_came_before_it(openbao: OpenBao, monkeypa
     assert (found.newest, found.custom["managed-by"]) == (1, "lockstep")
 
 
-def test_a_claim_that_people_deleted_can_be_made_anew(openbao: OpenBao) -> None:
+def test_a_claim_that_people_deleted_is_missed(openbao: OpenBao) -> None:
+    """Whose the path is, and what was revoked there, is not forgotten in silence; it can be forgotten by order."""
     path, engine = openbao.path(), openbao.engine()
     claims = VaultClaims(engine, failing)
     claims.create(claim_of(path))
     engine.delete("lockstep", claim_name(path), (1,))
+    undelete = (
+        rf"deleted at the authority; restore it \(`bao kv undelete -mount=lockstep -versions=1 {claim_name(path)}"
+    )
+    with pytest.raises(Reject, match=undelete):
+        claims.read(path)
+    with claims.reading(path) as found, pytest.raises(Reject, match=undelete):
+        found()
+    with pytest.raises(Conflict):
+        claims.create(claim_of(path))
+    engine.delete_metadata("lockstep", claim_name(path))
     assert claims.read(path) is None
-    assert claims.create(claim_of(path)).revision == 2
+    assert claims.create(claim_of(path)).revision == 1
+
+
+def test_a_page_of_revoked_values_that_people_deleted_is_missed(openbao: OpenBao) -> None:
+    path, engine = openbao.path(), openbao.engine()
+    claims = VaultClaims(engine, failing)
+    claims.remember(path, 0, ("one",))
+    engine.delete("lockstep", f"{claim_name(path)}/revoked/0", (1,))
+    for asked in (lambda: claims.revoked(path, 0), lambda: claims.remember(path, 0, ("two",))):
+        with pytest.raises(Reject, match=r"page 0 of what was revoked at .* was deleted at the authority"):
+            asked()
 
 
 @pytest.mark.parametrize(

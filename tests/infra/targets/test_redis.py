@@ -17,9 +17,16 @@ from tests.redis import Redis
 pytestmark = pytest.mark.e2e
 
 
-@pytest.fixture
-def bench(redis_server: Redis) -> RedisBench:
-    return RedisBench(redis_server)
+@pytest.fixture(params=["redis", "valkey"])
+def bench(request: pytest.FixtureRequest) -> RedisBench:
+    return RedisBench(request.getfixturevalue(f"{request.param}_server"))
+
+
+@pytest.fixture(params=["redis", "valkey"])
+def start(request: pytest.FixtureRequest) -> Callable[..., Redis]:
+    """Starts servers of the test's own: `start("settings…", aclfile=False)`."""
+    found: Callable[..., Redis] = request.getfixturevalue(f"start_{request.param}")
+    return found
 
 
 def worth(found: tuple[Finding, ...]) -> list[str]:
@@ -100,8 +107,8 @@ def test_users_that_may_do_different_things_should_not_take_turns(bench: RedisBe
     assert any("may not do the same" in text for text in worth(bench.system.examine((first, second))))
 
 
-def test_without_an_aclfile_a_restart_brings_the_old_password_back(start_redis: Callable[..., Redis]) -> None:
-    bench = RedisBench(start_redis("user shop on >old ~* +@all", aclfile=False))
+def test_without_an_aclfile_a_restart_brings_the_old_password_back(start: Callable[..., Redis]) -> None:
+    bench = RedisBench(start("user shop on >old ~* +@all", aclfile=False))
     assert any("aclfile" in text for text in worth(bench.system.examine(("shop",))))
     bench.system.apply(credential("shop", "new"), "a1")
     bench.down()
@@ -109,8 +116,8 @@ def test_without_an_aclfile_a_restart_brings_the_old_password_back(start_redis: 
     assert bench.system.accepts(credential("shop", "old"))
 
 
-def test_a_rewritten_configuration_remembers(start_redis: Callable[..., Redis]) -> None:
-    bench = RedisBench(start_redis("user shop on >old ~* +@all", aclfile=False))
+def test_a_rewritten_configuration_remembers(start: Callable[..., Redis]) -> None:
+    bench = RedisBench(start("user shop on >old ~* +@all", aclfile=False))
     bench.server.run("ACL", "SETUSER", bench.server.admin, "+config|rewrite")
     system = bench.opened(lambda: bench.right_admin, persist="config-rewrite")
     assert system.examine(("shop",)) == ()
@@ -126,8 +133,8 @@ def test_a_restart_that_nobody_wants_to_be_remembered_over(bench: RedisBench) ->
     assert any("persist is none" in text for text in worth(system.examine(())))
 
 
-def test_an_aclfile_that_cannot_be_written(start_redis: Callable[..., Redis], tmp_path: Path) -> None:
-    bench = RedisBench(start_redis())
+def test_an_aclfile_that_cannot_be_written(start: Callable[..., Redis], tmp_path: Path) -> None:
+    bench = RedisBench(start())
     user = bench.account("old")
     file = bench.server.directory / "users.acl"
     file.unlink()
@@ -144,8 +151,8 @@ def test_an_aclfile_that_cannot_be_written(start_redis: Callable[..., Redis], tm
 
 
 @pytest.mark.parametrize("taken", ["-acl|setuser", "-acl|getuser", "-acl|save", "-client|kill", "-client|list"])
-def test_an_admin_that_lacks_one_of_its_rules(start_redis: Callable[..., Redis], taken: str) -> None:
-    bench = RedisBench(start_redis())
+def test_an_admin_that_lacks_one_of_its_rules(start: Callable[..., Redis], taken: str) -> None:
+    bench = RedisBench(start())
     user, other = bench.account("old"), bench.account("other")
     bench.server.run("ACL", "SETUSER", bench.server.admin, taken)
     with pytest.raises(AdminRefused, match=r"docs/targets/redis\.md"):
@@ -154,8 +161,8 @@ def test_an_admin_that_lacks_one_of_its_rules(start_redis: Callable[..., Redis],
         assert any(one.blocks for one in bench.system.examine((user,)))
 
 
-def test_every_node_is_told(start_redis: Callable[..., Redis]) -> None:
-    one, other = RedisBench(start_redis()), RedisBench(start_redis())
+def test_every_node_is_told(start: Callable[..., Redis]) -> None:
+    one, other = RedisBench(start()), RedisBench(start())
     for node in (one, other):
         node.account("old", "shop")
     system = one.opened(lambda: one.right_admin, nodes=[f"127.0.0.1:{other.server.port}"])
@@ -187,8 +194,8 @@ def test_over_its_unix_socket(bench: RedisBench) -> None:
     assert system.examine((user,)) == ()
 
 
-def test_a_server_without_room_for_another_connection(start_redis: Callable[..., Redis]) -> None:
-    bench = RedisBench(start_redis())
+def test_a_server_without_room_for_another_connection(start: Callable[..., Redis]) -> None:
+    bench = RedisBench(start())
     user = bench.account("old")
     bench.server.run("CONFIG", "SET", "maxclients", "1")
     with bench.session(user, "old") as session:
