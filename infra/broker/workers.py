@@ -3,7 +3,7 @@ holds up no other.
 
 A thread that is through with a delivery goes on with what came of it (`going_on`): to wake another one takes longer
 than most of what it would do, on a machine whose other processors sleep up to a millisecond, and with caches that know
-nothing of it.
+nothing of it. For the same reason it is the thread that ran last that is woken for the next task, and no other.
 """
 
 import sys
@@ -11,7 +11,6 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from queue import SimpleQueue
 from threading import Lock, Thread, current_thread, local
 
 Task = Callable[[], object]
@@ -42,15 +41,36 @@ class _Here(local):
     kept: _Next | None = None
 
 
+class _Seat:
+    """Where a thread waits while it is idle. A lock of its own: of several that wait at one, whoever is woken wakes the
+    next one before it goes to work, for nothing."""
+
+    __slots__ = ("_asleep", "_given")
+
+    def __init__(self) -> None:
+        self._asleep = Lock()
+        self._asleep.acquire()
+        self._given: _Next | None = None
+
+    def give(self, given: _Next | None) -> None:
+        """End the wait, once."""
+        self._given = given
+        self._asleep.release()
+
+    def wait(self) -> _Next | None:
+        self._asleep.acquire()
+        return self._given
+
+
 class Workers:
     """Threads, started as they are needed: as many as run tasks at once, and none ends before `stop`."""
 
     def __init__(self, limit: int) -> None:
         """`limit` is tasks at once, at each post."""
         self._limit = limit
-        self._given: SimpleQueue[_Next | None] = SimpleQueue()
         self._threads = 0
-        self._idle = 0
+        self._idle: list[_Seat] = []  # who came last is the first to go: what it works with is still at hand
+        self._unmanned: deque[_Next] = deque()  # the system had no thread to give
         self._stopped = False
         self._lock = Lock()
         self._here = _Here()
@@ -89,30 +109,26 @@ class Workers:
         """End the threads that are idle; those that run a task end after it. Does not wait."""
         with self._lock:
             self._stopped = True
-            for _ in range(self._threads):
-                self._given.put(None)
+            while self._idle:
+                self._idle.pop().give(None)
 
-    def _run(self) -> None:
-        while True:
-            given = self._given.get()
-            if given is None:
-                return
-            following: _Next | None = given
-            while following is not None:
-                post, task = following
-                try:
-                    task()
-                except Exception:  # noqa: BLE001 - a defect: shown as that of a thread that dies, which takes no place
-                    threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), current_thread())))
-                following = self._following(post)
+    def _run(self, first: _Next) -> None:
+        seat = _Seat()
+        following: _Next | None = first
+        while following is not None:
+            post, task = following
+            try:
+                task()
+            except Exception:  # noqa: BLE001 - a defect: shown as that of a thread that dies, which takes no place
+                threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), current_thread())))
+            following = self._following(post) or self._rest(seat)
 
     def _following(self, post: Post) -> _Next | None:
-        """What this thread runs next, None where it is idle."""
+        """What this thread runs next, None where there is nothing."""
         kept, self._here.kept = self._here.kept, None
         with self._lock:
             if not post.waiting:
                 post.running -= 1
-                self._idle += kept is None
                 return kept
             following = post, post.waiting.popleft()  # in the place that this thread leaves
             if kept is None:
@@ -120,15 +136,24 @@ class Workers:
             self._hand_over(following)
             return kept
 
+    def _rest(self, seat: _Seat) -> _Next | None:
+        """What this idle thread is woken for, None where it is to end."""
+        with self._lock:
+            if self._unmanned:
+                return self._unmanned.popleft()
+            if self._stopped:
+                return None
+            self._idle.append(seat)
+        return seat.wait()
+
     def _hand_over(self, given: _Next) -> None:
         """To an idle thread, or to a new one. With the lock held."""
-        if self._idle > 0:
-            self._idle -= 1
-        elif not self._stopped:
-            try:
-                Thread(target=self._run, name=f"broker-worker-{self._threads + 1}", daemon=True).start()
-            except RuntimeError:  # the system has none to give: the next one that is free takes it
-                self._idle -= 1
-            else:
-                self._threads += 1
-        self._given.put(given)
+        if self._idle:
+            self._idle.pop().give(given)
+            return
+        try:
+            Thread(target=self._run, args=(given,), name=f"broker-worker-{self._threads + 1}", daemon=True).start()
+        except RuntimeError:
+            self._unmanned.append(given)
+        else:
+            self._threads += 1

@@ -48,7 +48,7 @@ if TYPE_CHECKING:  # a process of one step starts without what it has no use for
     from infra.hosts.rotating import Declared
     from infra.kubernetes.settings import ClusterSettings
 
-_TIDY_AFTER = 0.05  # seconds until a replaced content is removed: its consumers come first
+_TIDY_AFTER = 0.25  # seconds until a replaced content is removed: its consumers come first
 SERVICE_ACCOUNT_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import importlib.util
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -109,6 +110,25 @@ def stop_stale(process: ProcessMark, patience: float) -> None:
             time.sleep(_POLL)
     if process.alive():
         raise ServerFailedError(f"an earlier OpenBao still runs as process {process.pid}; end it and start again")
+
+
+def ended(process: subprocess.Popen[bytes], within: float) -> int | None:
+    """The status of a process that ends within so many seconds; None where it does not."""
+    if (status := process.poll()) is not None:
+        return status
+    if hasattr(os, "pidfd_open"):  # Popen.wait looks twenty times a second, for as long as we live
+        with contextlib.suppress(OSError):  # an old kernel
+            watched = os.pidfd_open(process.pid)
+            try:
+                poll = select.poll()
+                poll.register(watched, select.POLLIN)
+                poll.poll(within * 1000)
+                return process.poll()
+            finally:
+                os.close(watched)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        return process.wait(within)
+    return None
 
 
 def stop(process: subprocess.Popen[bytes], patience: float) -> None:

@@ -221,12 +221,10 @@ class OpenBaoServer:
 
     def _wait(self, running: subprocess.Popen[bytes]) -> int:
         """Until the server ends; meanwhile its audit log is kept from growing without bounds."""
-        while True:
-            try:
-                return running.wait(LOG_CHECK)
-            except subprocess.TimeoutExpired:
-                if _set_aside(self._state / "audit.log"):
-                    running.send_signal(signal.SIGHUP)  # makes it open the file anew
+        while (status := process.ended(running, LOG_CHECK)) is None:
+            if _set_aside(self._state / "audit.log"):
+                running.send_signal(signal.SIGHUP)  # makes it open the file anew
+        return status
 
     def _log_tail(self) -> str:
         try:

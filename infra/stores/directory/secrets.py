@@ -33,7 +33,7 @@ class DirectorySecrets:
     or locked, Reject for what can never be a Secret. `settle` is how long, in seconds, the files of a producer that
     swaps no `..data` must have lain still: longer than the kernel's clock tick, by which changes are told apart.
     `lock_wait` is how long, in seconds, a write waits for another one of the same Secret. A content that was replaced
-    is removed `tidy_after` seconds later, 0 for at once.
+    is removed within `tidy_after` seconds, 0 for at once.
     """
 
     def __init__(

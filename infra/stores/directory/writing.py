@@ -27,9 +27,10 @@ def replace(place: Place, content: SecretContent, owner: Owner, current: Look | 
     Whatever fails before the rename of `..data` leaves the old content, and nothing else. Without `tidy` the caller
     sweeps later.
     """
-    _refuse_directories(place, content)
+    others = _other_links(place, content)
     stamp, swap = unique(), unique("..tmp-")
-    missing = [key for key in content.data if place.link(key) is None]
+    links = {key: place.link(key) for key in content.data}
+    missing = [key for key, leads in links.items() if leads is None]
     try:
         _write_content(place, stamp, content, owner, current)
         _write_marker(place, content, owner, current)
@@ -41,7 +42,7 @@ def replace(place: Place, content: SecretContent, owner: Owner, current: Look | 
         if place.link(DATA) != stamp:  # an interrupt may strike after the rename
             _undo(place, stamp, [swap, *(key for key in missing if place.link(key) == link_target(key))])
         raise
-    _mend_links(place, content)
+    _mend_links(place, [key for key, leads in links.items() if leads not in (None, link_target(key))], others)
     if tidy:
         sweep(place, keep=stamp, replaced=current.content if current else "")
     return stamp
@@ -140,22 +141,27 @@ def _write_marker(place: Place, content: SecretContent, owner: Owner, current: L
 # --- the visible names --------------------------------------------------------------------------------------------
 
 
-def _refuse_directories(place: Place, content: SecretContent) -> None:
+def _other_links(place: Place, content: SecretContent) -> list[str]:
+    """The symlinks of other keys. Raises Reject where a directory lies in a key's place."""
+    others = []
     with os.scandir(place.handle) as entries:
         for entry in entries:
-            if entry.name in content.data and entry.is_dir(follow_symlinks=False):
+            if entry.name not in content.data:
+                if is_key(entry.name) and entry.is_symlink():
+                    others.append(entry.name)
+            elif entry.is_dir(follow_symlinks=False):
                 raise Reject(f"{place.subject}: a directory lies where key {entry.name!a} belongs: remove it")
+    return others
 
 
-def _mend_links(place: Place, content: SecretContent) -> None:
+def _mend_links(place: Place, wrong: list[str], others: list[str]) -> None:
     """Put our links where something else lay, and remove those of keys that are gone; nothing else is touched."""
-    for key in content.data:
-        if place.link(key) != link_target(key):
-            temporary = unique("..tmp-")
-            os.symlink(link_target(key), temporary, dir_fd=place.handle)
-            os.rename(temporary, key, src_dir_fd=place.handle, dst_dir_fd=place.handle)
-    for name in place.names():
-        if name not in content.data and is_key(name) and place.link(name) == link_target(name):
+    for key in wrong:
+        temporary = unique("..tmp-")
+        os.symlink(link_target(key), temporary, dir_fd=place.handle)
+        os.rename(temporary, key, src_dir_fd=place.handle, dst_dir_fd=place.handle)
+    for name in others:
+        if place.link(name) == link_target(name):
             remove(place, name)
 
 
