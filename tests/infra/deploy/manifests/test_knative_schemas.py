@@ -7,10 +7,10 @@ drop it, with a warning that nobody reads.
 import copy
 import warnings
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from infra.deploy.manifests.broker import KINDS
 from infra.deploy.manifests.installation import BrokerKind, Document
@@ -23,6 +23,29 @@ with warnings.catch_warnings():  # fields of theirs are called as methods of the
     from cloudcoil.models.knative_eventing.sources import v1 as sources_v1
     from cloudcoil.models.knative_serving.serving import v1 as serving_v1
 
+
+class ClusterReference(BaseModel):
+    """Which RabbitMQ: by the operator's name for it, or by a Secret with `uri`, `username` and `password`."""
+
+    name: str
+    namespace: str
+
+
+class BrokerConfigSpec(BaseModel):
+    queue_type: Annotated[Literal["quorum", "classic"], Field(alias="queueType")]
+    cluster: Annotated[ClusterReference, Field(alias="rabbitmqClusterReference")]
+
+
+class RabbitmqBrokerConfig(BaseModel):
+    """As eventing-rabbitmq defines it (config/broker/300-rabbitmqbrokerconfig.yaml), which is in no package."""
+
+    api_version: Annotated[Literal["eventing.knative.dev/v1alpha1"], Field(alias="apiVersion")]
+    kind: Literal["RabbitmqBrokerConfig"]
+    metadata: dict[str, Any]
+    spec: BrokerConfigSpec
+
+
+RABBITMQ = ("eventing.knative.dev/v1alpha1", "RabbitmqBrokerConfig")
 MODELS: dict[tuple[str, str], type[BaseModel]] = {
     ("eventing.knative.dev/v1", "Broker"): eventing_v1.Broker,
     ("eventing.knative.dev/v1", "Trigger"): eventing_v1.Trigger,
@@ -41,14 +64,13 @@ KEPT = {(kind, ".spec.delivery.timeout") for kind in ("Broker", "Trigger")}
 
 
 def knative(documents: list[Document]) -> list[Document]:
-    # RabbitMQ's own configuration kind is in Knative's group, and in none of its releases.
-    ours = (one for one in documents if one["kind"] != "RabbitmqBrokerConfig")
-    return [one for one in ours if ".knative.dev/" in one["apiVersion"]]
+    return [one for one in documents if ".knative.dev/" in one["apiVersion"]]
 
 
 def faults(document: Document) -> list[str]:
     """What Knative's definition of the kind says against a document; a kind without one is a fault itself."""
-    model = MODELS.get((document["apiVersion"], document["kind"]))
+    kind = (document["apiVersion"], document["kind"])
+    model = RabbitmqBrokerConfig if kind == RABBITMQ else MODELS.get(kind)
     if model is None:
         return [f"{document['apiVersion']} {document['kind']} is not validated"]
     try:
@@ -75,7 +97,8 @@ def _left_out(given: Any, read: Any, place: str) -> Iterator[str]:
 @pytest.mark.parametrize("broker", KINDS)
 def test_every_manifest_of_knative_is_what_its_definition_says(broker: BrokerKind) -> None:
     documents = knative(rendered(broker=broker))
-    assert {one["kind"] for one in documents} == {kind for _, kind in MODELS}
+    own = {RABBITMQ[1]} if broker == "RabbitMQ" else set()
+    assert {one["kind"] for one in documents} == {kind for _, kind in MODELS} | own
     found = {f"{one['kind']} {one['metadata']['name']}": faults(one) for one in documents}
     assert {name: wrong for name, wrong in found.items() if wrong} == {}
 
@@ -90,6 +113,13 @@ def test_an_unknown_or_misspelt_field_fails(kind: str) -> None:
     wrong = copy.deepcopy(good)
     wrong["spec"] = ["no object"]
     assert faults(wrong)
+
+
+def test_the_configuration_of_rabbitmq_is_held_against_its_definition_too() -> None:
+    good = next(one for one in knative(rendered(broker="RabbitMQ")) if one["kind"] == RABBITMQ[1])
+    assert faults(good) == []
+    assert faults({**good, "spec": {**good["spec"], "queueType": "streams"}})
+    assert faults({**good, "spec": {**good["spec"], "cluster": "x"}}) == [".spec.cluster is unknown"]
 
 
 def test_a_field_deep_inside_fails_too() -> None:

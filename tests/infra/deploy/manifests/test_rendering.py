@@ -89,8 +89,11 @@ def installed(cluster: Cluster) -> Cluster:
 @pytest.mark.parametrize(("target", "broker"), RENDERINGS)
 def test_it_applies_to_a_real_api_server(installed: Cluster, target: Target, broker: BrokerKind) -> None:
     """Server-side, with strict validation: an unknown field, or one of another type, is an error."""
-    # RabbitMQ's own configuration kind is not published as a module that could be fetched.
-    documents = [one for one in rendered(target, broker) if one["kind"] != "RabbitmqBrokerConfig"]
+    # RabbitMQ's own configuration kind is not published as a module that could be fetched: it is held against its
+    # definition where that is at hand (LOCKSTEP_TESTBED_CRDS).
+    known = {one["spec"]["names"]["kind"] for one in crds.find(GROUPS)}
+    absent = {"RabbitmqBrokerConfig"} - known
+    documents = [one for one in rendered(target, broker) if one["kind"] not in absent]
     kit.apply(installed, of_kind(documents, "Namespace"))
     kit.apply(installed, documents, dry=True)  # who is permitted what is another test's, in the same cluster
 
