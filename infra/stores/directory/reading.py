@@ -43,7 +43,10 @@ _TIDYING = 1.0  # seconds that a producer may take to put visible names in order
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What was seen, as one whole. `content` is the name behind `..data`, "" without one."""
+    """What was seen, as one whole. `content` is the name behind `..data`, "" without one.
+
+    Of what we wrote, `entries` is that directory's ctime (ns), and `described` the stat of our document in it.
+    """
 
     state: str
     content: str
@@ -53,6 +56,8 @@ class Look:
     owner: str = ""
     managed: frozenset[str] = frozenset()
     drifted: bool = False
+    entries: int = 0
+    described: FileStat | None = None
 
     @property
     def stamp(self) -> Mapping[str, Version]:
@@ -64,6 +69,7 @@ class _Content:
     files: dict[str, FileStat]
     values: dict[str, bytes]
     ours: Ours | None
+    ours_stat: FileStat | None
     theirs: Theirs
     theirs_stat: FileStat | None
     changed: int  # when an entry of the directory came or went, ns
@@ -115,6 +121,7 @@ def _judged(place: Place, target: str, seen: _Content, broken: tuple[str, ...]) 
         state=target if seen.files == recorded and not broken and is_plain(target) else _state(target, seen, broken),
         content=target, files=seen.files, values=seen.values, document=ours,
         owner=ours.owner, managed=managed, drifted=changed or bool(broken),
+        entries=seen.changed, described=seen.ours_stat,
     )  # fmt: skip
 
 
@@ -208,19 +215,20 @@ def _content(place: Place, values: bool, settle: float, beside: Place | None = N
     refuse_names(place.subject, keys)
     files, data = _files(place, keys, values)
     theirs, theirs_stat = _theirs(place if THEIRS in names or beside is None else beside, settle)
-    ours = _ours(place) if beside and OURS in names else None
-    return _Content(files, data, ours, theirs, theirs_stat, changed)
+    ours, ours_stat = _ours(place) if beside and OURS in names else (None, None)
+    return _Content(files, data, ours, ours_stat, theirs, theirs_stat, changed)
 
 
-def _ours(place: Place) -> Ours | None:
-    known = recall(place.stat(OURS))
+def _ours(place: Place) -> tuple[Ours | None, FileStat]:
+    found = place.stat(OURS)
+    known = recall(found)
     if known is not None:
-        return known
+        return known, found
     raw, found = place.read(OURS, MAX_METADATA)
     ours = decode_ours(raw)
     if ours is not None:
         remember(found, ours)
-    return ours
+    return ours, found
 
 
 def _files(place: Place, keys: list[str], values: bool) -> tuple[dict[str, FileStat], dict[str, bytes]]:

@@ -20,6 +20,7 @@ from infra.stores.directory.layout import DATA, DELETED, is_deleted, is_leftover
 from infra.stores.directory.locking import locked
 from infra.stores.directory.ownership import Owner
 from infra.stores.directory.reading import Look, look
+from infra.stores.directory.recent import RecentLooks
 from infra.stores.directory.tidying import Tidier
 from infra.stores.directory.writing import remove, replace, sweep
 
@@ -45,6 +46,7 @@ class DirectorySecrets:
         self._default = default or Owner()
         self._settle = settle
         self._lock_wait = lock_wait
+        self._recent = RecentLooks(settle)
         self._tidier = Tidier(self._clean_later, tidy_after) if tidy_after > 0 else None
 
     # --- reading ---------------------------------------------------------------------------------------------
@@ -172,7 +174,11 @@ class DirectorySecrets:
             self._namespace(ref.namespace) as namespace,
             namespace.directory(ref.name, ref) as place,
         ):
-            return look(place, values=values, settle=self._settle)
+            directory = place.status().st_ctime_ns
+            found = look(place, values=values, settle=self._settle)
+            if found is not None:
+                self._recent.note(ref, directory, found)
+            return found
         return None
 
     def _create(self, namespace: Place, ref: SecretRef, content: SecretContent) -> str:
@@ -185,7 +191,7 @@ class DirectorySecrets:
             raise Conflict(f"{ref} was deleted while it was made") from None
 
     def _unchanged(self, place: Place, ref: SecretRef, expected: str) -> Look:
-        current = look(place, values=False, settle=self._settle)
+        current = self._recent.still(ref, place, expected) or look(place, values=False, settle=self._settle)
         if current is None or current.state != expected:
             raise Conflict(f"{ref} is no longer in the state that was read")
         return current
