@@ -147,9 +147,11 @@ class Workers:
         return seat.wait()
 
     def _hand_over(self, given: _Next) -> None:
-        """To an idle thread, or to a new one. With the lock held."""
+        """To an idle thread, or to a new one; after `stop` to nobody. With the lock held."""
         if self._idle:
             self._idle.pop().give(given)
+            return
+        if self._stopped:
             return
         try:
             Thread(target=self._run, args=(given,), name=f"broker-worker-{self._threads + 1}", daemon=True).start()

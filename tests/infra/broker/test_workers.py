@@ -190,6 +190,30 @@ def test_where_the_system_has_no_thread_to_give_one_that_is_free_does_it(
     ran(second)
 
 
+def test_the_thread_that_ran_last_is_the_one_that_is_woken(workers: Workers) -> None:
+    """What it works with is still at hand; and nobody else is woken for nothing."""
+    first, second, held = workers.post(), workers.post(), Held()
+    first.put(held.task(0))
+    second.put(held.task(1))
+    until(lambda: len(held.running) == 2)
+    held.opened.set()
+    until(lambda: len(workers._idle) == 2)
+    names: list[str] = []
+    for _ in range(20):
+        first.put(lambda: names.append(threading.current_thread().name))
+        until(lambda: len(workers._idle) == 2)
+    assert len(names) == 20
+    assert len(set(names)) == 1
+
+
+def test_nothing_is_begun_after_stopping() -> None:
+    workers = Workers(1)
+    workers.stop()
+    before = set(threading.enumerate())
+    workers.post().put(lambda: None)
+    assert set(threading.enumerate()) <= before
+
+
 def test_stopping_ends_the_threads_when_their_tasks_end() -> None:
     workers, held = Workers(1), Held()
     before = set(threading.enumerate())
