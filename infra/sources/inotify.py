@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 _HEADER = struct.Struct("iIII")  # wd, mask, cookie, length of the name that follows
-_READ = 256 * 1024  # bytes; thousands of events at a time
+_READ = 32 * 1024  # bytes; hundreds of events at a time, in what the allocator has at hand
 
 
 class Mask:

@@ -9,9 +9,9 @@ from pathlib import Path
 from infra.sources.inotify import WATCHED, Inotify, Mask, Raw
 
 # Seconds. One update of a Secret is a dozen notifications within less than this; hearing each alone costs more time
-# than it saves, and costs it of those who propagate the update. A rename ends an update, so it is looked out for.
+# than it saves, and costs it of those who propagate the update. A rename ends an update, so it is looked out for, and
+# awake: to sleep this short takes as long again.
 _GATHER = 0.0005
-_LOOKS = 4
 _LINGER = 0.004  # seconds that more is listened for where nobody is in a hurry to hear
 _LOOK_AGAIN = 1.0  # seconds; how often a root is looked for whose parent directory is missing too
 _SAID_ONCE = Mask.MODIFY | Mask.CLOSE_WRITE | Mask.ATTRIB  # of an entry: to be told again adds nothing
@@ -73,11 +73,12 @@ class KernelNotifications:
                 yield raw
 
     def _gather(self, heard: list[Raw]) -> None:
-        for _ in range(_LOOKS):
-            if any(raw.mask & Mask.MOVED_TO for raw in heard):
-                return
-            time.sleep(_GATHER / _LOOKS)
-            heard += self._inotify.wait(0)
+        end = time.monotonic() + _GATHER
+        fresh = heard
+        while not any(raw.mask & Mask.MOVED_TO for raw in fresh) and time.monotonic() < end:
+            os.sched_yield()  # to whoever is writing, should there be one processor alone
+            fresh = self._inotify.wait(0)
+            heard += fresh
 
     # --- what happened ---------------------------------------------------------------------------------------
 
