@@ -114,8 +114,11 @@ class Broker:
 
     # --- Accepting ----------------------------------------------------------------------------------------------
 
-    def accept(self, event: CloudEvent, principal: Principal, *, here: bool = False) -> Future[int]:
-        """Take an event; its sequence number, once it is durable. `here`: who calls waits for that anyway.
+    def accept(
+        self, event: CloudEvent, principal: Principal, *, here: bool = False, patient: bool = False
+    ) -> Future[int]:
+        """Take an event; its sequence number, once it is durable. `here`: who calls waits for that anyway. `patient`:
+        nobody does, who calls only wants to know should it fail.
 
         Raises RefusedError (may not be sent, is too large, or too much is pending) and BrokerClosedError at once;
         the future raises BrokerFullError, and then nothing was stored.
@@ -129,7 +132,7 @@ class Broker:
 
         return self._writer.submit(
             work, lambda _: self._dispatcher.announce(early.deliveries),
-            partial(self._accounts.release, str(principal)), early, here=here,
+            partial(self._accounts.release, str(principal)), early, here=here or patient, patient=patient,
         )  # fmt: skip
 
     def accept_many(

@@ -27,7 +27,7 @@ _SUPERSEDE = (
 
 class Settler:
     """Every method returns at once, but for `completed`, which may write the outcome itself; `then` is called when the
-    outcome is durable, where it was written.
+    outcome is durable, where it was written. For one with replies that is a little later: they come first.
 
     Until that the delivery counts as under way, and after a crash it is made again.
     """
@@ -49,7 +49,7 @@ class Settler:
             for sequence, (stamped, routes) in replies.accepted if replies else ():
                 store_event(transaction, sequence, stamped, routes)
 
-        self._persist(work, then, broken, replies, here=True)
+        self._persist(work, then, broken, replies, here=True, patient=replies is not None)
 
     def postponed(self, delivery: Delivery, outcome: Outcome, due: int | None, then: Callable[[], object]) -> None:
         """Record a failed attempt, or that the delivery is held."""
@@ -112,6 +112,7 @@ class Settler:
     def _persist(
         self, work: Callable[[Transaction], None], then: Callable[[], object],
         broken: Callable[[Exception], object] | None = None, ahead: Ahead | None = None, *, here: bool = False,
+        patient: bool = False,
     ) -> None:  # fmt: skip
         def failed(error: Exception) -> None:
             if isinstance(error, BrokerClosedError):
@@ -124,7 +125,7 @@ class Settler:
         def written(_: None) -> None:
             then()
 
-        self._writer.post(work, written, failed, ahead, here=here)
+        self._writer.post(work, written, failed, ahead, here=here, patient=patient)
 
 
 def _supersede_dead_letters(transaction: Transaction, delivery: Delivery, route: str, at: int) -> None:

@@ -10,6 +10,11 @@ back alone; one that storage fails (disk full) gets BrokerFullError and did not 
 What needs no more than the numbers that a job gives out may have them before the job runs (`Ahead`): while it is
 written and the disk is waited for, work goes on. Should it fail after all, that is taken back.
 
+Where nobody waits for such a job to be durable (`patient`), writing it can wait, and had better: what it handed out
+needs the processor, the interpreter and the disk now. So the writer lingers with a batch of nothing else, until
+somebody does wait for something, or some milliseconds are over. What is ahead of jobs that come meanwhile is given at
+once.
+
 Failures are rare, and savepoints cost as much as the work they protect. So a batch is first written without; if a
 job fails, all is rolled back and the batch written again with a savepoint around each. Jobs therefore have no effect
 outside the transaction but by their result, and may run more than once.
@@ -19,7 +24,7 @@ import sqlite3
 from collections.abc import Callable
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 from typing import Any, Protocol, TypeVar
 
 from infra.broker.errors import BrokerClosedError, BrokerFullError
@@ -27,6 +32,7 @@ from infra.broker.transaction import Transaction
 
 T = TypeVar("T")
 MAX_BATCH = 256
+LINGER = 0.02  # seconds; longer than a secret takes to all that use it, and short for who follows the timeline
 _STORAGE = frozenset(
     {
         sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN,
@@ -52,13 +58,13 @@ class Ahead(Protocol):
 
 
 class _Job:
-    __slots__ = ("ahead", "begun", "failed", "then", "work")
+    __slots__ = ("ahead", "begun", "failed", "patient", "then", "work")
 
     def __init__(
         self, work: Callable[[Transaction], Any], then: Callable[[Any], object], failed: Callable[[Exception], object],
-        ahead: Ahead | None,
+        ahead: Ahead | None, *, patient: bool,
     ) -> None:  # fmt: skip
-        self.work, self.then, self.failed, self.ahead = work, then, failed, ahead
+        self.work, self.then, self.failed, self.ahead, self.patient = work, then, failed, ahead, patient
         self.begun = False  # whether what is ahead of it was given, and it is not written yet
 
     def begin(self, transaction: Transaction) -> None:
@@ -90,6 +96,9 @@ class Writer:
         self._turn = Lock()  # held by whoever writes, until all are told
         self._guard = Lock()
         self._queued = 0  # jobs that came before: none may be written here until they are
+        self._numbering = Lock()  # whoever gives out numbers: who writes, or who joins a batch that lingers
+        self._lingering: list[_Job] | None = None  # the batch, while it does
+        self._hurry = Event()
         self.full = False  # whether the last commit failed for want of storage
         self.commits = 0
         self._thread = Thread(target=self._run, name="broker-writer", daemon=True)
@@ -113,10 +122,11 @@ class Writer:
         ahead: Ahead | None = None,
         *,
         here: bool = False,
+        patient: bool = False,
     ) -> Future[T]:
         """Queue a job; its future gives the result once it is durable, after `then` was called with it.
 
-        `failed` is called before the future raises. `here`: as `post`.
+        `failed` is called before the future raises. `here`, `patient`: as `post`.
         """
         future: Future[T] = Future()
         # Running from the start: a waiter that goes away must not take back what is being written.
@@ -132,22 +142,25 @@ class Writer:
                 failed()
             future.set_exception(error)
 
-        self.post(work, done, undone, ahead, here=here)
+        self.post(work, done, undone, ahead, here=here, patient=patient)
         return future
 
     def post(
         self, work: Callable[[Transaction], T], then: Callable[[T], object], failed: Callable[[Exception], object],
-        ahead: Ahead | None = None, *, here: bool = False,
+        ahead: Ahead | None = None, *, here: bool = False, patient: bool = False,
     ) -> None:  # fmt: skip
         """Queue a job without a future. `here`: write it in the caller's thread if it is its turn; then it is durable,
-        or failed, when this returns, but where `ahead` is pressed."""
-        job = _Job(work, then, failed, ahead)
+        or failed, when this returns, but where `ahead` is pressed. `patient`: nobody waits for it to be durable."""
+        job = _Job(work, then, failed, ahead, patient=patient)
+        if self._joined(job):
+            return
         with self._guard:
             closed = self._closed
             own = here and not closed and not self._queued and self._turn.acquire(blocking=False)
             if not closed and not own:
                 self._queued += 1
                 self._queue.put(job)
+                self._hurry.set()
         if own:
             self._write_here(job)
         elif closed:
@@ -165,6 +178,7 @@ class Writer:
             if not self._closed:
                 self._closed = True
                 self._queue.put(None)
+                self._hurry.set()
 
     def _write_here(self, job: _Job) -> None:
         try:
@@ -187,7 +201,7 @@ class Writer:
 
     def _left(self, job: _Job) -> bool:
         """Leave a job that has begun to the writer's thread, as the first that it writes: numbers are in order."""
-        if job.ahead is None or not job.ahead.pressed():
+        if job.ahead is None or not (job.patient or job.ahead.pressed()):
             return False
         with self._guard:
             free = not self._closed and not self._queued
@@ -208,22 +222,57 @@ class Writer:
 
     def _round(self) -> bool:
         """Commit one batch; False when the writer is to end."""
-        batch: list[_Job] = []
         job = self._queue.get()
+        batch = [job] if job is not None else []
         with self._turn:
-            while job is not None:
-                batch.append(job)
-                if len(batch) >= MAX_BATCH:
-                    break
-                try:
-                    job = self._queue.get_nowait()
-                except Empty:
-                    break
+            going_on = job is not None and self._gather(batch)
+            queued = len(batch)
+            if going_on and all(job.begun and job.patient for job in batch):
+                self._linger(batch)
+                joined = len(batch) - queued
+                going_on = self._gather(batch)
+                queued = len(batch) - joined
             if batch:
                 self._commit(batch)
         with self._guard:
-            self._queued -= len(batch)
-        return job is not None
+            self._queued -= queued
+        return going_on
+
+    def _gather(self, batch: list[_Job]) -> bool:
+        """Add what is queued; False when the writer is to end."""
+        while len(batch) < MAX_BATCH:
+            try:
+                job = self._queue.get_nowait()
+            except Empty:
+                return True
+            if job is None:
+                return False
+            batch.append(job)
+        return True
+
+    def _linger(self, batch: list[_Job]) -> None:
+        self._hurry.clear()
+        with self._numbering:
+            self._lingering = batch
+        if self._queue.empty():
+            self._hurry.wait(LINGER)
+        with self._numbering:
+            self._lingering = None
+
+    def _joined(self, job: _Job) -> bool:
+        """Whether a batch that lingers has the job now, as its last: what is ahead of it goes on at once."""
+        seen = self._lingering
+        if seen is None or job.ahead is None:  # as nearly always: without a lock
+            return False
+        with self._numbering:
+            batch = self._lingering
+            if batch is None or self._hurry.is_set() or len(batch) >= MAX_BATCH:  # behind what is queued
+                return False
+            if self._began(job):
+                batch.append(job)
+        if not job.patient:
+            self._hurry.set()
+        return True
 
     def _commit(self, batch: list[_Job]) -> None:
         try:

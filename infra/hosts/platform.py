@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -88,12 +89,19 @@ class Tell(Protocol):
     def all(self, events: Iterable[Event]) -> None: ...
 
 
+class PromptTell(Tell, Protocol):
+    """Tells some events without waiting for their being durable."""
+
+    def soon(self, event: Event) -> Future[int]:
+        """Hand an event over; the future ends when it is durable, or raises where it will not be. Raises as a call."""
+
+
 @dataclass(frozen=True, slots=True)
 class Hooks:
     """What the sources of a platform may do: tell events in the name of a source, bind the steps' permissions to a
     new wiring before its events are told, and have everything swept."""
 
-    tell: Callable[[str], Tell]
+    tell: Callable[[str], PromptTell]
     bind: Callable[[Index], None]
     sweep: Callable[[], None]
 

@@ -3,8 +3,11 @@
 import itertools
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -20,6 +23,8 @@ _DEPTH = 3  # namespaces / <namespace> / <secret> / ..<stamp>
 _FIRST_RECHECK = 0.02  # seconds
 _LONGEST_RECHECK = 1.0
 _OUR_WRITE = 0.02  # seconds that a Secret of ours is left alone: a write of ours wakes the watch many times
+_NOT_KEPT = "nothing"
+_LOST = 8  # tries that an event counts as which was taken and not kept: a disk is full for longer than a broker is busy
 _AT_ONCE = 64  # Secrets of a listing that are looked at before news is heard again
 
 
@@ -42,6 +47,9 @@ class _Look:
     tries: int = 0
 
 
+Emit = Callable[[SecretChanged | SecretRemoved], Iterable[Future[int]] | None]
+
+
 class DirectoryWatch:
     """Emits SecretChanged and SecretRemoved for the Secrets that `interested` names, from its own thread.
 
@@ -51,12 +59,13 @@ class DirectoryWatch:
     a hint share the next one. A half-written Secret is looked at again until it is whole, for `patience` seconds;
     then, as for one that is refused, the hint lets the step say why. Our own writes (a Secret with an owner) are no
     news unless somebody changed them, or the Secret is `derived`: itself a source. `expected` are the Secrets whose
-    absence would be news after a restart. The callables are called from the watch's thread.
+    absence would be news after a restart. The callables are called from the watch's thread. What `emit` raises, or what
+    a future that it returns ends with, keeps the news: it is told again.
     """
 
     def __init__(
         self, root: Path, secrets: ListedSecrets, *,
-        interested: Callable[[SecretRef], bool], emit: Callable[[SecretChanged | SecretRemoved], None],
+        interested: Callable[[SecretRef], bool], emit: Emit,
         known: Callable[[SecretRef], str | None], expected: Callable[[], Iterable[SecretRef]] = tuple,
         derived: Callable[[SecretRef], bool] = lambda _: False,
         notice: Notice | None = None, pause: float = 0.05, patience: float = 60.0, interval: float = 1.0,
@@ -77,6 +86,7 @@ class DirectoryWatch:
         self._our_names: set[str] = set()  # the same, as text
         self._told: dict[SecretRef, str] = {}  # what the last look found, once it was emitted (or was no news)
         self._emitted: dict[SecretRef, float] = {}
+        self._lost: deque[tuple[SecretRef, str]] = deque()  # what was emitted and not kept after all, and why
         self._error: str | None = None
         self._notice = notice or (lambda _: None)
         namespaces = (root / "namespaces").absolute()
@@ -166,6 +176,8 @@ class DirectoryWatch:
 
     def _on_time(self) -> float | None:
         now = time.monotonic()
+        while self._lost:
+            self._tell_again(*self._lost.popleft())
         for namespace in [name for name, (due, _) in self._unlisted.items() if due <= now]:
             self._listed.update(dict.fromkeys(self._concerned((namespace,))))
         for ref in [ref for ref, look in self._looks.items() if look.due <= now]:
@@ -209,15 +221,31 @@ class DirectoryWatch:
         if self._told.get(ref) == found:
             return
         try:
-            self._emit(event)
+            kept = self._emit(event)
         except Exception as error:  # noqa: BLE001 - whatever the broker raises, the hint is kept; the error is shown
-            self._error = f"cannot hand over a change of {ref} ({type(error).__name__}); trying again"
-            self._notice(self._error)
+            self._failed(ref, type(error).__name__)
             self._postpone(ref, look, None)
         else:
             self._error = None
             self._told[ref] = found
             self._emitted[ref] = time.monotonic()
+            for future in kept or ():
+                future.add_done_callback(partial(self._ended, ref))
+
+    def _ended(self, ref: SecretRef, future: Future[int]) -> None:
+        """In any thread."""
+        if (error := future.exception()) is not None:
+            self._lost.append((ref, type(error).__name__))
+            self._tree.ring()
+
+    def _tell_again(self, ref: SecretRef, error: str) -> None:
+        self._failed(ref, error)
+        self._told[ref] = _NOT_KEPT  # whatever is found now is news
+        self._postpone(ref, _Look(due=0.0, since=time.monotonic(), tries=_LOST), None)
+
+    def _failed(self, ref: SecretRef, error: str) -> None:
+        self._error = f"cannot hand over a change of {ref} ({error}); trying again"
+        self._notice(self._error)
 
     def _postpone(self, ref: SecretRef, look: _Look, after: float | None) -> None:
         delay = min(_LONGEST_RECHECK, (after or _FIRST_RECHECK) * 1.5**look.tries)

@@ -53,7 +53,7 @@ class TreeWatch:
     def stop(self, timeout: float = 10.0) -> None:
         """End the thread and wait for it. Raises TimeoutError where `on_change` does not return."""
         self._stopping.set()
-        self._ring()
+        self.ring()
         if self._thread.ident is not None:
             self._thread.join(timeout)
             if self._thread.is_alive():
@@ -69,7 +69,13 @@ class TreeWatch:
     def look_again(self) -> None:
         """Have the roots told anew; from any thread."""
         self._asked = True
-        self._ring()
+        self.ring()
+
+    def ring(self) -> None:
+        """Have `on_time` called now; from any thread."""
+        with self._lock, contextlib.suppress(OSError):
+            if self._notifications:
+                self._notifications.ring()
 
     # --- the thread ------------------------------------------------------------------------------------------
 
@@ -131,8 +137,3 @@ class TreeWatch:
     def _report(self, text: str, error: Exception) -> None:
         self.last_error = f"{text} ({type(error).__name__})" if type(error).__name__ not in text else text
         self._notice(self.last_error)
-
-    def _ring(self) -> None:
-        with self._lock, contextlib.suppress(OSError):
-            if self._notifications:
-                self._notifications.ring()

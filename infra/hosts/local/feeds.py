@@ -1,6 +1,7 @@
 """What the machine's sources report, as events: manifests that changed, Secrets that changed or drifted."""
 
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
 from datetime import UTC, datetime
 
 from events.envelope import issue
@@ -14,7 +15,7 @@ from functions._ports import SourceSecrets
 from infra.broker.broker import Broker
 from infra.broker.principal import Principal
 from infra.hosts.local.manifests import KnownManifest, ManifestMemory
-from infra.hosts.platform import PublicationBook, SnapshotWiring, Tell
+from infra.hosts.platform import PromptTell, PublicationBook, SnapshotWiring, Tell
 from infra.wiring.index import Index
 
 _BATCH = 500  # manifests told of in one commit: a first start tells of all of them
@@ -26,7 +27,7 @@ def utc_now() -> datetime:
 
 
 class Teller:
-    """Hands a source's events to the broker, and returns when they are durable."""
+    """Hands a source's events to the broker, and returns when they are durable: implements PromptTell."""
 
     def __init__(self, broker: Broker, name: str, cluster: str, now: Callable[[], datetime]) -> None:
         self._broker = broker
@@ -38,6 +39,11 @@ class Teller:
         """Raises what the broker raises: the source keeps the news and tells it again."""
         wire = issue(event, source=self._source, now=self._now())
         self._broker.accept(wire, self._principal, here=True).result(timeout=ACCEPT_TIMEOUT)
+
+    def soon(self, event: Event) -> Future[int]:
+        """Hand it over, to be durable within some milliseconds: the future tells."""
+        wire = issue(event, source=self._source, now=self._now())
+        return self._broker.accept(wire, self._principal, patient=True)
 
     def all(self, events: Iterable[Event]) -> None:
         """Hand over all of these or none. Raises as for one."""
@@ -136,7 +142,7 @@ class SecretFeed:
     """Tells which wired Secrets changed. A target that somebody touched is drift; anything else is a source."""
 
     def __init__(
-        self, wiring: SnapshotWiring, secrets: SourceSecrets, publications: PublicationBook, tell: Tell,
+        self, wiring: SnapshotWiring, secrets: SourceSecrets, publications: PublicationBook, tell: PromptTell,
         now: Callable[[], datetime] = utc_now,
     ) -> None:  # fmt: skip
         self._wiring = wiring
@@ -174,18 +180,23 @@ class SecretFeed:
         pairs = (name.split("/", 1) for name in sorted(names))
         return tuple(SecretRef(namespace=namespace, name=name) for namespace, name in pairs)
 
-    def told(self, event: SecretChanged | SecretRemoved) -> None:
-        """Hand one observation to the broker, as what it is."""
+    def told(self, event: SecretChanged | SecretRemoved) -> list[Future[int]]:
+        """Hand one observation to the broker, as what it is; each future raises where it could not be kept.
+
+        Steps begin before it is: whoever loses such an event tells it again, and a change is to be seen until then.
+        """
         seen = event.seen or self._vanished(event.secret)
         gone = isinstance(event, SecretRemoved)
+        kept = []
         if self._wiring.consumer_of_target(event.secret):
-            self._tell(SecretDrifted(secret=event.secret, seen=seen))
+            kept.append(self._tell.soon(SecretDrifted(secret=event.secret, seen=seen)))
         if gone or self._producers(event.secret):
-            self._tell(event.model_copy(update={"seen": seen}))
+            kept.append(self._tell.soon(event.model_copy(update={"seen": seen})))
         if event.seen and not gone:
             self._seen[event.secret] = event.seen
         else:
             self._seen.pop(event.secret, None)
+        return kept
 
     def _vanished(self, ref: SecretRef) -> str:
         """The state identity of having none: which state went away, so that each disappearance is its own fact."""

@@ -2,15 +2,17 @@
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
 
+from infra.broker import writer as module
 from infra.broker.errors import BrokerClosedError, BrokerFullError
 from infra.broker.store import Store
 from infra.broker.transaction import Transaction
 from infra.broker.writer import Writer
-from tests.infra.broker.kit import DEADLINE
+from tests.infra.broker.kit import DEADLINE, until
 
 
 @pytest.fixture
@@ -349,3 +351,119 @@ def test_what_cannot_be_given_fails_its_job_alone(writer: Writer, store: Store) 
     assert broken.told == ["taken back"]
     assert names(store) == ["b", "d"]
     assert writer.submit(insert("e"), here=True).result(DEADLINE)
+
+
+# --- lingering ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The writer would linger for longer than any test takes."""
+    monkeypatch.setattr(module, "LINGER", 10 * DEADLINE)
+
+
+def lingered(writer: Writer, name: str = "a") -> tuple[Given, Future[int]]:
+    """A patient job that the writer lingers with."""
+    given = Given(pressed=False)
+    future = writer.submit(insert(name), ahead=given, here=True, patient=True)
+    until(lambda: writer._lingering is not None)
+    return given, future
+
+
+@pytest.mark.usefixtures("patience")
+def test_what_nobody_waits_for_is_written_with_what_somebody_does(writer: Writer, store: Store) -> None:
+    given, future = lingered(writer)
+    assert given.told == ["early"], "what is ahead of it goes on"
+    assert (future.done(), writer.commits) == (False, 0)
+    assert writer.submit(insert("b")).result(DEADLINE) == 3
+    assert future.result(DEADLINE) == 2
+    assert (names(store), writer.commits) == (["a", "b"], 1)
+
+
+def test_it_is_written_by_itself_all_the_same(writer: Writer, store: Store) -> None:
+    future = writer.submit(insert("a"), ahead=Given(), here=True, patient=True)
+    assert future.result(DEADLINE) == 2
+    assert names(store) == ["a"]
+
+
+@pytest.mark.usefixtures("patience")
+def test_what_comes_meanwhile_is_given_at_once_and_in_order(writer: Writer, store: Store) -> None:
+    first, future = lingered(writer)
+    others = [Given() for _ in range(3)]
+    futures = [
+        writer.submit(insert(name), ahead=one, here=True, patient=True) for name, one in zip("bcd", others, strict=True)
+    ]
+    assert [one.told for one in others] == [["early"]] * 3
+    assert first.numbers + [number for one in others for number in one.numbers] == [1, 2, 3, 4]
+    assert not any(one.done() for one in futures)
+    impatient = Given()
+    last = writer.submit(insert("e"), ahead=impatient)
+    assert impatient.told[:1] == ["early"]
+    assert [one.result(DEADLINE) for one in (future, *futures, last)] == [6, 7, 8, 9, 10]
+    assert (names(store), writer.commits) == (["a", "b", "c", "d", "e"], 1)
+
+
+@pytest.mark.usefixtures("patience")
+def test_what_comes_after_somebody_who_waits_passes_them_not(writer: Writer, store: Store) -> None:
+    given, _ = lingered(writer)
+    order: list[str] = []
+    waits = writer.submit(lambda _: order.append("waits"))
+    after = writer.submit(lambda _: order.append("after"), ahead=Given(), here=True, patient=True)
+    waits.result(DEADLINE)
+    writer.submit(lambda _: None).result(DEADLINE)
+    after.result(DEADLINE)
+    assert order == ["waits", "after"]
+    assert given.told == ["early", "durable"]
+
+
+@pytest.mark.usefixtures("patience")
+def test_closing_does_not_wait_for_it_to_end(writer: Writer, store: Store) -> None:
+    given, future = lingered(writer)
+    writer.close()
+    assert future.result(0) == 2
+    assert given.told == ["early", "durable"]
+    with pytest.raises(BrokerClosedError):
+        writer.submit(insert("b"), ahead=Given(), here=True, patient=True).result(DEADLINE)
+    assert names(store) == ["a"]
+
+
+@pytest.mark.usefixtures("patience")
+def test_of_what_joined_what_fails_is_taken_back_alone(writer: Writer, store: Store) -> None:
+    first, future = lingered(writer)
+
+    def fails(_: Transaction) -> None:
+        raise LookupError("no such thing")
+
+    class Broken(Given):
+        def give(self, *, durable: bool) -> None:
+            raise LookupError("a defect")
+
+    failing, broken = Given(), Broken()
+    failed = writer.submit(fails, ahead=failing, here=True, patient=True)
+    unfit = writer.submit(insert("c"), ahead=broken, here=True, patient=True)
+    assert isinstance(unfit.exception(0), LookupError), "what cannot be given never joins"
+    writer.submit(insert("d")).result(DEADLINE)
+    assert isinstance(failed.exception(DEADLINE), LookupError)
+    assert future.exception(DEADLINE) is None
+    assert (failing.told[-1], broken.told) == ("taken back", ["taken back"])
+    assert first.told[-1] == "durable"
+    assert names(store) == ["a", "d"]
+
+
+def test_many_senders_of_every_kind_lose_nothing(writer: Writer, store: Store) -> None:
+    def send(sender: int) -> None:
+        for n in range(60):
+            patient, ahead = n % 3 == 0, Given() if n % 2 else None
+            given[sender].append(
+                writer.submit(insert(f"{sender}-{n:02}"), ahead=ahead, here=n % 5 == 0, patient=patient)
+            )
+
+    given: dict[int, list[Future[int]]] = {sender: [] for sender in range(6)}
+    senders = [threading.Thread(target=send, args=(sender,)) for sender in given]
+    for thread in senders:
+        thread.start()
+    for thread in senders:
+        thread.join(DEADLINE)
+    numbers = [future.result(DEADLINE) for futures in given.values() for future in futures]
+    assert len(set(numbers)) == len(numbers) == 360
+    assert len(names(store)) == 360

@@ -5,6 +5,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,7 @@ def start(tmp_path: Path, emitted: Emitted) -> Iterator[Start]:
     def begin(known: Mapping[SecretRef, str] | None = None, **options: object) -> DirectoryWatch:
         settings = {"interested": lambda _: True, "known": (known or {}).get, "interval": 0.01, "pause": 0.01}
         secrets = DirectorySecrets(tmp_path)
-        watch = DirectoryWatch(tmp_path, secrets, emit=emitted, **{**settings, **options})  # type: ignore[arg-type]  # options of many types
+        watch = DirectoryWatch(tmp_path, secrets, **{"emit": emitted, **settings, **options})  # type: ignore[arg-type]  # options of many types
         started.append(watch)
         watch.start()
         assert watch.wait_ready(30)
@@ -299,6 +300,39 @@ def test_a_hint_that_cannot_be_handed_over_is_kept_and_the_error_shown(
     assert "orders/postgres" in notices[0]
     assert "canary" not in "".join(notices)
     assert (watch.alive(), watch.last_error) == (True, None)
+
+
+@pytest.mark.parametrize("change", ["changed", "removed"])
+def test_a_hint_that_was_taken_and_not_kept_is_told_again(
+    change: str, tmp_path: Path, start: Start, emitted: Emitted
+) -> None:
+    notices = list[str]()
+    kept: list[Future[int]] = []
+
+    def taken(event: Hint) -> list[Future[int]]:
+        kept.append(Future())
+        emitted(event)
+        return [kept[-1]]
+
+    producers.swap(tmp_path, REF, {"password": b"A"})
+    watch = start({REF: state(tmp_path)}, emit=taken, notice=notices.append)
+    if change == "changed":
+        producers.swap(tmp_path, REF, {"password": b"B"})
+    else:
+        shutil.rmtree(producers.place(tmp_path, REF))
+    emitted.until(lambda events: len(events) >= 1)
+    eventually(lambda: len(kept) >= 1)
+    kept[0].set_exception(RuntimeError("canary-value"))
+    first, second = emitted.until(lambda events: len(events) >= 2)[:2]
+    assert first == second
+    assert "RuntimeError" in notices[0]
+    assert "canary" not in "".join(notices)
+    eventually(lambda: len(kept) >= 2)
+    kept[1].set_result(1)
+    eventually(lambda: watch.last_error is None)
+    producers.swap(tmp_path, OTHER, {"password": b"A"})
+    emitted.until(lambda events: events[-1].secret == OTHER)
+    assert [event.secret for event in emitted.events] == [REF, REF, OTHER], "what is kept is not told again"
 
 
 def test_an_overflow_of_the_kernels_queue_loses_nothing(

@@ -52,6 +52,12 @@ class Told:
             raise BrokerFullError("the disk is full")
         self.events.append(event)
 
+    def soon(self, event: Event) -> Future[int]:
+        self(event)
+        kept: Future[int] = Future()
+        kept.set_result(len(self.events))
+        return kept
+
     def all(self, events: Iterable[Event]) -> None:
         batch = list(events)
         if self.failing:
@@ -271,9 +277,9 @@ def test_known_and_expected_come_from_what_was_confirmed(hints: SecretFeed, publ
 
 
 def test_a_source_changed_and_a_target_drifted(hints: SecretFeed, told: Told) -> None:
-    hints.told(SecretChanged(secret=SOURCE, seen="s1"))
-    hints.told(SecretChanged(secret=TARGET, seen="t1"))
-    hints.told(SecretChanged(secret=SecretRef(namespace="a", name="b"), seen="x"))
+    assert len(hints.told(SecretChanged(secret=SOURCE, seen="s1"))) == 1
+    assert len(hints.told(SecretChanged(secret=TARGET, seen="t1"))) == 1
+    assert hints.told(SecretChanged(secret=SecretRef(namespace="a", name="b"), seen="x")) == []
     assert told.events == [SecretChanged(secret=SOURCE, seen="s1"), SecretDrifted(secret=TARGET, seen="t1")]
 
 
@@ -354,6 +360,17 @@ def test_a_teller_returns_when_it_is_durable(broker: Broker) -> None:
     Teller(broker, "directory", "local", lambda: NOW)(SecretChanged(secret=SOURCE, seen="s1"))
     (entry,) = broker.ledger.entries()
     assert (entry.source, entry.principal) == ("/lockstep/local/sources/directory", "source:directory")
+
+
+def test_a_teller_need_not_wait(broker: Broker) -> None:
+    kept = Teller(broker, "directory", "local", lambda: NOW).soon(SecretChanged(secret=SOURCE, seen="s1"))
+    assert kept.result(10) == 1
+    (entry,) = broker.ledger.entries()
+    assert entry.principal == "source:directory"
+    with pytest.raises(Exception, match="source:directory may not send"):
+        Teller(broker, "directory", "local", lambda: NOW).soon(
+            WiringChanged(manifest=PUSH, change="added", generation="g")
+        )
 
 
 def test_many_are_handed_over_at_once_or_not_at_all(broker: Broker) -> None:
