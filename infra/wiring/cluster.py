@@ -151,6 +151,7 @@ class ClusterWiring(NewestWiring):
             after = Index(
                 _sources(held, spaces), findings=tuple(_refusals(held)), policy=self._policy, previous=before,
                 namespaces=spaces if self._spaces.wait_ready(0) else None, modes=True,
+                former=dict(_former(held, spaces)),
             )  # fmt: skip
             prepare(after)
             self._index, self._built = after, turn
@@ -261,8 +262,26 @@ def _refusals(held: Mapping[_Kind, Mapping[tuple[str, str], Held]]) -> Iterator[
     for kind in _KINDS:
         for (namespace, name), one in sorted(held[kind].items()):
             if one.refusal and (kind is _KINDS[0] or any(_owned(stores.get(store)) for store in one.stores)):
-                title = f"{kind.model.KIND} {namespace or '-'}/{name}"
-                yield Finding(rules.INVALID, title, 0, one.refusal)
+                yield _refusal(kind, namespace, name, one)
+
+
+def _refusal(kind: _Kind, namespace: str, name: str, held: Held) -> Finding:
+    ref = ManifestRef(kind=kind.model.KIND, namespace=namespace or "-", name=name)
+    return Finding(rules.INVALID, str(ref), 0, held.refusal, ref)
+
+
+def _former(
+    held: Mapping[_Kind, Mapping[tuple[str, str], Held]], spaces: Mapping[str, Mapping[str, str]]
+) -> Iterator[tuple[ManifestRef, Finding]]:
+    """The manifests that are used as they were before their objects became unreadable."""
+    for kind in _KINDS:
+        for (namespace, name), one in held[kind].items():
+            if not one.refusal or one.manifest is None or one.leaving:
+                continue
+            finding = _refusal(kind, namespace, name, one)
+            manifest = one.manifest
+            made = manifest.expand(spaces) if isinstance(manifest, ClusterExternalSecret) else (manifest,)
+            yield from ((each.ref, finding) for each in made)
 
 
 def _owned(store: Held | None) -> bool:

@@ -3,8 +3,8 @@
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -28,16 +28,20 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """What one file contributes. `state` is None where it must be read again whatever its times say."""
+    """What one file contributes. `state` is None where it must be read again whatever its times say. `former` are the
+    manifests that it contributed before it became unreadable, and why."""
 
     state: FileState | None
     sources: tuple[Source, ...]
     findings: tuple[Finding, ...]
     digest: bytes = b""
+    former: Mapping[ManifestRef, Finding] = field(default_factory=dict)
 
     def says_as(self, other: "_File | None") -> bool:
         """Whether it contributes what the other did."""
-        return other is not None and self.sources is other.sources and self.findings == other.findings
+        if other is None or self.sources is not other.sources:
+            return False
+        return self.findings == other.findings and self.former == other.former
 
 
 class WiringDirectory(NewestWiring):
@@ -68,7 +72,8 @@ class WiringDirectory(NewestWiring):
             before = self._index
             sources = [source for name in sorted(files) for source in files[name].sources]
             findings = tuple(finding for name in sorted(files) for finding in files[name].findings)
-            after = Index(sources, findings=findings, policy=self._policy, previous=before)
+            former = {ref: finding for file in files.values() for ref, finding in file.former.items()}
+            after = Index(sources, findings=findings, policy=self._policy, previous=before, former=former)
             prepare(after)
             self._index = after
             self._files = files
@@ -97,17 +102,31 @@ class WiringDirectory(NewestWiring):
             return replace(before, state=state)
         loaded = load_documents(raw, found.name)
         sources = [Source(each.manifest, each.file, each.line) for each in loaded.documents if each.manifest]
+        former: list[Source] = []
         if before is not None and not loaded.sound:
             present = {source.manifest.ref for source in sources}
-            sources += [source for source in before.sources if source.manifest.ref not in present]
-        return _File(state, tuple(sources), loaded.findings, digest)
+            former = [source for source in before.sources if source.manifest.ref not in present]
+        return _File(state, (*sources, *former), loaded.findings, digest, _because(former, loaded.findings))
 
     def _kept(self, lost: Unusable) -> dict[str, _File]:
         """What is known of a file, or of everything beneath a folder, that cannot be read now."""
-        kept = {name: file for name, file in self._files.items() if name.startswith(lost.name + "/")}
+        beneath = {name: file for name, file in self._files.items() if name.startswith(lost.name + "/")}
+        kept = {  # read again, whatever they hold then, when they can be
+            name: replace(file, state=None, digest=b"", former=_because(file.sources, (lost.finding,)))
+            for name, file in beneath.items()
+        }
         before = self._files.get(lost.name)
-        kept[lost.name] = _File(None, before.sources if before else (), (lost.finding,))
+        sources = before.sources if before else ()
+        kept[lost.name] = _File(None, sources, (lost.finding,), former=_because(sources, (lost.finding,)))
         return kept
+
+
+def _because(former: Iterable[Source], findings: tuple[Finding, ...]) -> dict[ManifestRef, Finding]:
+    """Why each of these is used as it was: its own text, else the part of the file that nobody could read."""
+    own = {one.manifest: one for one in reversed(findings) if one.manifest is not None}
+    other = next((one for one in findings if one.manifest is None), findings[0] if findings else None)
+    refs = (source.manifest.ref for source in former)
+    return {ref: found for ref in refs if (found := own.get(ref, other)) is not None}
 
 
 def changes(before: Index, after: Index) -> Iterator[Change]:

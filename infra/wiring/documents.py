@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from events.references import ManifestRef
 from infra.wiring import rules
 from infra.wiring.finding import Finding, Rule
 from infra.wiring.kinds import WiredManifest, kind_problem, platform_model, wired_model
 from infra.wiring.tree import Mapping, TreeError, line_of, parse_tree
+from infra.wiring.wording import worded
 
 if TYPE_CHECKING:  # loaded where one is wired: a step that rotates nothing starts without them
     from functions._manifests.rotation_target import RotationTarget
@@ -132,14 +134,21 @@ def _document(body: Any, file: str, line: int, platform: bool) -> Document | lis
 
 def _invalid(body: Mapping, file: str, error: Any) -> Finding:
     place = tuple(error["loc"])
-    message = str(error["msg"]).removeprefix("Value error, ")
-    if error["type"] == "extra_forbidden":
-        message = "is no field that is known here; remove it or correct its name"
-    elif error["type"] == "missing":
-        message = "is missing"
-    name = ".".join(str(part) for part in place)
-    text = f"{body.get('kind')} {_named(body)}: {name + ' ' if name else ''}{message[:300]}"
-    return Finding(rules.INVALID, file, line_of(body, place), text)
+    text = f"{body.get('kind')} {_named(body)}: {worded(error)}"
+    return Finding(rules.INVALID, file, line_of(body, place), text, _reference(body))
+
+
+def _reference(body: Mapping) -> ManifestRef | None:
+    """Which manifest it would be, where that much of it can be read."""
+    metadata = body.get("metadata")
+    if not isinstance(metadata, dict):
+        return None
+    try:
+        return ManifestRef(
+            kind=str(body.get("kind")), namespace=metadata.get("namespace", "-"), name=metadata.get("name", "")
+        )
+    except ValidationError:
+        return None
 
 
 def _named(body: Mapping) -> str:

@@ -4,6 +4,8 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Literal
 
+from events.references import ManifestRef
+
 Severity = Literal["error", "warning", "notice"]
 
 
@@ -31,12 +33,13 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A rule broken on a line of a file."""
+    """A rule broken on a line of a file. `manifest`: by what could not be read there, where its name could."""
 
     rule: Rule
     file: str
     line: int
     message: str
+    manifest: ManifestRef | None = None
 
     @property
     def mend(self) -> str:

@@ -65,7 +65,8 @@ class Index:
     """Implements the port `Wiring`. Never changes; a new one is built, taking over what did not change.
 
     `namespaces` are the labels of a cluster's namespaces, None where there is no cluster to ask. `modes`: whether a
-    store's mode counts, as it does where another controller may serve the same manifests.
+    store's mode counts, as it does where another controller may serve the same manifests. `former` are manifests that
+    are used as they were read before, and why: what is written now cannot be read.
     """
 
     def __init__(
@@ -77,8 +78,10 @@ class Index:
         previous: "Index | None" = None,
         namespaces: Mapping[str, Mapping[str, str]] | None = None,
         modes: bool = False,
+        former: Mapping[ManifestRef, Finding] | None = None,
     ) -> None:
         self.findings = findings
+        self.former: Mapping[ManifestRef, Finding] = former or {}
         self._namespaces = namespaces
         self._modes = modes
         self.policy = policy or ConventionPolicy()

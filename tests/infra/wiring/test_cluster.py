@@ -236,7 +236,9 @@ def test_what_cannot_be_read_keeps_what_it_was_and_retracts_nothing(follow: Foll
     until(lambda: wiring.reload() or wiring.snapshot().findings)
     assert wiring.push_secret(PUSH) is not None
     assert not wiring.complete()
-    assert [finding.file for finding in wiring.snapshot().findings] == ["PushSecret orders/push"]
+    (finding,) = wiring.snapshot().findings
+    assert (finding.file, finding.manifest) == ("PushSecret orders/push", PUSH)
+    assert dict(wiring.snapshot().former) == {PUSH: finding}
 
 
 def test_what_belongs_to_a_store_of_others_may_be_as_it_likes(follow: Follow) -> None:

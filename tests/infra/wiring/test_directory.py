@@ -81,10 +81,13 @@ def test_a_file_that_breaks_keeps_its_last_good_manifests(folder: Path, broken: 
     assert changes == []
     assert directory.push_secret(PUSH) is not None
     assert not directory.complete()
-    assert [each.file for each in directory.snapshot().findings] == ["wiring/push.yaml"]
+    (finding,) = directory.snapshot().findings
+    assert finding.file == "wiring/push.yaml"
+    assert dict(directory.snapshot().former) == {PUSH: finding}
     (folder / "push.yaml").write_text(push())
     assert _said(directory) == []
     assert directory.complete()
+    assert not directory.snapshot().former
 
 
 def test_the_sound_part_of_a_broken_file_counts(folder: Path) -> None:
@@ -208,3 +211,31 @@ def test_readers_see_one_snapshot_or_the_next(folder: Path) -> None:
     done.set()
     reader.join()
     assert torn == []
+
+
+def test_each_manifest_that_is_used_as_it_was_says_why(folder: Path) -> None:
+    directory = WiringDirectory(folder)
+    both = together(push(), push("b", path="platform-data/postgres/b"), push("c", path="platform-data/postgres/c"))
+    (folder / "push.yaml").write_text(both)
+    directory.reload()
+    wrong = push("b", path="platform-data/postgres/b", more="  nonsense: 1")
+    (folder / "push.yaml").write_text(together(push(), "x: [\n", wrong))
+    directory.reload()
+    why = {ref.name: finding.message for ref, finding in directory.snapshot().former.items()}
+    assert set(why) == {"b", "c"}, "the sound one counts as it is written"
+    assert "spec.nonsense" in why["b"]
+    assert "is not YAML" in why["c"]
+
+
+def test_a_folder_that_cannot_be_read_leaves_everything_beneath_it_as_it_was(folder: Path) -> None:
+    directory = WiringDirectory(folder)
+    directory.reload()
+    (folder / "temporal").rename(folder / ".away")
+    (folder / "temporal").symlink_to(folder.parent)
+    directory.reload()
+    (why,) = directory.snapshot().former.values()
+    assert "leads out of the folder" in why.message
+    (folder / "temporal").unlink()
+    (folder / ".away").rename(folder / "temporal")
+    directory.reload()
+    assert (dict(directory.snapshot().former), directory.complete()) == ({}, True)

@@ -90,3 +90,17 @@ def test_a_document_does_not_print_its_content() -> None:
 @given(st.binary(max_size=300))
 def test_any_bytes_are_documents_or_findings(raw: bytes) -> None:
     assert isinstance(load_documents(raw, "f"), Loaded)
+
+
+@pytest.mark.parametrize(
+    ("text", "manifest"),
+    [
+        (push(more="  nonsense: 1"), "PushSecret platform-data/temporal"),
+        (STORE + "  nonsense: 1\n", "ClusterSecretStore -/vault-backend"),
+        (push(namespace="Platform_Data"), "None"),
+        (push().replace("kind: PushSecret", "kind: PushSecrets"), "None"),
+        ("a: [1\n", "None"),
+    ],
+)
+def test_a_finding_says_whose_text_it_is_where_that_can_be_read(text: str, manifest: str) -> None:
+    assert {str(one.manifest) for one in _load(text).findings} == {manifest}
