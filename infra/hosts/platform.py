@@ -53,7 +53,7 @@ class AccessPolicy(Access, Protocol):
     def open(self) -> bool: ...
 
     def reload(self) -> str | None:
-        """Read it again; why the last good policy stays in force, None where all is well."""
+        """Read it again; why it is not in force, and what is, None where all is well."""
 
 
 class DeclaredTargets(Protocol):

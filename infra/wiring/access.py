@@ -36,6 +36,13 @@ class AccessRules:
 NOTHING = AccessRules(publish={}, read={})
 
 
+def meanwhile(rules: AccessRules | None) -> str:
+    """What holds while a policy cannot be used."""
+    if rules is None:
+        return "until it is mended every wired path is allowed, as without a policy"
+    return "nothing is allowed" if rules is NOTHING else "the last good policy stays in force"
+
+
 def read_rules(raw: bytes, name: str) -> AccessRules:
     """The rules of a policy's text. Raises AccessError naming file and line."""
     if len(raw) > _LARGEST:
@@ -63,7 +70,7 @@ class FileAccess:
         return self._rules is None
 
     def reload(self) -> str | None:
-        """Read the file again; why the last good policy stays in force, None where all is well.
+        """Read the file again; why it is not in force, and what is, None where all is well.
 
         A file that vanishes opens nothing: without it, only a new start makes one trust domain.
         """
@@ -76,7 +83,7 @@ class FileAccess:
                     self._rules = read_rules(raw, self._file.name)
                     self._raw = raw
             except AccessError as error:
-                return f"{error}; the last good policy stays in force"
+                return f"{error}; {meanwhile(self._rules)}"
             return None
 
     def may_publish(self, namespace: str, path: PathRef) -> bool:

@@ -21,6 +21,7 @@ from functions._manifests.expression import LONGEST
 from functions._manifests.shape import Metadata, Shape
 from infra.wiring.access import AccessError
 from infra.wiring.tree import Mapping, TreeError, line_of, parse_tree
+from infra.wiring.wording import worded
 
 _GLOB_SEGMENT = re.compile(r"[-A-Za-z0-9_.*]+")
 
@@ -74,6 +75,4 @@ def load_policy(raw: bytes, name: str) -> AccessPolicy:
         return AccessPolicy.model_validate(tree)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        message = first["msg"].removeprefix("Value error, ")
-        raise AccessError(f"{name}:{line_of(tree, first['loc'])}: {place}: {message}") from None
+        raise AccessError(f"{name}:{line_of(tree, first['loc'])}: {worded(first)}") from None

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from events.references import PathRef
 from infra.hosts.cluster.config_map import Content, FollowedConfigMap
 from infra.kubernetes.informing import Feed, Notice
-from infra.wiring.access import NOTHING, AccessError, AccessRules, read_rules
+from infra.wiring.access import NOTHING, AccessError, AccessRules, meanwhile, read_rules
 
 NAME = "access.yaml"  # of the ConfigMap, and of its one key
 
@@ -36,7 +36,7 @@ class ClusterAccess:
         return self._rules is None
 
     def reload(self) -> str | None:
-        """Why the last good policy stays in force, None where all is well; it is followed, so nothing is read here."""
+        """Why the policy is not in force, None where all is well; it is followed, so nothing is read here."""
         return self.problem
 
     def may_publish(self, namespace: str, path: PathRef) -> bool:
@@ -62,7 +62,7 @@ class ClusterAccess:
             else:
                 problem = f"there is no ConfigMap {NAME}, so nothing may be published or read; apply one"
         except AccessError as error:
-            problem = f"{error}; " + ("the last good policy stays in force" if self._found else "nothing is allowed")
+            problem = f"{error}; {meanwhile(self._rules)}"
             self._found = True  # somebody meant to have one: its removal must not open everything
         if problem is not None and problem != self.problem:
             self._notice(problem)

@@ -96,6 +96,20 @@ def test_the_last_good_policy_stays_in_force(file: Path, broken: str) -> None:
     assert not access.may_publish("platform-data", _path("secret/platform-data/postgres/a"))
 
 
+def test_a_first_policy_that_cannot_be_used_says_that_everything_is_allowed(file: Path) -> None:
+    file.unlink()
+    access = FileAccess(file)
+    file.write_text(POLICY.replace("{read", "{reads"))
+    assert access.reload() == (
+        "access.yaml:7: spec.namespaces.temporal.reads is no field that is known here; remove it or correct its name; "
+        "until it is mended every wired path is allowed, as without a policy"
+    )
+    assert access.may_read("stranger", _path("secret/x"))
+    file.write_text(POLICY)
+    assert access.reload() is None
+    assert not access.may_read("stranger", _path("secret/x"))
+
+
 def test_removing_the_file_opens_nothing(file: Path) -> None:
     access = FileAccess(file)
     file.unlink()

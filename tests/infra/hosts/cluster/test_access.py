@@ -100,3 +100,12 @@ def test_a_policy_that_cannot_be_used(follow: Follow, cluster: Cluster, namespac
     until(lambda: access.problem)
     assert "no key access.yaml" in str(access.problem)
     assert access.may_publish("orders", OWN), "the last good one"
+
+
+def test_a_first_policy_that_cannot_be_used(follow: Follow, cluster: Cluster, namespace: str) -> None:
+    access = follow(trusting=True)
+    assert access.may_publish("orders", OWN)
+    put(cluster, namespace, "kind: Nothing")
+    until(lambda: access.problem)
+    assert "until it is mended every wired path is allowed" in str(access.problem)
+    assert access.may_publish("orders", OWN), "as it says"
