@@ -13,7 +13,7 @@ import click
 
 from infra.hosts.cli.client import ControlClient
 from infra.hosts.cli.failures import CommandError, Exit
-from infra.hosts.cli.options import CORRELATION, Given, output_option, root_option
+from infra.hosts.cli.options import CORRELATION, NAME, output_option, root_option
 from infra.hosts.cli.output import document, escaped, note, say, table
 
 _PATIENCE = 3600.0  # seconds; a million entries take about half a minute
@@ -59,7 +59,10 @@ def verify_command(root: Path, anchor_now: bool, every_anchor: bool, output: str
 @command.command("show")
 @root_option
 @click.option("--since", metavar="TIME", help="From then on: 10m, 2h, 3d, or an RFC 3339 time.")
-@click.option("--subject", type=Given("a subject, such as paths/MOUNT/PATH"), help="About this, or what lies below it.")
+@click.option(
+    "--subject", type=NAME, metavar="NAME",
+    help="Only about this: NAMESPACE/NAME, MOUNT/PATH, or a whole subject, and what lies below it.",
+)  # fmt: skip
 @click.option("--correlation", type=CORRELATION, metavar="ID", help="Everything that one change led to.")
 @click.option("--kind", type=click.Choice(["accepted", "dead-letter", "replay", "drop", "abandon"]))
 @click.option(
@@ -90,7 +93,7 @@ def show_command(
     if output in ("json", "yaml"):
         say(document({"items": listed}, output))
     elif not listed:
-        note("no entries match")
+        note("no entries match" + (f"; none is about {escaped(subject)}" if subject else ""))
     else:
         say(_table(listed, wide=output == "wide"))
 

@@ -10,7 +10,7 @@ import click
 
 from infra.hosts.cli.client import ControlClient
 from infra.hosts.cli.options import CORRELATION, MOMENT, NAME, namespace_options, output_option, root_option
-from infra.hosts.cli.output import document, escaped, json_text, say
+from infra.hosts.cli.output import document, escaped, json_text, note, say
 from infra.hosts.cli.readable import remark
 
 _POLL = 2.0  # seconds that the running instance holds a question to which there is no answer yet
@@ -60,6 +60,8 @@ def command(
     if not follow:
         found = client.ask("events", **asked)
         say(document(found, output) if output in ("json", "yaml") else "\n".join(_lines(found["events"], output)))
+        if not found["events"]:
+            note("no events match" + (f"; none is about {escaped(subject)}" if subject else ""))
         return
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # see `main`
         signal.signal(signal.SIGINT, signal.default_int_handler)

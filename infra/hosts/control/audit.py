@@ -9,6 +9,7 @@ from infra.broker.clock import rfc3339
 from infra.hosts.anchoring import AnchoredLedger
 from infra.hosts.auditing import NEWEST, LedgerAudit, Report
 from infra.hosts.control.arguments import optional_text, whole
+from infra.hosts.control.happenings import is_about
 from infra.hosts.control.request import Arguments, ControlError
 from infra.hosts.local.instance import Parts, ledger_id
 from infra.stores.vault.anchors import Anchor, VaultAnchors
@@ -73,7 +74,8 @@ def entries(parts: Parts, arguments: Arguments, by: str) -> dict[str, Any]:
 
 
 def _matches(entry: Entry, subject: str | None, correlation: str | None, kind: str | None) -> bool:
-    if subject is not None and entry.subject != subject and not (entry.subject or "").startswith(f"{subject}/"):
+    below = subject is not None and (entry.subject or "").startswith(f"{subject}/")
+    if subject is not None and not below and not is_about(entry.subject, subject):
         return False
     return correlation in (None, entry.correlation) and kind in (None, entry.kind)
 

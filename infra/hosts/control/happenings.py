@@ -96,14 +96,14 @@ def _wanted(parts: Parts, arguments: Arguments) -> Wanted:
         event = line.event
         return (
             (correlation is None or event.correlation == correlation)
-            and (subject is None or _is_about(event.subject, subject))
+            and (subject is None or is_about(event.subject, subject))
             and (namespace is None or _concerns(parts, event.subject or "", namespace))
         )
 
     return wanted
 
 
-def _is_about(subject: str | None, wanted: str) -> bool:
+def is_about(subject: str | None, wanted: str) -> bool:
     """Whether a subject is what was asked for: as it is, or as people write it (`namespace/name`, `mount/path`)."""
     return subject is not None and wanted in (subject, short(subject), short(subject).partition(" ")[2])
 

@@ -64,6 +64,11 @@ def test_entries_are_shown_filtered_and_exported(up: Running) -> None:
     ]  # fmt: skip
     about = answered("audit", "show", "--subject", "namespaces/temporal", root=up.root)["items"]
     assert {entry["subject"] for entry in about} == {"namespaces/temporal/secrets/pg"}
+    named = answered("audit", "show", "--subject", "temporal/pg", root=up.root)["items"]
+    assert {entry["subject"] for entry in named} == {
+        "namespaces/temporal/secrets/pg", "manifests/ExternalSecret/temporal/pg"
+    }  # fmt: skip
+    assert "none is about nobody/knows" in lockstep("audit", "show", "--subject", "nobody/knows", root=up.root).stderr
     correlation = about[0]["correlation"]
     chain = answered("audit", "show", "--correlation", correlation, root=up.root)["items"]
     assert about[0] in chain

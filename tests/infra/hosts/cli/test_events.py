@@ -44,6 +44,7 @@ def test_narrowed(up: Running) -> None:
     assert listed(up, "--subject", target[0]["subject"]) == target
     assert {one["about"] for one in listed(up, "-n", "temporal")} >= {"temporal/pg", f"secret/{PATH}"}
     assert listed(up, "-n", "elsewhere") == []
+    assert "none is about nobody/knows" in lockstep("events", "--subject", "nobody/knows", root=up.root).stderr
     assert len(listed(up, "--limit", "2")) == 2
     assert listed(up, "--since", "1h") == listed(up, "--since", "0")
     position = answered("events", root=up.root)["position"]

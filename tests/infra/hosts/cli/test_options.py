@@ -35,7 +35,7 @@ NAMES = "NAMESPACE/NAME, KIND/NAMESPACE/NAME or MOUNT/PATH"
         (("dead-letters", "drop", "--all", "--step", ""), "the name of a step"),
         (("audit", "show", "--since", "banana"), "2026-01-31T12:00:00Z"),
         (("audit", "show", "--last", "-1"), "1<=x"),
-        (("audit", "show", "--subject", ""), "paths/MOUNT/PATH"),
+        (("audit", "show", "--subject", ""), NAMES),
         (("emit", ""), "there are"),
         (("wait", "--all", "--timeout", "banana"), "60s"),
     ],
