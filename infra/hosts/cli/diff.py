@@ -37,7 +37,8 @@ def command(
 
     With --context, as if every ClusterSecretStore were handed over to Lockstep, and without retractions.
 
-    Exit code 1: something would change, or is kept from it.
+    Exit code 1: something would change, or is kept from it; 4: nothing that is wired has this name, or nothing is wired
+    in this namespace.
     """
     if not names:
         note("comparing everything that is wired ...")

@@ -40,7 +40,8 @@ def command(
     lockstep explain ExternalSecret/backstage/postgres-url
     lockstep explain temporal/postgres --context kind-dev      what a cluster tells, without its broker
 
-    Exit code 1: a hop is broken or waits; 4: nothing that is wired has this name.
+    Exit code 1: a hop is broken or waits, or a manifest is not in force as it is written; 4: nothing that is wired has
+    this name.
     """
     where = None if all_namespaces else namespace
     found = answered(
@@ -53,8 +54,8 @@ def command(
 def _page(found: dict[str, Any], root: Path | None) -> str:
     blocks = ["\n".join(_way(way)) for way in found["ways"]]
     for one in found["problems"]:
-        place = located(one["file"], one["line"])
-        blocks.append(readable.remark(f"{one['manifest']} ({place}): {one['message']}", "BROKEN  "))
+        place = f" ({located(one['file'], one['line'])})" if one["file"] else ""
+        blocks.append(readable.remark(f"{one['manifest']}{place}: {one['message']}", "BROKEN  "))
     broken = found["firstBroken"]
     if broken is not None:
         blocks.append("\n".join(_verdict(broken, found["heldProbeSeconds"], root)))

@@ -32,7 +32,8 @@ def command(
     lockstep reconcile -n platform-data
     lockstep reconcile --all --wait --timeout 5m
 
-    Exit code 1: something may not act (suspended, or wrong in the wiring) or was given up; 124: waited in vain.
+    Exit code 1: something may not act (suspended, or wrong in the wiring) or was given up; 4: nothing that is
+    wired has this name, or nothing is wired in this namespace; 124: waited in vain.
     """
     what, limit = about(names, everything or all_namespaces, namespace), duration(timeout)
     answer = ControlClient(root, timeout=600.0).tell("reconcile", **what)

@@ -34,7 +34,8 @@ def command(
     lockstep status temporal/postgres -o json
     lockstep status -n temporal --context kind-dev      what a cluster tells, without its broker
 
-    Exit code 1: something that was shown is out of step, or a manifest may not act.
+    Exit code 1: something that was shown is out of step, or a manifest may not act as it is written; 4: nothing that is
+    wired has this name, or nothing is wired in this namespace.
     """
     wide, where = output == "wide", None if all_namespaces else namespace
     found = answered(
@@ -43,21 +44,22 @@ def command(
         lambda up: up.ask("status", names=list(names) or None, namespace=where, wide=wide or None),
         lambda: questions().status(names, where, wide=wide),
     )
-    say(document(found, output) if output in ("json", "yaml") else _page(found, wide=wide))
-    context.exit(Exit.OK if found["inStep"] else Exit.FINDINGS)
+    nothing = "no path leads to it or from it; the remarks say why" if names else found["unknown"] or "nothing is wired"
+    say(document(found, output) if output in ("json", "yaml") else _page(found, nothing, wide=wide))
+    context.exit(Exit.OK if found["inStep"] else Exit.NOT_FOUND if found["unknown"] else Exit.FINDINGS)
 
 
-def _page(found: dict[str, Any], *, wide: bool) -> str:
-    parts = [_secrets(found["secrets"], wide=wide), _around(found), _remarks(found)]
+def _page(found: dict[str, Any], nothing: str, *, wide: bool) -> str:
+    parts = [_secrets(found["secrets"], nothing, wide=wide), _around(found), _remarks(found)]
     return "\n\n".join(part for part in parts if part)
 
 
 # --- secrets ----------------------------------------------------------------------------------------------------------
 
 
-def _secrets(secrets: list[dict[str, Any]], *, wide: bool) -> str:
+def _secrets(secrets: list[dict[str, Any]], nothing: str, *, wide: bool) -> str:
     if not secrets:
-        return "nothing is wired"
+        return remark(nothing, "")
     rows: list[list[str]] = []
     remarks: list[list[str]] = []
     for secret in secrets:
@@ -160,8 +162,9 @@ def _authority(one: dict[str, Any] | None) -> str:
 
 
 def _access(one: dict[str, Any]) -> str:
-    text = f"{one['place']} is in force" if one["policy"] == "present" else f"no {one['place']}: one trust domain"
-    return f"{text}; {one['problem']}" if one["problem"] else text
+    if one["problem"]:
+        return "NOT AS IT IS WRITTEN: the remarks say why, and what is in force"
+    return f"{one['place']} is in force" if one["policy"] == "present" else f"no {one['place']}: one trust domain"
 
 
 def _broker(one: dict[str, Any] | None) -> str:
@@ -202,9 +205,13 @@ def _wiring(one: dict[str, Any]) -> str:
 
 def _remarks(found: dict[str, Any]) -> str:
     wiring = found["wiring"]
-    lines = [remark(f"{located(one['file'], one['line'])}: {one['message']}", "  !  ") for one in wiring["findings"]]
+    lines = [remark(found["access"]["problem"], "  !  ")] if found["access"]["problem"] else []
+    for one in wiring["findings"]:
+        if not any(_told(one, problem) for problem in wiring["problems"]):
+            lines.append(remark(f"{located(one['file'], one['line'])}: {one['message']}", "  !  "))
     for one in wiring["problems"]:
-        lines.append(remark(f"{located(one['file'], one['line'])}: {one['manifest']}: {one['message']}", "  !  "))
+        place = f"{located(one['file'], one['line'])}: " if one["file"] else ""
+        lines.append(remark(f"{place}{one['manifest']}: {one['message']}", "  !  "))
     lines += [remark(f"{one['manifest']}: {one['message']}", "  -  ") for one in wiring["warnings"]]
     for one in found["suspensions"]:
         lines.append(
@@ -217,3 +224,10 @@ def _remarks(found: dict[str, Any]) -> str:
         lines.append(f"  -  and {len(items) - _TOMBSTONES} more that are gone (-o json shows them)")
     lines += [remark(notice, "  -  ") for notice in found["notices"]]
     return "\n".join(["remarks:", *lines]) if lines else ""
+
+
+def _told(finding: dict[str, Any], problem: dict[str, Any]) -> bool:
+    """Whether a manifest's problem is this finding, and says more."""
+    if (finding["file"], finding["line"]) != (problem["file"], problem["line"]):
+        return False
+    return str(finding["message"]).removeprefix(f"{problem['manifest']}: ") in problem["message"]

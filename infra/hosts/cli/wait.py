@@ -30,7 +30,10 @@ def command(
     lockstep wait temporal/postgres --for version=3 --timeout 10s
     lockstep wait --all --context kind-dev      by what a cluster tells, without its broker
 
-    Exit code 124: not within the timeout.
+    A manifest that may not act, or cannot be read, may be mended meanwhile: it is waited for, and named in the end.
+
+    Exit code 124: not within the timeout; 4: nothing that is wired has this name, or nothing is wired in this
+    namespace.
     """
     wanted, longest, least = (
         about(names, everything or all_namespaces, namespace),

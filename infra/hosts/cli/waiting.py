@@ -71,9 +71,7 @@ def _first(answer: dict[str, Any]) -> str:
     if not waiting:
         return f"{answer['pendingOrders']} orders are under way"
     more = f" (and {len(waiting) - 1} more)" if len(waiting) > 1 else ""
-    name = str(waiting[0]["name"])
-    hint = name.partition(" ")[0]
-    return escaped(f"{name}: {waiting[0]['wrong']}{more}; `lockstep explain {hint}`")
+    return escaped(f"{waiting[0]['name']}: {waiting[0]['wrong']}{more}; `{waiting[0]['ask']}`")
 
 
 def duration(text: str) -> float:

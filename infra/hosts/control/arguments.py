@@ -10,9 +10,10 @@ from functions._ports import Ports
 from functions._rotations import Rotations
 from infra.hosts.control.request import Arguments, ControlError
 from infra.hosts.local.instance import Parts
+from infra.hosts.views.choice import Choice, named, wired
 from infra.hosts.views.moment import at_once, known
 from infra.hosts.views.pipeline import Lookups
-from infra.hosts.views.selection import Selection, UnknownName, select
+from infra.hosts.views.selection import UnknownName
 from infra.hosts.wiring import step_ports
 
 _LARGEST = 2**53  # what JSON numbers hold exactly, and less than what the database does
@@ -89,11 +90,26 @@ def known_of_all(parts: Parts) -> Lookups:
     return known(lookups_of_all(parts), parts.platform)
 
 
-def selections(arguments: Arguments, parts: Parts) -> tuple[Selection, ...]:
-    """What `names` (and `namespace`) stand for, in order. Raises ControlError 404 for an unknown one."""
-    namespace = optional_text(arguments, "namespace")
+def choice(arguments: Arguments, parts: Parts) -> Choice:
+    """What `names` (and `namespace`) stand for, or what is in `namespace`, or everything.
+
+    Raises ControlError 404 for an unknown name, and for a namespace in which nothing is wired.
+    """
+    return known_choice(choice_if_any(arguments, parts, lookups_of_all))
+
+
+def known_choice(found: Choice) -> Choice:
+    """It, where the namespace that was asked about is known. Raises ControlError 404."""
+    if found.unknown:
+        raise ControlError(404, found.unknown)
+    return found
+
+
+def choice_if_any(arguments: Arguments, parts: Parts, of_all: Callable[[Parts], Lookups]) -> Choice:
+    """As `choice`, for who has more to show of a namespace than what is wired in it."""
+    names, namespace = texts(arguments, "names"), optional_text(arguments, "namespace")
     try:
-        return tuple(select(name, namespace, parts.lookups) for name in texts(arguments, "names"))
+        return named(names, namespace, lookups(parts)) if names else wired(namespace, of_all(parts))
     except UnknownName as unknown:
         raise ControlError(404, str(unknown)) from None
 

@@ -1,22 +1,23 @@
 """GET diff: what would change if the steps ran now, by key names."""
 
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
 
 from events.event import Event
 from events.orders import MaterializeRequested, PublishRequested
-from events.references import ManifestRef
+from events.references import ManifestRef, PathRef
 from functions._ports import Ports
-from infra.hosts.control.arguments import lookups, lookups_of_all, optional_text, ports_of, selections
+from infra.hosts.control.arguments import choice, lookups, ports_of
 from infra.hosts.control.documents import Document, blocked, change
 from infra.hosts.control.request import Arguments, ControlError
 from infra.hosts.local.instance import Parts
 from infra.hosts.views.changes import Blocked
-from infra.hosts.views.pipeline import ConsumerState, PathState
+from infra.hosts.views.choice import Choice
+from infra.hosts.views.pipeline import PathState, path_state
 from infra.hosts.views.rehearsal import Rehearsal
-from infra.hosts.views.selection import everything, states
+from infra.hosts.views.selection import Chosen
 
-Chosen = tuple[tuple[PathState, tuple[ConsumerState, ...]], ...]
 _AHEAD = 200  # orders whose values are read, and held, at the same time
 
 
@@ -25,12 +26,22 @@ def diff(parts: Parts, arguments: Arguments, by: str) -> Document:
     if not parts.authority.gate.ready():
         raise ControlError(503, f"{parts.authority.gate.health().reason}; without it nothing can be compared")
     narrowed = bool(arguments.get("names") or arguments.get("namespace"))
-    return differences(ports_of(parts), tuple(_chosen(parts, arguments)), lifetime(parts), everything=not narrowed)
+    asked = lookups(parts)
+    return differences(
+        ports_of(parts), choice(arguments, parts), lambda path: path_state(path, asked), lifetime(parts),
+        everything=not narrowed,
+    )  # fmt: skip
 
 
-def differences(ports: Callable[[str], Ports], chosen: Chosen, lasts: timedelta, *, everything: bool) -> Document:
-    """What the steps would change, run over drafts; `everything`: retractions that are due are looked at too."""
-    rehearsal = Rehearsal(ports)
+def differences(
+    ports: Callable[[str], Ports], choice: Choice, now: Callable[[PathRef], PathState], lasts: timedelta, *,
+    everything: bool,
+) -> Document:  # fmt: skip
+    """What the steps would change, run over drafts; `everything`: retractions that are due are looked at too.
+
+    `now` looks at a path once more: what was not in step before the steps were run may be meanwhile.
+    """
+    rehearsal, chosen = Rehearsal(ports), choice.chosen
     wanted = list(orders(chosen, lasts))
     for first in range(0, len(wanted), _AHEAD):
         rehearsal.look_ahead(wanted[first : first + _AHEAD])
@@ -39,22 +50,13 @@ def differences(ports: Callable[[str], Ports], chosen: Chosen, lasts: timedelta,
     if everything:
         rehearsal.tombstones_due()
     found = [*rehearsal.blocked, *_suspended(chosen)]
+    told = {one.about for one in found} | {one.target.subject for one in rehearsal.changes}
+    found += [*_waiting(chosen, told, now), *_hindered(choice)]
     return {
         "changes": [change(one) for one in rehearsal.changes],
         "blocked": [blocked(one) for one in dict.fromkeys(found)],
         "looked": {"paths": len(chosen), "tombstones": everything},
     }
-
-
-def _chosen(parts: Parts, arguments: Arguments) -> Iterator[tuple[PathState, tuple[ConsumerState, ...]]]:
-    if not arguments.get("names"):
-        for state in everything(optional_text(arguments, "namespace"), lookups_of_all(parts)):
-            yield state, state.consumers
-        return
-    asked = lookups(parts)
-    for selection in selections(arguments, parts):
-        for state in states(selection, asked):
-            yield state, selection.chosen(state)
 
 
 def lifetime(parts: Parts) -> timedelta:
@@ -86,3 +88,23 @@ def _suspended(chosen: Chosen) -> Iterator[Blocked]:
         for consumer in consumers:
             if consumer.suspended:
                 yield Blocked("materialize", consumer.target.subject, "suspended", consumer.suspended)
+
+
+def _waiting(chosen: Chosen, told: AbstractSet[str], now: Callable[[PathRef], PathState]) -> Iterator[Blocked]:
+    """What no step would change, and is not in step all the same. Who only waits for its path is not told of beside."""
+    for state, consumers in chosen:
+        here = {state.path.subject, *(each.target.subject for each in consumers if state.version is not None)}
+        if not (state.wrong or any(each.wrong for each in consumers)) or here <= told:
+            continue
+        fresh, meant = now(state.path), {each.manifest for each in consumers}
+        if fresh.wrong and state.path.subject not in told:
+            yield Blocked("publish" if state.producer else "materialize", state.path.subject, "waiting", fresh.wrong)
+        for each in fresh.consumers if fresh.version is not None else ():
+            if each.wrong and each.manifest in meant and each.target.subject not in told:
+                yield Blocked("materialize", each.target.subject, "waiting", each.wrong)
+
+
+def _hindered(choice: Choice) -> Iterator[Blocked]:
+    """What the wiring would say, could it be read and followed as it is written."""
+    for one in choice.hindrances:
+        yield Blocked("wiring", one.about, one.kind, str(one))

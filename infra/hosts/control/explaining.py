@@ -4,16 +4,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from events.event import Event
-from events.references import ManifestRef
 from functions._ports import Ports
 from infra.hosts.control.arguments import lookups, optional_text, ports_of, records_of, text
 from infra.hosts.control.documents import Document, trouble
 from infra.hosts.control.request import Arguments, ControlError
-from infra.hosts.control.surroundings import places
+from infra.hosts.control.surroundings import problem
 from infra.hosts.local.instance import Parts
-from infra.hosts.platform import SnapshotWiring
 from infra.hosts.views.changes import Blocked
 from infra.hosts.views.explaining import Explainer, Setting
+from infra.hosts.views.hindrances import of_named
 from infra.hosts.views.hops import Hop, Way
 from infra.hosts.views.pipeline import Lookups
 from infra.hosts.views.place import Place
@@ -22,6 +21,7 @@ from infra.hosts.views.rotations import of_path
 from infra.hosts.views.selection import Selection, UnknownName, select, states
 from infra.hosts.views.standing import standings_of
 from infra.hosts.views.trouble import Troubles
+from infra.hosts.views.written import position_in
 
 
 def explain(parts: Parts, arguments: Arguments, by: str) -> Document:
@@ -34,46 +34,25 @@ def explain(parts: Parts, arguments: Arguments, by: str) -> Document:
         raise ControlError(404, str(unknown)) from None
     explainer = Explainer(asked, Troubles(parts.evidence), _setting(parts), rehearsing(ports_of(parts)))
     probe = parts.configuration.delivery.backoff_cap_seconds
-    return explained(name, selection, asked, parts.wiring, explainer, probe=probe)
+    return explained(name, selection, asked, explainer, probe=probe)
 
 
 def explained(
-    name: str, selection: Selection, asked: Lookups, wiring: SnapshotWiring, explainer: Explainer, *, probe: float
+    name: str, selection: Selection, asked: Lookups, explainer: Explainer, *, probe: float
 ) -> Document:  # fmt: skip
     """What an explanation answers; `probe` is how often a held delivery is tried, in seconds."""
-    ways = [explainer.explain(state, selection.chosen(state)) for state in states(selection, asked)]
+    chosen = tuple((state, selection.chosen(state)) for state in states(selection, asked))
+    ways = [explainer.explain(state, consumers) for state, consumers in chosen]
     broken = next((hop for way in ways if (hop := way.first_broken())), None)
-    nowhere = unresolved(wiring, selection) if not ways else []
+    problems = [problem(one) for one in of_named((selection,), chosen, asked)]
     return {
         "name": name,
-        "inStep": broken is None and not nowhere,
+        "inStep": broken is None and not problems,
         "ways": [_way(way) for way in ways],
         "firstBroken": _hop(broken) if broken else None,
-        "problems": nowhere,
+        "problems": problems,
         "heldProbeSeconds": probe,
     }
-
-
-def position_in(wiring: SnapshotWiring) -> Callable[[ManifestRef], tuple[str, int]]:
-    """File and line of a manifest."""
-    where = places(wiring.snapshot())
-
-    def position(ref: ManifestRef) -> tuple[str, int]:
-        _, file, line = where.get(str(ref), (ref, "its file", 0))
-        return file, line
-
-    return position
-
-
-def unresolved(wiring: SnapshotWiring, selection: Selection) -> list[Document]:
-    """Manifests that lead nowhere, and why."""
-    where = places(wiring.snapshot())
-    found = []
-    for ref in selection.manifests:
-        _, file, line = where.get(str(ref), (ref, "", 0))
-        message = wiring.problem(ref) or "it names no path"
-        found.append({"manifest": str(ref), "file": file, "line": line, "message": message})
-    return found
 
 
 def _setting(parts: Parts) -> Setting:
@@ -83,7 +62,7 @@ def _setting(parts: Parts) -> Setting:
         authority=health.reason,
         revive=_revive(parts, sealed=health.reachable and health.sealed),
         expires=datetime.now(UTC) + timedelta(seconds=parts.shared.settings.order_lifetime),
-        where=position_in(parts.wiring),
+        where=position_in(parts.wiring.snapshot()),
         workloads=standings_of(parts.platform, ports_of(parts)),
         rotation=lambda path: of_path(path, parts.lookups, records_of(parts)),
     )

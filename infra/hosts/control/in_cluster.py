@@ -1,7 +1,7 @@
 """Questions that a cluster answers without its broker: the same documents, with null for what only the broker knows."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,21 +10,24 @@ from events.references import ManifestRef, PathRef
 from infra.broker.records import Said
 from infra.hosts.checks.elsewhere import view_checks
 from infra.hosts.control import leaking, surroundings
+from infra.hosts.control.arguments import known_choice
 from infra.hosts.control.diffing import differences
 from infra.hosts.control.documents import Document, instant
-from infra.hosts.control.explaining import explained, position_in, rehearsing
+from infra.hosts.control.explaining import explained, rehearsing
 from infra.hosts.control.reconciling import waiting_for
 from infra.hosts.control.request import ControlError
-from infra.hosts.control.status import rotation_in_short, secret
+from infra.hosts.control.status import in_step, rotation_in_short, secret
+from infra.hosts.views.choice import Choice, named, wired
 from infra.hosts.views.cluster import NO_AUTHORITY, ClusterView
 from infra.hosts.views.explaining import Explainer, Setting
 from infra.hosts.views.moment import at_once
-from infra.hosts.views.pipeline import ConsumerState, Lookups, PathState
+from infra.hosts.views.pipeline import ConsumerState, Lookups, PathState, path_state
 from infra.hosts.views.place import Place
 from infra.hosts.views.rotations import RotationState, of_path
-from infra.hosts.views.selection import Selection, UnknownName, everything, select, states
+from infra.hosts.views.selection import UnknownName, select
 from infra.hosts.views.standing import Standings
 from infra.hosts.views.trouble import Trouble
+from infra.hosts.views.written import position_in
 
 _LOOK = 0.5  # seconds between two looks at a cluster
 _ORDERS_LAST = timedelta(minutes=5)  # those that are rehearsed
@@ -35,27 +38,28 @@ def status(names: Sequence[str], namespace: str | None, *, wide: bool) -> Questi
     """As the running instance answers it; `authority`, `broker`, `ledger` and `tombstones` are null where unknown."""
 
     def answer(view: ClusterView) -> Document:
-        found = _found(view, names, namespace)
+        found = _choice(view, view.lookups(), names, namespace)
         rotated = _rotated(view)
         workloads = Standings(view.ports("adopted")) if names or namespace or wide else None
-        wired = surroundings.wiring(view.wiring, view.publications.read, namespace)
-        broken = [] if names else [*wired["problems"], *(f for f in wired["findings"] if f["severity"] == "error")]
+        wiring = surroundings.wiring(view.wiring, view.publications.read, namespace, found.hindrances)
+        access = surroundings.access(view.access, _place(view))
         return {
             "at": instant(datetime.now(UTC)),
             "root": None,
             "platform": view.title,
-            "inStep": not broken and all(state.in_step for state in found),
+            "unknown": found.unknown,
+            "inStep": in_step(found, [] if names else [*wiring["problems"], access["problem"]]),
             "secrets": [
                 {**secret(_Unheard(), state, _Unheard(), workloads), "rotation": rotation_in_short(rotated(state.path))}
-                for state in found
+                for state in found.states()
             ],
             "authority": _authority(view),
-            "access": surroundings.access(view.access, _place(view)),
+            "access": access,
             "broker": None,
             "ledger": None,
             "suspensions": surroundings.suspensions(view.suspensions),
             "tombstones": None,
-            "wiring": wired,
+            "wiring": wiring,
             "notices": [],
         }
 
@@ -72,7 +76,7 @@ def explain(name: str, namespace: str | None) -> Question:
         except UnknownName as unknown:
             raise ControlError(404, str(unknown)) from None
         explainer = Explainer(asked, _Unheard(), _setting(view), rehearsing(view.ports))
-        return explained(name, selection, asked, view.wiring, explainer, probe=0.0)
+        return explained(name, selection, asked, explainer, probe=0.0)
 
     return answer
 
@@ -88,10 +92,11 @@ def diff(names: Sequence[str], namespace: str | None) -> Question:
         if reason:
             raise ControlError(503, f"{reason}; without it nothing can be compared")
         asked = replace(view.lookups(), wiring=view.as_if_ours())
-        chosen = tuple(_chosen(asked, names, namespace))
         return differences(
-            lambda name: replace(view.ports(name), wiring=asked.wiring), chosen, _ORDERS_LAST, everything=False
-        )
+            lambda name: replace(view.ports(name), wiring=asked.wiring),
+            known_choice(_choice(view, asked, names, namespace)),
+            lambda path: path_state(path, asked), _ORDERS_LAST, everything=False,
+        )  # fmt: skip
 
     return answer
 
@@ -117,9 +122,7 @@ def wait(
     def answer(view: ClusterView) -> Document:
         end = time.monotonic() + timeout
         while True:
-            asked = view.lookups()
-            asked = asked if names else at_once(asked, view.publications, view.suspensions)
-            waiting = list(waiting_for(tuple(_chosen(asked, names, namespace)), version))
+            waiting = list(waiting_for(known_choice(_choice(view, view.lookups(), names, namespace)), version))
             found: Document = {"done": not waiting, "waitingFor": waiting, "pendingOrders": 0, "givenUp": []}
             if not waiting or time.monotonic() >= end:
                 return found
@@ -148,30 +151,13 @@ def leak(named: str) -> Question:
     return answer
 
 
-def _chosen(
-    asked: Lookups, names: Sequence[str], namespace: str | None
-) -> Iterator[tuple[PathState, tuple[ConsumerState, ...]]]:
-    if not names:
-        for state in everything(namespace, asked):
-            yield state, state.consumers
-    for selection in _selected(asked, names, namespace):
-        for state in states(selection, asked):
-            yield state, selection.chosen(state)
-
-
-def _selected(asked: Lookups, names: Sequence[str], namespace: str | None) -> list[Selection]:
+def _choice(view: ClusterView, asked: Lookups, names: Sequence[str], namespace: str | None) -> Choice:
     try:
-        return [select(name, namespace, asked) for name in names]
+        if names:
+            return named(names, namespace, asked)
+        return wired(namespace, at_once(asked, view.publications, view.suspensions))
     except UnknownName as unknown:
         raise ControlError(404, str(unknown)) from None
-
-
-def _found(view: ClusterView, names: Sequence[str], namespace: str | None) -> tuple[PathState, ...]:
-    asked = view.lookups()
-    if not names:
-        return everything(namespace, at_once(asked, view.publications, view.suspensions))
-    chosen = _selected(asked, names, namespace)
-    return tuple({state.path: state for one in chosen for state in states(one, asked)}.values())
 
 
 def _place(view: ClusterView) -> Place:
@@ -184,7 +170,7 @@ def _setting(view: ClusterView) -> Setting:
     revive = "give the authority, then ask again" if seen is None else f"see why {seen.settings.address} does not serve"
     return Setting(
         place=_place(view), authority=reason, revive=(revive,), expires=datetime.now(UTC) + _ORDERS_LAST,
-        where=position_in(view.wiring), workloads=Standings(view.ports("adopted")), rotation=_rotated(view),
+        where=position_in(view.wiring.snapshot()), workloads=Standings(view.ports("adopted")), rotation=_rotated(view),
     )  # fmt: skip
 
 

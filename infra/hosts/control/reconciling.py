@@ -4,16 +4,16 @@ import time
 from collections.abc import Iterator
 
 from events.event import Event
-from infra.hosts.control.arguments import lookups, lookups_of_all, optional_text, seconds, selections, whole
+from infra.hosts.control.arguments import choice, optional_text, seconds, texts, whole
 from infra.hosts.control.diffing import lifetime, orders
 from infra.hosts.control.documents import Document, version
 from infra.hosts.control.ordering import give
 from infra.hosts.control.request import Arguments, ControlError
 from infra.hosts.local.instance import Parts
-from infra.hosts.views.pipeline import ConsumerState, PathState
-from infra.hosts.views.selection import everything, states
+from infra.hosts.views.choice import Choice
+from infra.hosts.views.hindrances import Hindrance
+from infra.hosts.views.selection import KINDS
 
-Chosen = tuple[tuple[PathState, tuple[ConsumerState, ...]], ...]
 LONGEST = 2.0  # seconds that one request waits: it holds a thread, and the process may be told to end
 _LOOK = 0.25  # seconds between two looks while nothing happens in the broker: some states change on disk alone
 
@@ -24,7 +24,9 @@ def reconcile(parts: Parts, arguments: Arguments, by: str) -> Document:
     skipped = list(_skipped(parts, chosen))
     left_out = {one["about"] for one in skipped}
     wanted = [
-        order for order in orders(chosen, lifetime(parts), f"asked by {by}") if order.about.subject not in left_out
+        order
+        for order in orders(chosen.chosen, lifetime(parts), f"asked by {by}")
+        if order.about.subject not in left_out
     ]
     given = give(parts, wanted, by)
     return {
@@ -61,22 +63,18 @@ def wait(parts: Parts, arguments: Arguments, by: str) -> Document:
         parts.evidence.timeline.follow(position, min(left, _LOOK), limit=1)
 
 
-def _chosen(parts: Parts, arguments: Arguments) -> Chosen:
-    asked = lookups(parts)
-    if arguments.get("names"):
-        return tuple(
-            (state, selection.chosen(state))
-            for selection in selections(arguments, parts)
-            for state in states(selection, asked)
-        )
-    namespace = optional_text(arguments, "namespace")
-    if namespace is None and arguments.get("all") is not True:
+def _chosen(parts: Parts, arguments: Arguments) -> Choice:
+    told = texts(arguments, "names") or optional_text(arguments, "namespace")
+    if not told and arguments.get("all") is not True:
         raise ControlError(400, "give names, a namespace, or all")
-    return tuple((state, state.consumers) for state in everything(namespace, lookups_of_all(parts)))
+    return choice(arguments, parts)
 
 
-def _skipped(parts: Parts, chosen: Chosen) -> Iterator[Document]:
-    for state, consumers in chosen:
+def _skipped(parts: Parts, choice: Choice) -> Iterator[Document]:
+    for one in choice.hindrances:
+        if one.kind != "former":  # which is acted upon all the same
+            yield {"about": one.about, "name": one.name, "reason": str(one)}
+    for state, consumers in choice.chosen:
         if state.producer is not None and (problem := parts.wiring.problem(state.producer)):
             yield {"about": state.path.subject, "name": str(state.producer), "reason": problem}
         elif state.producer is not None and state.suspended:
@@ -89,12 +87,22 @@ def _skipped(parts: Parts, chosen: Chosen) -> Iterator[Document]:
                 yield {"about": consumer.target.subject, "name": name, "reason": f"suspended: {consumer.suspended}"}
 
 
-def waiting_for(chosen: Chosen, least: int) -> Iterator[Document]:
-    """What is not in step, or carries less than version `least`, and why."""
-    for state, consumers in chosen:
+def waiting_for(choice: Choice, least: int) -> Iterator[Document]:
+    """What is not in step, or carries less than version `least`, and why; `ask` is the command that tells more.
+
+    A manifest that may not act is waited for as well: it may be mended meanwhile.
+    """
+    for one in choice.hindrances:
+        yield {"name": one.name, "version": None, "wrong": str(one), "ask": _ask(one)}
+    for state, consumers in choice.chosen:
         behind = f"holds version {state.version or 0}" if least and _number(state.version) < least else ""
         if state.wrong or behind:
-            yield {"name": str(state.path), "version": version(state.version), "wrong": state.wrong or behind}
+            yield {
+                "name": str(state.path),
+                "version": version(state.version),
+                "wrong": state.wrong or behind,
+                "ask": f"lockstep explain {state.path}",
+            }
         for consumer in consumers:
             behind = f"carries version {consumer.version or 0}" if _number(consumer.version) < least else ""
             if consumer.wrong or behind:
@@ -102,7 +110,15 @@ def waiting_for(chosen: Chosen, least: int) -> Iterator[Document]:
                     "name": f"{consumer.target} ({state.path})",
                     "version": version(consumer.version),
                     "wrong": consumer.wrong or behind,
+                    "ask": f"lockstep explain {consumer.target}",
                 }
+
+
+def _ask(one: Hindrance) -> str:
+    ref = one.manifest
+    if ref is None or ref.kind not in KINDS or one.kind == "gone":
+        return "lockstep status"
+    return f"lockstep explain {ref.kind}/{ref.namespace}/{ref.name}"
 
 
 def _number(found: object) -> int:

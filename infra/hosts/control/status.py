@@ -8,15 +8,15 @@ from events.references import ManifestRef, PathRef
 from functions._standing import Standing
 from infra.broker.records import Said
 from infra.hosts.control import surroundings
-from infra.hosts.control.arguments import known_of_all, lookups, optional_text, ports_of, records_of, selections
+from infra.hosts.control.arguments import choice_if_any, known_of_all, optional_text, ports_of, records_of
 from infra.hosts.control.documents import Document, instant, trouble, version
 from infra.hosts.control.request import Arguments
 from infra.hosts.local.instance import Parts
+from infra.hosts.views.choice import Choice
 from infra.hosts.views.explaining import KnownTroubles
 from infra.hosts.views.pipeline import ConsumerState, PathState
 from infra.hosts.views.place import Place
 from infra.hosts.views.rotations import RotationState, of_path
-from infra.hosts.views.selection import everything, states
 from infra.hosts.views.standing import Standings, says, standings_of
 from infra.hosts.views.trouble import Troubles, moment
 
@@ -39,25 +39,26 @@ def status(parts: Parts, arguments: Arguments, by: str) -> Document:
     """`names` and `namespace` narrow it; `inStep` speaks of what is shown. Workloads are asked for where it is
     narrowed, or where `wide`."""
     namespace = optional_text(arguments, "namespace")
-    found = _found(parts, arguments, namespace)
+    found = choice_if_any(arguments, parts, known_of_all)
     troubles = Troubles(parts.evidence)
-    wired = surroundings.wiring(parts.wiring, parts.publications.read, namespace)
+    wired = surroundings.wiring(parts.wiring, parts.publications.read, namespace, found.hindrances)
     named = bool(arguments.get("names"))
     asked = bool(named or namespace or arguments.get("wide"))
     workloads = standings_of(parts.platform, ports_of(parts)) if asked else None
     rotating = _rotating(parts)
-    broken = [] if named else [*wired["problems"], *(one for one in wired["findings"] if one["severity"] == "error")]
+    access = surroundings.access(parts.access, Place.of(parts.platform, parts.root))
     return {
         "at": instant(datetime.now(UTC)),
         "root": str(parts.root),
         "platform": parts.platform.title,
-        "inStep": not broken and all(state.in_step for state in found),
+        "unknown": found.unknown,
+        "inStep": in_step(found, [] if named else [*wired["problems"], access["problem"]]),
         "secrets": [
             {**secret(parts.evidence.whereabouts, state, troubles, workloads), "rotation": rotating(state.path)}
-            for state in found
+            for state in found.states()
         ],
         "authority": surroundings.authority(parts),
-        "access": surroundings.access(parts.access, Place.of(parts.platform, parts.root)),
+        "access": access,
         "broker": surroundings.broker(parts),
         "ledger": surroundings.ledger(parts),
         "suspensions": surroundings.suspensions(parts.suspensions),
@@ -87,12 +88,9 @@ def rotation_in_short(state: RotationState | None) -> Document | None:
     }  # fmt: skip
 
 
-def _found(parts: Parts, arguments: Arguments, namespace: str | None) -> tuple[PathState, ...]:
-    if not arguments.get("names"):
-        return everything(namespace, known_of_all(parts))
-    chosen = selections(arguments, parts)
-    asked = lookups(parts)
-    return tuple({state.path: state for one in chosen for state in states(one, asked)}.values())
+def in_step(found: Choice, wrong: Sequence[object]) -> bool:
+    """Whether all of it is, nothing hinders it, and nothing else that is shown beside it is `wrong`."""
+    return not (found.unknown or found.hindrances or any(wrong)) and all(state.in_step for state in found.states())
 
 
 def secret(said_of: Saying, state: PathState, troubles: Explained, workloads: Standings | None) -> Document:

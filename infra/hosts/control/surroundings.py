@@ -1,6 +1,6 @@
 """What is around the secrets: authority, access, broker, ledger, tombstones, wiring, suspensions, notices."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from events.references import ManifestRef
 from functions._failures import StepFailure
@@ -12,7 +12,9 @@ from infra.hosts.local.instance import Parts
 from infra.hosts.platform import AccessPolicy, SnapshotWiring, SuspensionBook
 from infra.hosts.views.contested import Confirmed, contested
 from infra.hosts.views.findings import complete, findings_of
+from infra.hosts.views.hindrances import Hindrance
 from infra.hosts.views.place import Place
+from infra.hosts.views.written import places
 from infra.stores.vault.kv import KvEngine
 from infra.stores.vault.tombstones import VaultTombstones
 from infra.wiring.index import Index
@@ -103,9 +105,15 @@ def _tombstone(one: Tombstone) -> Document:
     }
 
 
-def wiring(wired: SnapshotWiring, confirmed: Confirmed, namespace: str | None = None) -> Document:
-    """How much is wired, and what is wrong with it, with file and line."""
+def wiring(
+    wired: SnapshotWiring, confirmed: Confirmed, namespace: str | None, hindrances: Iterable[Hindrance]
+) -> Document:  # fmt: skip
+    """How much is wired, and what is wrong with it, with file and line; with what hinders what was asked about."""
     index = wired.snapshot()
+    problems = list(_problems(wired, index, confirmed, namespace))
+    known = {one["manifest"] for one in problems}
+    more = (one for one in hindrances if one.manifest is not None)
+    problems += [problem(one) for one in more if one.kind != "refused" or one.name not in known]
     return {
         "complete": complete(wired),
         "pushSecrets": sum(1 for _ in index.push_secrets()),
@@ -119,7 +127,7 @@ def wiring(wired: SnapshotWiring, confirmed: Confirmed, namespace: str | None = 
             }
             for one in findings_of(wired)
         ],
-        "problems": list(_problems(wired, index, confirmed, namespace)),
+        "problems": problems,
         "warnings": [
             {"manifest": str(ref), "message": message}
             for ref, message in index.warnings()
@@ -138,7 +146,6 @@ def _problems(wired: SnapshotWiring, index: Index, confirmed: Confirmed, namespa
             yield {"manifest": str(ref), "file": file, "line": line, "message": problem}
 
 
-def places(index: Index) -> dict[str, tuple[ManifestRef, str, int]]:
-    """Where each manifest stands, by its name."""
-    placed = [each.placed for found in (index.pushes(), index.externals(), index.rotated()) for each in found]
-    return {str(each.ref): (each.ref, each.file, each.line) for each in placed}
+def problem(one: Hindrance) -> Document:
+    """What keeps a manifest from acting as it is written."""
+    return {"manifest": one.name, "file": one.file, "line": one.line, "message": one.reason}

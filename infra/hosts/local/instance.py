@@ -45,9 +45,11 @@ from infra.hosts.platform import AccessPolicy, Hooks, Platform, PublicationBook,
 from infra.hosts.presuming import Presumption
 from infra.hosts.schedules import MANIFESTS_PER_SHARD, Schedule, Ticker
 from infra.hosts.stopping import stop_all
+from infra.hosts.views.leaving import leaving
 from infra.hosts.views.pipeline import Lookups
 from infra.hosts.views.place import Place
 from infra.hosts.views.trouble import conflict
+from infra.hosts.views.written import written_of
 from infra.hosts.wiring import Shared, counting, plain_beyond_loopback, step_ports, step_settings
 from infra.kubernetes.settings import ClusterSettings
 from infra.sources.vault_audit.source import AuditSource, Surroundings
@@ -59,6 +61,7 @@ from infra.stores.vault.transit import TransitSigner
 from infra.wiring.index import Index
 
 _log = logging.getLogger("lockstep")
+_SWEEP = next(step for step in STEPS if step.name == "sweep")
 ROLLOUT_INTERVAL = 15.0  # seconds between looks at what workloads wait for; their own changes are told at once
 MAINTENANCE = 15.0  # seconds between renewals of idle tokens and prunings
 
@@ -193,6 +196,8 @@ class Instance:
             newest=_newest(clients["sweep"]),
             refused=platform.refusal,
             overwritten=partial(conflict, broker),
+            written=partial(written_of, platform.wiring),
+            leaving=partial(leaving, step_ports(_SWEEP, clients["sweep"], shared, None).tombstones),
         )
         self.parts = Parts(
             root=self._root,

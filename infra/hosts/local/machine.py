@@ -1,5 +1,6 @@
 """The platform of one machine: manifests and Secrets as directories below ROOT, followed by their files' changes."""
 
+import logging
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from infra.hosts.local.publications import LocalPublications
 from infra.hosts.local.suspensions import LocalSuspensions
 from infra.hosts.platform import Hooks, Notice, Watch
 from infra.hosts.stopping import stop_all
+from infra.hosts.views.remarks import unread_files
 from infra.hosts.wiring import convention_policy, directory_secrets, own_mounts
 from infra.sources.directory_watch import DirectoryWatch
 from infra.sources.tree_watch import TreeWatch
@@ -24,6 +26,7 @@ from infra.stores.directory.workloads import NoWorkloads
 from infra.wiring.access import FileAccess
 from infra.wiring.targets import TargetFolder
 
+_log = logging.getLogger("lockstep")
 _READY = 10.0  # seconds that a watch may take to look at everything once
 
 
@@ -42,6 +45,7 @@ class Machine:
         self._following: list[Callable[[], object]] = []
         self.title = f"root {root}"
         self.access = FileAccess(root / "access.yaml")
+        self._policy: str | None = None  # what was wrong with it when it was told of last
         self.declared = TargetFolder(self._targets)
         self._declare()
         self._bound = self.declared.all()  # whose paths the policies were bound to last: at the start, to these
@@ -49,6 +53,7 @@ class Machine:
             root / "wiring", convention_policy(configuration), servers, own_mounts(configuration), self.declared.all
         )
         self.wiring.reload()
+        self._unread = unread_files(self.wiring.snapshot())  # of which was told last: at the start, of these
         self.publications = LocalPublications(database)
         self.suspensions = LocalSuspensions(database)
         self.workloads = NoWorkloads()
@@ -97,11 +102,13 @@ class Machine:
         def on_change(paths: frozenset[Path]) -> None:
             # The policy first: what it denies now must not wait until the authority lets policies be bound.
             policy = any(path.name == "access.yaml" for path in paths)
-            if policy and (problem := self.access.reload()):
-                self._notice(problem)
+            if policy:
+                self._tell_policy(self.access.reload())
             if any(path.is_relative_to(self._targets) for path in paths):
                 self._declare()
-            if wiring_feed.refresh() > 0:
+            news = wiring_feed.refresh()
+            self._tell_unread()
+            if news > 0:
                 watch.relist()
             declared = self.declared.all() is not self._bound
             if declared:  # where the authority lets no policy be bound now, everything is told, and tried, again
@@ -119,6 +126,26 @@ class Machine:
             self._following.append(part.stop)
             part.wait_ready(_READY)
         return watch, manifests
+
+    def _tell_unread(self) -> None:
+        """Tell once of each file that became unreadable, and of each that is read again."""
+        before, now = self._unread, unread_files(self.wiring.snapshot())
+        self._unread = now
+        for file in sorted(now.keys() - before.keys()):
+            _log.warning("%s", now[file])
+        for file in sorted(before.keys() - now.keys()):
+            _log.warning("%s", self._mended(file))
+
+    def _tell_policy(self, problem: str | None) -> None:
+        """As `_tell_unread`, of the policy. `status` shows what is wrong as long as it is, so it is no notice."""
+        before, self._policy = self._policy, problem
+        if problem is not None and problem != before:
+            _log.warning("%s", problem)
+        elif problem is None and before is not None:
+            _log.warning("%s", self._mended("access.yaml"))
+
+    def _mended(self, file: str) -> str:
+        return f"{file} is mended" if (self._root / file).exists() else f"{file} is gone"
 
     def _declare(self) -> None:
         """Read what the platform declares."""

@@ -17,6 +17,7 @@ from infra.hosts.local.collecting import settle
 from infra.hosts.local.gauges import Gauges
 from infra.hosts.local.instance import Instance, Options
 from infra.hosts.serving import Servers, Tls, tcp_socket, unix_socket
+from infra.hosts.views.remarks import wiring_remarks
 
 SOCKET = "lockstep.sock"
 
@@ -47,7 +48,7 @@ def run(
     with handled_signals() as signals, contextlib.suppress(Interrupted):
         try:
             instance.start()
-            for text in instance.parts.notices:
+            for text in (*instance.parts.notices, *wiring_remarks(instance.parts.wiring)):
                 notice(text)
             servers = Servers(App(instance.parts, control), math.ceil(options.drain_seconds))
             servers.add_tcp(bound, listening.tls)

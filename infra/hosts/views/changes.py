@@ -37,7 +37,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """What a step would refuse or wait for. `kind` is `reject`, `retry`, `conflict`, `held` or `suspended`."""
+    """What a step would refuse or wait for: `kind` is `reject`, `retry`, `conflict`, `held`, `suspended` or `waiting`.
+
+    Of the step `wiring`, which is none, it is a hindrance's (views.hindrances).
+    """
 
     step: str
     about: str

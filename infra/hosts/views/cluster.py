@@ -7,10 +7,12 @@ to be unknown; what only the broker knows (timeline, dead letters, ledger) is fo
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from typing import Any, NoReturn, Self
 
 from events.consumer import WorkloadRef
-from events.references import ManifestRef, PathRef, Version
+from events.references import ManifestRef, PathRef, SecretRef, Version
 from functions import STEPS
 from functions._failures import StepFailure, Unavailable
 from functions._manifests.rotation_target import RotationTarget
@@ -28,7 +30,9 @@ from infra.hosts.cluster.suspensions import ClusterSuspensions, SuspensionWriter
 from infra.hosts.cluster.wired import WiredObjects
 from infra.hosts.configuration import Configuration
 from infra.hosts.gate import AuthorityGate, impatient
+from infra.hosts.views.leaving import leaving
 from infra.hosts.views.pipeline import Lookups
+from infra.hosts.views.written import written_of
 from infra.hosts.wiring import (
     Shared,
     SystemClock,
@@ -144,7 +148,7 @@ class ClusterView:
         return Lookups(
             wiring=self.wiring, publications=self.publications, sources=self.sources, targets=self.targets,
             suspensions=self.suspensions, access=self.access, newest=self._newest, refused=self._refused,
-            overwritten=self._overwritten,
+            overwritten=self._overwritten, written=partial(written_of, self.wiring), leaving=self._leaving,
         )  # fmt: skip
 
     def ports(self, name: str) -> Ports:
@@ -181,7 +185,9 @@ class ClusterView:
         placed += [Source(each.external, each.placed.file, each.placed.line) for each in index.externals()]
         placed += [Source(each.rotation, each.placed.file, each.placed.line) for each in index.rotated()]
         labels = {name: space.labels for name, space in self.wiring.namespaces().items() if not space.leaving}
-        return _Handed(Index(placed, findings=index.findings, policy=index.policy, namespaces=labels))
+        return _Handed(
+            Index(placed, findings=index.findings, policy=index.policy, namespaces=labels, former=index.former)
+        )
 
     def _declared(self, name: str) -> RotationTarget | None:
         """Asked for when it is needed: few questions are about targets, and not everybody may list them."""
@@ -209,6 +215,9 @@ class ClusterView:
         if confirmed is None or newest is None or not newest.newer_than(confirmed.version):
             return ""
         return f"version {newest} was not confirmed by its rotation; version {confirmed.version} is distributed"
+
+    def _leaving(self, secret: SecretRef, manifest: ManifestRef) -> datetime | None:
+        return leaving(self.ports("sweep").tombstones, secret, manifest) if self.authority is not None else None
 
     def _newest(self, path: PathRef) -> Version | None:
         if self.authority is None:

@@ -7,6 +7,7 @@ the authority is sealed.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal, NoReturn
 
 from events.references import ManifestRef, PathRef, SecretRef, Version
@@ -29,6 +30,7 @@ from functions._ports import (
 )
 from functions._selection import named_sources as named_in
 from functions._selection import source_states
+from infra.hosts.views.written import Written
 
 Classification = Literal["internal secret", "internal configuration", "external secret", "derived"]
 CONFIGURATION_PREFIX = "platform-config/"
@@ -79,6 +81,8 @@ class Lookups:
     newest: Callable[[PathRef], Version | None]  # of a path without producer; may raise StepFailure
     refused: Callable[[ManifestRef], str] = lambda _: ""  # why its last write was refused, as the manifest shows it
     overwritten: Callable[[PathRef, ManifestRef], str] = lambda *_: ""  # what somebody else wrote over a rotated path
+    written: Callable[[], Written] = Written  # what of the wiring could not be read
+    leaving: Callable[[SecretRef, ManifestRef], datetime | None] = lambda *_: None  # when it goes after its manifest
 
 
 def pipeline(lookups: Lookups) -> Iterator[PathState]:

@@ -5,13 +5,16 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
+from events.errors import EventError
 from events.references import ManifestRef, PathRef, SecretRef
 from functions._failures import StepFailure
 from functions._manifests.external_secret import ExternalSecret
 from functions._manifests.push_secret import PushSecret
-from functions._ports import Wiring
+from functions._ports import SecretHead, Wiring
+from infra.hosts.located import located
 from infra.hosts.views.pipeline import ConsumerState, Lookups, PathState, entries, path_state, pipeline, read_paths
 
+Chosen = tuple[tuple[PathState, tuple[ConsumerState, ...]], ...]
 KINDS = ("PushSecret", "ExternalSecret")
 
 
@@ -21,11 +24,15 @@ class UnknownName(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Paths, and of their consumers those that are meant (None: all). `manifests` are those that were named."""
+    """Paths, and of their consumers those that are meant (None: all). `manifests` are those that were named.
+
+    `left` is a target whose manifest is not there any more, or could not be read: the Secret still says whose it is.
+    """
 
     paths: tuple[PathRef, ...]
     consumers: frozenset[ManifestRef] | None = None
     manifests: tuple[ManifestRef, ...] = ()
+    left: SecretRef | None = None
 
     def chosen(self, state: PathState) -> tuple[ConsumerState, ...]:
         """The consumers of a path that are meant."""
@@ -116,8 +123,26 @@ def _of_secret(text: str, lookups: Lookups) -> Selection | None:
         lookups.wiring.push_secret(manifest) or lookups.wiring.external_secret(manifest)
         for manifest in _manifests(text)
     ):
-        raise UnknownName(f"Secret {text} exists, and no manifest names it; wire it with a PushSecret")
+        owner = _owner(head)
+        if owner is not None:
+            return Selection((), manifests=(owner,), left=ref)
+        said = f"Secret {text} exists, and no manifest names it; wire it with a PushSecret"
+        raise UnknownName(said + _perhaps(lookups))
     return None
+
+
+def _owner(head: SecretHead) -> ManifestRef | None:
+    """Who made the Secret, as it says itself."""
+    try:
+        return ManifestRef.parse(head.owner)
+    except EventError:
+        return None
+
+
+def _perhaps(lookups: Lookups) -> str:
+    """Where else it may be named."""
+    unread = lookups.written().unread()
+    return f"; {located(unread[0].file, unread[0].line)} could not be read, and may name it" if unread else ""
 
 
 def _of_manifests(text: str, refs: Iterable[ManifestRef], lookups: Lookups) -> Selection:
@@ -125,7 +150,10 @@ def _of_manifests(text: str, refs: Iterable[ManifestRef], lookups: Lookups) -> S
     pushes = tuple(push for ref in found if (push := lookups.wiring.push_secret(ref)))
     externals = tuple(external for ref in found if (external := lookups.wiring.external_secret(ref)))
     if not pushes and not externals:
-        raise UnknownName(f"nothing that is wired is called {text}; `lockstep status` lists what is")
+        if unread := tuple(ref for ref in found if lookups.written().of(ref)):
+            return Selection((), manifests=unread)
+        said = f"nothing that is wired is called {text}; `lockstep status` lists what is"
+        raise UnknownName(said + _perhaps(lookups))
     return _selected(pushes, externals, lookups)
 
 

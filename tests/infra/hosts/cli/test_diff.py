@@ -63,5 +63,30 @@ def test_blocked_reasons_are_the_steps_own(up: Running) -> None:
     up.wait_for(lambda: not up.secret("secret/platform-data/postgres/keys"), "the wiring as before")
 
 
+def test_what_is_kept_from_changing_is_told(up: Running) -> None:
+    up.at.wire("lost", external_secret("lost/pg", "platform-data/postgres/tempral"))
+    path = "secret/platform-data/postgres/tempral"
+    up.wait_for(lambda: up.secret(path), "the new wiring")
+    for names in ((), ("lost/pg",), (path,)):
+        (one,) = compared(up, *names)["blocked"]
+        assert (one["kind"], one["about"]) == ("waiting", f"paths/{path}")
+    up.at.unwire("lost")
+    up.wait_for(lambda: not up.secret(path), "the wiring as before")
+
+
+def test_a_file_that_nobody_can_read_keeps_what_it_says_from_happening(up: Running) -> None:
+    up.at.wire("bad", "a: [\n")
+    up.wait_for(lambda: compared(up)["blocked"], "the finding")
+    (one,) = compared(up)["blocked"]
+    assert (one["step"], one["about"], one["kind"]) == ("wiring", "wiring/bad.yaml", "unread")
+    up.at.unwire("bad")
+    up.wait_for(lambda: not compared(up)["blocked"], "the wiring as before")
+
+
 def test_unknown_names(up: Running) -> None:
     assert lockstep("diff", "nobody/knows", root=up.root).exit_code == Exit.NOT_FOUND
+    elsewhere = lockstep("diff", "-n", "nope", root=up.root)
+    assert (elsewhere.exit_code, "something is in platform-data, temporal" in elsewhere.stderr) == (
+        Exit.NOT_FOUND,
+        True,
+    )

@@ -142,6 +142,37 @@ def at_authority(openbao: OpenBao, root: Path) -> Installation:
     return at
 
 
+def test_a_target_whose_manifest_is_gone_or_was_never_readable(root: Path) -> None:
+    at = prepared(root)
+    with at.running() as up:
+        settled(up)
+        whole = (up.root / "wiring" / "temporal.yaml").read_text()
+        push, _, pull = whole.partition("---\n")
+        at.wire("temporal", push)
+        up.wait_for(lambda: up.status()["tombstones"]["total"], "its absence to be noticed")
+        (gone,) = explained(up, "temporal/pg")["problems"]
+        assert gone["message"].startswith("it is gone, and Secret temporal/pg will be deleted at 2")
+        assert gone["message"].endswith("put it back to keep it")
+        assert up.stop() == 0
+        for broken, line, said in (
+            (
+                pull.replace("dataFrom", "datafrom"),
+                10,
+                "it cannot be read: spec.datafrom is no field that is known here",
+            ),
+            ("kind: [\n", 2, "it may hold ExternalSecret temporal/pg"),
+        ):
+            at.wire("pull", broken)
+            up.restart()
+            (unread,) = explained(up, "temporal/pg")["problems"]
+            assert (unread["file"], unread["line"], said in unread["message"]) == ("wiring/pull.yaml", line, True)
+            assert f"wiring/pull.yaml:{line}: " in up.output(), "it is told when it starts"
+            for command in (("wait", "-n", "temporal", "--timeout", "0.2s"), ("wait", "--all", "--timeout", "0.2s")):
+                assert lockstep(*command, root=up.root).exit_code == Exit.TIMEOUT
+            assert lockstep("diff", "-n", "temporal", root=up.root).exit_code == Exit.FINDINGS
+            assert up.stop() == 0
+
+
 def test_unknown_names(up: Running) -> None:
     result = lockstep("explain", "nobody/knows", root=up.root)
     assert (result.exit_code, "lockstep status" in result.stderr) == (Exit.NOT_FOUND, True)

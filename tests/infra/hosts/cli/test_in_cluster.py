@@ -20,7 +20,7 @@ from tests.infra.hosts.cli import in_cluster
 from tests.infra.hosts.cli.commands import CANARY, answered, lockstep
 from tests.infra.hosts.cli.documents import check
 from tests.infra.hosts.cli.in_cluster import CONSUMER, PRODUCER
-from tests.instance import Running, push_secret, wait_for
+from tests.instance import Running, external_secret, push_secret, wait_for
 from tests.openbao import OpenBao
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("commands-in-a-cluster")]
@@ -176,6 +176,26 @@ def test_waiting_without_the_broker() -> None:
     late = lockstep("wait", f"{CONSUMER}/pg", "--for", "version=99", "--timeout", "1s", "--context")
     assert (late.exit_code, "holds version" in late.stderr) == (Exit.TIMEOUT, True)
     assert lockstep("wait", "nobody/knows", "--context").exit_code == Exit.NOT_FOUND
+
+
+@pytest.mark.usefixtures("kubectl")
+def test_what_leads_nowhere_is_no_success_without_the_broker_either(up: Running, mine: Cluster) -> None:
+    for command in ("wait", "status"):
+        elsewhere = lockstep(command, "-n", "tempral", "--context")
+        assert (elsewhere.exit_code, "did you mean temporal?" in elsewhere.output) == (Exit.NOT_FOUND, True)
+    lost = {"name": "vault-backed", "kind": "ClusterSecretStore"}
+    body = dict(external_secret(f"{CONSUMER}/lost", in_cluster.PATH, secretStoreRef=lost))
+    eso.apply(mine, body)
+    try:
+        for options in (("--context",), ("--root", str(up.root))):
+            wait_for(lambda o=options: lockstep("explain", f"{CONSUMER}/lost", *o).exit_code == 1, "it")  # type: ignore[misc]
+            late = lockstep("wait", f"{CONSUMER}/lost", "--timeout", "0.2s", *options)
+            assert (late.exit_code, "vault-backed" in late.stderr) == (Exit.TIMEOUT, True)
+            shown = lockstep("status", f"{CONSUMER}/lost", *options)
+            assert (shown.exit_code, "vault-backed" in shown.stdout) == (Exit.FINDINGS, True)
+    finally:
+        mine.admin.delete(eso.place(body))
+    wait_for(lambda: lockstep("wait", "--all", "--timeout", "0s", root=up.root).exit_code == Exit.OK, "it to go")
 
 
 @pytest.mark.usefixtures("kubectl")

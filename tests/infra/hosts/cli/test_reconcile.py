@@ -68,4 +68,29 @@ def test_wrong_usage(up: Running, arguments: tuple[str, ...]) -> None:
 def test_unknown_names(up: Running) -> None:
     for command in ("reconcile", "wait"):
         assert lockstep(command, "nobody/knows", root=up.root).exit_code == Exit.NOT_FOUND
-    assert json.loads(lockstep("reconcile", "-n", "elsewhere", "-o", "json", root=up.root).stdout)["orders"] == []
+        elsewhere = lockstep(command, "-n", "tempral", root=up.root)
+        assert (elsewhere.exit_code, "did you mean temporal?" in elsewhere.stderr) == (Exit.NOT_FOUND, True)
+
+
+def test_a_manifest_that_leads_nowhere_is_no_success(up: Running) -> None:
+    store_ref = {"name": "vault-backed", "kind": "ClusterSecretStore"}
+    up.at.wire("lost", external_secret("lost/pg", PATH, secretStoreRef=store_ref))
+    up.wait_for(lambda: lockstep("explain", "lost/pg", root=up.root).exit_code == Exit.FINDINGS, "the new wiring")
+    said = "wiring/lost.yaml:1: refers to ClusterSecretStore 'vault-backed', which is not there"
+    for what in (("lost/pg",), ("lost/pg", "--for", "version=99"), ("-n", "lost"), ("--all",)):
+        result = lockstep("wait", *what, "--timeout", "0.2s", root=up.root)
+        assert (result.exit_code, said in result.stderr) == (Exit.TIMEOUT, True), result.output
+        assert "`lockstep explain ExternalSecret/lost/pg`" in result.stderr
+    ordered = lockstep("reconcile", "lost/pg", "--wait", root=up.root)
+    assert (ordered.exit_code, ordered.stdout) == (Exit.FINDINGS, "0 orders given\n")
+    assert f"left out: ExternalSecret lost/pg: {said}" in ordered.stderr
+    check("reconcile", json.loads(lockstep("reconcile", "lost/pg", "-o", "json", root=up.root).stdout))
+    shown = lockstep("status", "lost/pg", root=up.root)
+    assert (shown.exit_code, "vault-backed" in shown.stdout) == (Exit.FINDINGS, True)
+    assert "no path leads to it or from it" in shown.stdout
+    assert lockstep("diff", "lost/pg", root=up.root).exit_code == Exit.FINDINGS
+    assert lockstep("wait", "temporal/pg", root=up.root).exit_code == 0, "another's manifest is not its concern"
+    up.at.wire("lost", external_secret("lost/pg", PATH))
+    assert lockstep("wait", "lost/pg", root=up.root).exit_code == 0, "what is waited for may be mended"
+    up.at.unwire("lost")
+    up.wait_for(lambda: lockstep("status", root=up.root).exit_code == 0, "the wiring as before")

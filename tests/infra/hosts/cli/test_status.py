@@ -64,6 +64,47 @@ def test_a_manifest_that_cannot_be_read_is_named_with_its_line(up: Running) -> N
     up.wait_for(lambda: lockstep("status", root=up.root).exit_code == 0, "all well again")
 
 
+def test_a_manifest_that_became_unreadable_is_a_problem_though_its_secret_is_in_step(up: Running) -> None:
+    whole = (up.root / "wiring" / "temporal.yaml").read_text()
+    up.at.wire("temporal", whole.replace("dataFrom:", "datafrom:"))
+    said = (
+        "spec.datafrom is no field that is known here; remove it or correct its name; the former manifest is used until"
+    )
+    up.wait_for(lambda: lockstep("status", root=up.root).exit_code == Exit.FINDINGS, "the finding")
+    for names in (("temporal/pg",), ("-n", "temporal"), ()):
+        result = lockstep("status", *names, root=up.root)
+        assert (result.exit_code, said in " ".join(result.stdout.split())) == (Exit.FINDINGS, True)
+        assert result.stdout.count("datafrom") == 1, "it is told once"
+    explained = lockstep("explain", "temporal/pg", "-o", "json", root=up.root)
+    found = json.loads(explained.stdout)
+    check("explain", found)
+    assert (explained.exit_code, found["firstBroken"], len(found["problems"])) == (Exit.FINDINGS, None, 1)
+    assert (found["problems"][0]["file"], said in found["problems"][0]["message"]) == ("wiring/temporal.yaml", True)
+    assert "in step" not in lockstep("explain", "temporal/pg", root=up.root).stdout.splitlines()
+    compared = lockstep("diff", "temporal/pg", root=up.root)
+    assert (compared.exit_code, said in " ".join(compared.stdout.split())) == (Exit.FINDINGS, True)
+    assert lockstep("wait", "temporal/pg", "--timeout", "0.2s", root=up.root).exit_code == Exit.TIMEOUT
+    up.at.wire("temporal", whole)
+    assert lockstep("wait", "temporal/pg", root=up.root).exit_code == 0
+    told = [line for line in up.output().splitlines() if "wiring/temporal.yaml" in line]
+    assert [line.startswith("WARNING") for line in told] == [True, True]
+    assert (said in told[0], told[1].endswith("wiring/temporal.yaml is mended")) == (True, True)
+
+
+def test_a_first_policy_that_cannot_be_used_is_a_problem(up: Running) -> None:
+    policy = up.root / "access.yaml"
+    up.at.lay(policy, "apiVersion: lockstep.dev/v1alpha1\nkind: AccessPolicy\nspec:\n  namespaces: {a: {reads: []}}\n")
+    up.wait_for(lambda: "access.yaml:4" in up.output(), "the policy to be told of")
+    result = lockstep("status", root=up.root)
+    assert result.exit_code == Exit.FINDINGS
+    assert "!  access.yaml:4: spec.namespaces.a.reads is no field that is known here" in result.stdout
+    assert "until it is mended every wired path is allowed" in " ".join(result.stdout.split())
+    policy.unlink()
+    up.wait_for(lambda: "access.yaml is gone" in up.output(), "its removal to be told of")
+    result = lockstep("status", root=up.root)
+    assert (result.exit_code, "access.yaml:4" in result.stdout) == (0, False)
+
+
 def test_narrowed_by_namespace_and_name(up: Running) -> None:
     for arguments in (
         ("-n", "temporal"),
@@ -73,7 +114,11 @@ def test_narrowed_by_namespace_and_name(up: Running) -> None:
         ("pg", "-n", "temporal"),
     ):
         assert FULL in lockstep("status", *arguments, root=up.root).stdout, arguments
-    assert "nothing is wired" in lockstep("status", "-n", "elsewhere", root=up.root).stdout
+    elsewhere = lockstep("status", "-n", "tempral", root=up.root)
+    assert elsewhere.exit_code == Exit.NOT_FOUND
+    assert elsewhere.stdout.startswith("nothing is wired in namespace tempral; did you mean temporal?\n")
+    check("status", json.loads(lockstep("status", "-n", "tempral", "-o", "json", root=up.root).stdout))
+    assert lockstep("status", "-A", root=up.root).exit_code == 0
     unknown = lockstep("status", "nobody/knows", root=up.root)
     assert (unknown.exit_code, "lockstep status" in unknown.stderr) == (Exit.NOT_FOUND, True)
 
