@@ -26,6 +26,8 @@ TOLD = frozenset(
 )  # fmt: skip
 """The reasons that somebody is told of; a window, a budget and a breaker are waited for in silence."""
 
+MOST_DETAIL = 300  # characters of what a step says of its trouble
+
 _TURNS: dict[Phase, StepName] = {
     "requested": "create",
     "staged": "apply",
@@ -115,7 +117,7 @@ def end(record: Record) -> tuple[Event, ...]:
 def failed(record: Record, step: StepName, reason: str, detail: str, *, ended: bool) -> RotationFailed:
     """Why a step could not do its part: which step, why, what holds now, what to do."""
     holds = holding(record)
-    parts = (f"{step} of {record.path}: {detail or reason}"[:300], _HOLDS[holds], _ADVICE[reason])
+    parts = (f"{step} of {record.path}: {detail or reason}"[:MOST_DETAIL], _HOLDS[holds], _ADVICE[reason])
     fields: dict[str, Any] = {
         **_said(record), "step": step, "reason": reason, "holds": holds, "ended": ended,
         "explanation": "; ".join(parts)[:512],
@@ -129,8 +131,20 @@ def overwritten(record: Record) -> bool:
     return made and record.terms.strategy == "minted" and record.new is not None and not record.new.id
 
 
+def advice(reason: str) -> str:
+    """What to do about a reason; "" for those that pass by themselves."""
+    return _ADVICE.get(reason, "")
+
+
 def holding(record: Record) -> Holds:
     """Which credential works now, as far as the record tells."""
+    holds = _holding(record)
+    if record.old is not None or record.base is not None:
+        return holds
+    return "new" if holds in ("new", "both") else "unknown"  # a path's first rotation: there is no old one
+
+
+def _holding(record: Record) -> Holds:
     if record.phase == "promoted" and record.trouble is not None and record.trouble.reason == "not-accepted":
         return "unknown" if record.terms.strategy == "single" else "old"
     if overwritten(record):
@@ -140,7 +154,7 @@ def holding(record: Record) -> Holds:
     if record.revoked_first:
         return "unknown" if record.phase in ("requested", "staged", *ENDED) else "new"
     if record.phase in ENDED or record.new is None:
-        return "old" if record.old is not None or record.base is not None else "unknown"
+        return "old"
     if record.terms.strategy == "single":
         return "new" if record.phase in ("applied", "verified", "promoting") else "unknown"
     return "both" if record.phase in ("applied", "verified", "promoting") else "old"

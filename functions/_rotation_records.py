@@ -12,7 +12,7 @@ from functions._failures import Conflict, Retry
 from functions._orders import expiry
 from functions._ports import Ports
 from functions._reminding import whole_minute, written_with
-from functions._rotation_facts import TOLD, failed, turn_of
+from functions._rotation_facts import MOST_DETAIL, TOLD, failed, turn_of
 from functions._rotation_naming import path_of, text_of
 from functions._rotations import ENDED, Phase, Record, Trouble
 from functions._workloads import Reminder
@@ -133,6 +133,7 @@ def _put_off(step: StepName, record: Record, stuck: Stuck, ports: Ports) -> Even
     """Wait without retrying: a record and a reminder; told once for each reason."""
     known = record.trouble if record.trouble is not None and record.trouble.reason == stuck.reason else None
     trouble = Trouble(stuck.reason, ports.clock.now()) if known is None else replace(known, tries=known.tries + 1)
+    trouble = replace(trouble, detail=stuck.detail[:MOST_DETAIL])
     quick = stuck.passing and trouble.tries <= QUICK
     waited = replace(record, trouble=trouble)
     keep(waited, record, stuck.until or ports.clock.now() + _pause(trouble.tries), ports)

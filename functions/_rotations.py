@@ -46,12 +46,16 @@ class Next:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Why the current phase does not get on: since when, how often it was tried, whether somebody was told."""
+    """Why the current phase does not get on: since when, how often it was tried, whether somebody was told.
+
+    `detail` is what the last try said, as `rotation.failed` tells it: names and next actions, never a value.
+    """
 
     reason: str
     since: datetime
     tries: int = 1
     told: bool = False
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,8 @@ class Bench:
                 grace=12.5, evidence="seen", leak=LeakPolicy(response="revoke-first", deadline=1.25),
             ),
             old=Holder("a", "key-1", VERSION), new=Holder("b"), staged=VERSION, promoted=VERSION, regenerated=True,
-            revoked_first=True, conflicts=2, trouble=Trouble("target-unavailable", NOW, 3, told=True),
+            revoked_first=True, conflicts=2,
+            trouble=Trouble("target-unavailable", NOW, 3, told=True, detail="no answer"),
             orphans=(Holder("c", "key-2"), Holder("d", "", VERSION)), following=Next("leak", VERSION, 2, "uid:0"),
             ending="aborted", evidenced=NOW, evidence="seen", proof="refused", told=True, due=NOW,
         )  # fmt: skip
@@ -274,6 +275,21 @@ def test_a_spoilt_record_is_refused(real: Bench, engine: KvEngine, change: dict[
     engine.write("lockstep", name, {**found.data, **change}, written.revision)
     with pytest.raises(Reject, match=message):
         real.rotations.read(real.path("a"))
+
+
+@pytest.mark.e2e
+def test_a_trouble_that_the_version_before_wrote_has_no_detail(real: Bench, engine: KvEngine) -> None:
+    known = Trouble("target-unavailable", NOW, 3, told=True, detail="no answer")
+    written = real.rotations.write(replace(real.record("a"), trouble=known))
+    name = name_of("rotations", real.path("a"))
+    found = engine.read("lockstep", name)
+    assert found is not None
+    assert found.data is not None
+    trouble = {member: value for member, value in found.data["trouble"].items() if member != "detail"}
+    engine.write("lockstep", name, {**found.data, "trouble": trouble}, written.revision)
+    read = real.rotations.read(real.path("a"))
+    assert read is not None
+    assert read.trouble == replace(known, detail="")
 
 
 @pytest.mark.e2e

@@ -1,10 +1,14 @@
 """apply: targets that are away, admins without rights, values that a policy refuses, and lost answers."""
 
+from dataclasses import replace
+
 import pytest
 
-from events.rotated import RotationStaged
+from events.rotated import RotationFailed, RotationStaged
 from events.rotation import PhaseRequested
 from functions._orders import expiry
+from functions._rotation_facts import MOST_DETAIL, holding
+from tests.fakes.world import World, rotation, rotation_target
 from tests.functions.rotating import (
     PATH,
     STRATEGIES,
@@ -40,6 +44,44 @@ def test_a_target_that_is_down_is_waited_for(strategy: str, phase: str) -> None:
     system_of(world).down = False
     tick(world, 700, 2)
     finished(world)
+
+
+def test_the_record_keeps_what_the_last_try_said() -> None:
+    world = rotating()
+    ask(world)
+    until(world, "staged")
+    system_of(world).down = True
+    world.settle()
+    known = record(world).trouble
+    assert known is not None
+    assert (known.reason, known.detail) == ("target-unavailable", f"{system_of(world).name} does not answer")
+    system_of(world).down, system_of(world).admin = False, False
+    tick(world, 700, 2)
+    known = record(world).trouble
+    assert known is not None
+    assert known.reason == "admin-refused"
+    assert "admin" in known.detail
+    assert len(known.detail) <= MOST_DETAIL
+
+
+def test_of_a_paths_first_rotation_no_old_credential_works() -> None:
+    world = World()
+    system = world.declare(rotation_target())
+    system.open_account("app_a", b"nobody-knows")
+    system.open_account("app_b", b"nobody-knows")
+    world.rotate(rotation("orders/database", PATH.path, strategy="alternating"))
+    ask(world)
+    until(world, "staged")
+    system.down = True
+    world.settle()
+    (told,) = {one.holds for one in world.said if isinstance(one, RotationFailed)}
+    assert (told, holding(record(world))) == ("unknown", "unknown")
+    system.down = False
+    for phase in ("applied", "promoted"):
+        assert holding(replace(record(world), phase=phase)) == "new"
+    tick(world, 700, 2)
+    assert record(world).phase == "completed"
+    assert holding(record(world)) == "new"
 
 
 @pytest.mark.orderly("counts what is said, or delivers in order")

@@ -332,6 +332,7 @@ _ROTATION = (
     ("record.trouble.since", "when it began"),
     ("record.trouble.tries", "how often it was tried"),
     ("record.trouble.told", "whether somebody was told"),
+    ("record.trouble.detail", "what the last try said; empty where nothing was"),
     ("record.orphans", "credentials that the target may accept and nobody holds"),
     ("record.orphans[].account", "at the target"),
     ("record.orphans[].id", "where the provider gives one"),

@@ -155,7 +155,7 @@ def _shown(one: dict[str, Any]) -> str:
         f"name:      {one['name']}{'' if one['wired'] else ' (not wired any more)'}",
         f"path:      {one['path'] or '-'}, version {number(one['version'])}",
         f"target:    {one['target'] or '-'}, {one['strategy'] or '-'}: {', '.join(one['accounts']) or '-'}",
-        f"due:       {one['due'] or 'never by itself'}",
+        f"due:       {'under way' if one['underWay'] else one['due'] or 'never by itself'}",
         f"phase:     {one['phase']}",
     ]
     if record is not None:
@@ -163,7 +163,14 @@ def _shown(one: dict[str, Any]) -> str:
     text = "\n".join(escaped(line) for line in lines)
     if not one["trouble"]:
         return text
-    return f"{text}\n{remark(one['trouble'], 'waits for: ' if one['underWay'] else 'trouble:   ')}"
+    return f"{text}\n{remark(_trouble(one), 'waits for: ' if one['underWay'] else 'trouble:   ')}"
+
+
+def _trouble(one: dict[str, Any]) -> str:
+    """The reason, and what the last try said of it."""
+    said = (one["record"] or {}).get("trouble") or {}
+    detail = said.get("detail", "") if said.get("reason") == one["trouble"] else ""  # an older Lockstep tells none
+    return f"{one['trouble']}: {detail}" if detail else str(one["trouble"])
 
 
 def _record(one: dict[str, Any], record: dict[str, Any]) -> list[str]:

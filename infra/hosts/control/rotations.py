@@ -69,6 +69,7 @@ def _record(record: Record) -> Document:
         "revokedFirst": record.revoked_first,
         "trouble": {
             "reason": trouble.reason, "since": instant(trouble.since), "tries": trouble.tries, "told": trouble.told,
+            "detail": trouble.detail,
         } if trouble else None,
         "orphans": [_holder(one) for one in record.orphans],
         "following": {"policy": following.policy, "by": following.by} if following else None,

@@ -5,8 +5,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from functions._rotation_facts import advice
 from infra.hosts.views.hops import Hop
 from infra.hosts.views.rotations import RotationState
+
+_AT_TARGETS = frozenset({"target-unavailable", "admin-refused", "not-allowed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,5 +59,12 @@ def _under_way(state: RotationState, subject: str, name: str) -> Hop:
     works = f"; works now: {state.holds}" if state.holds else ""
     if not state.trouble:
         return Hop("rotation", "waiting", subject, f"is under way: {state.phase}{works}")
-    mend = (f"lockstep rotation show {name}", f"lockstep rotation resume {name}")
-    return Hop("rotation", "broken", subject, f"is {state.phase} and waits: {state.trouble}{works}", mend)
+    # What is said of a target is what one call met; a rehearsal names all that is in the way there.
+    found = (f"lockstep rotate {name} --dry-run",) if state.trouble in _AT_TARGETS else _advised(state.trouble)
+    mend = (*(found or (f"lockstep rotation show {name}",)), f"lockstep rotation resume {name}")
+    return Hop("rotation", "broken", subject, f"is {state.phase} and waits: {state.trouble_in_full}{works}", mend)
+
+
+def _advised(reason: str) -> tuple[str, ...]:
+    said = advice(reason)
+    return (said,) if said else ()

@@ -79,6 +79,14 @@ class RotationState:
             return self.record.trouble.reason
         return self.record.ending or self.suspended
 
+    @property
+    def trouble_in_full(self) -> str:
+        """As `trouble`, with what the last try of a step said."""
+        said = self.record.trouble if self.record is not None else None
+        if said is None or not said.detail or self.trouble != said.reason:
+            return self.trouble
+        return f"{self.trouble}: {said.detail}"
+
 
 def rotation_states(lookups: RotationLookups, records: Rotations) -> Iterator[RotationState]:
     """Every wired Rotation, ordered, and then every path that a rotation without manifest left unfinished."""

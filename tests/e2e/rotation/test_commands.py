@@ -31,12 +31,14 @@ class Desk:
         }  # fmt: skip
         up.at.wire(team.name, rotation, external_secret(team.target, team.path))
 
-    def declare(self, **allow: Any) -> None:
+    def declare(self, accounts: tuple[str, ...] = ("*",), **spec: Any) -> None:
         folder = self.up.root / "targets"
         folder.mkdir(exist_ok=True)
         target = {
             "apiVersion": "lockstep.dev/v1alpha1", "kind": "RotationTarget", "metadata": {"name": self.team.name},
-            "spec": {"type": "generated", "allow": [{"namespaces": [self.team.consumer], "accounts": ["*"], **allow}]},
+            "spec": {
+                "type": "generated", "allow": [{"namespaces": [self.team.consumer], "accounts": list(accounts)}], **spec
+            },
         }  # fmt: skip
         self.up.at.lay(folder / f"{self.team.name}.yaml", yaml.safe_dump(target))
 
@@ -85,8 +87,34 @@ def test_from_the_dry_run_to_the_end(desk: Desk) -> None:
     assert (desk.up.at.values(*desk.team.target.split("/")) or {}).keys() == {"value"}
 
 
+def test_one_that_waits_says_for_what_and_how_it_is_mended(desk: Desk) -> None:
+    desk.declare(
+        type="postgres", parameters={"host": "127.0.0.1", "port": 1},
+        admin={"secretStoreRef": {"name": "vault-backend"}, "remoteKey": f"{desk.team.path}-admin"},
+    )  # fmt: skip
+    desk.up.wait_for(lambda: desk.run("rotate", desk.name).returncode == Exit.OK, "a target that is declared")
+    desk.up.wait_for(lambda: desk.asked("rotation", "show", desk.name)["trouble"], "the trouble")
+    shown = desk.asked("rotation", "show", desk.name)
+    check("rotation show", shown)
+    assert (shown["phase"], shown["holds"]) == ("staged", "unknown")  # a first one: there is no old credential
+    detail = shown["record"]["trouble"]["detail"]
+    assert desk.team.name in detail  # which target, and what it met there
+    text = " ".join(desk.run("rotation", "show", desk.name).stdout.split())
+    assert "due: under way" in text
+    assert "works: old" not in text
+    assert "waits for: " in text
+    broken = desk.asked("explain", desk.team.full_path)["firstBroken"]
+    assert (broken["hop"], broken["state"]) == ("rotation", "broken")
+    assert desk.team.name in broken["says"]
+    assert broken["mend"] == [f"lockstep rotate {desk.name} --dry-run", f"lockstep rotation resume {desk.name}"]
+    assert f"is not at {desk.team.full_path}-admin" in " ".join(
+        desk.run("rotate", desk.name, "--dry-run").stdout.split()
+    )
+    assert desk.run("rotation", "abort", desk.name).returncode == Exit.OK
+
+
 def test_what_may_not_be_changed_is_refused_by_name(desk: Desk) -> None:
-    desk.declare(accounts=["other"])
+    desk.declare(accounts=("other",))
     desk.up.wait_for(
         lambda: "does not let namespace" in desk.run("rotate", desk.name, "--dry-run").stdout, "the target's refusal"
     )
