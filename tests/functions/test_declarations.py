@@ -196,7 +196,7 @@ def anchored(used: Used) -> None:
     world = wired(used)
     world.tick("anchor")
     world.settle()
-    assert world.ledger.anchored == 1
+    assert world.ledger.anchored >= 1  # once for each delivery
 
 
 def leased_and_abandoned(used: Used) -> None:

@@ -403,6 +403,6 @@ def test_where_no_provider_makes_credentials_no_record_is_read_for_their_leases(
         ask(world)
         world.settle()
         before = world.rotations.count("read")
-        for event in (*world.events(RotationApplied), *world.events(RotationPromoted)):
+        for event in (world.only(RotationApplied), world.only(RotationPromoted)):
             assert tuple(renewing.handle(event, world.ports)) == ()
         assert world.rotations.count("read") - before == reads, strategy

@@ -237,8 +237,8 @@ def test_a_rotation_that_failed_is_tried_again_as_another_attempt() -> None:
     world = leaking()
     rotating(world, "failed", version(world), attempt=2)
     report(world, path=ORDERS)
-    (event,) = [one for one in world.said if type(one).__name__ == "RotationRequested"]
-    assert getattr(event, "attempt") == 3  # noqa: B009  its type is not known here
+    (event,) = told(world, RotationRequested)
+    assert event.attempt == 3
 
 
 def test_what_a_producer_makes_is_its_owners_to_replace() -> None:
@@ -382,7 +382,8 @@ def test_orders_that_cannot_be_carried_out_say_what_to_do() -> None:
     order(world, leak, "confirm", path=TWIN)
     order(world, leak, "attest")
     reasons = [reason for _, reason in world.dead]
-    assert [word in reason for word, reason in zip(("list", "--path", "not wired", "confirmed"), reasons, strict=True)]
+    for word, reason in zip(("list", "--path", "not wired", "confirmed"), reasons, strict=True):
+        assert word in reason
     world.clock.advance(1)
     late = leaking()
     leak = report(late, path=TWIN)

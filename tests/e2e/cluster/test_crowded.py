@@ -117,6 +117,7 @@ def crowd(estate: Estate, team: Team) -> Iterator[Crowd]:
 
 
 @pytest.mark.slow
+@pytest.mark.orderly("it counts the calls of single changes")
 def test_five_thousand_secrets_of_which_ten_are_wired(estate: Estate, crowd: Crowd) -> None:
     alone = crowd.costs(lambda: crowd.change(0, "among ten"))
     assert alone == _CHANGE

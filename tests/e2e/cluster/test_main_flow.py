@@ -2,6 +2,8 @@
 
 from collections import Counter
 
+import pytest
+
 from tests.e2e.cluster.estate import Estate, Team
 from tests.eso import external_body
 
@@ -72,6 +74,7 @@ def change(estate: Estate, team: Team, value: bytes) -> None:
     estate.settle()
 
 
+@pytest.mark.orderly("it counts the calls of one change")
 def test_one_change_costs_the_floor_and_three_calls(estate: Estate, team: Team) -> None:
     wired(estate, team)
     change(estate, team, b"two")
@@ -87,6 +90,7 @@ def test_one_change_costs_the_floor_and_three_calls(estate: Estate, team: Team) 
     assert made.total() + asked.total() <= FLOOR + 3, (made, asked)
 
 
+@pytest.mark.orderly("it counts the calls of one change")
 def test_what_changes_and_is_not_wired_costs_nothing(estate: Estate, team: Team) -> None:
     """Other Secrets of namespaces that are watched, and the metadata of a source."""
     wired(estate, team)
