@@ -112,6 +112,7 @@ class Record:
     evidence: str = ""  # what the revocation went by, and what proved it: as RotationRevoked has them
     proof: str = ""
     told: bool = False
+    ender: str = ""  # the hint whose delivery completed it, and so tells of that; none: it was asked to look
     due: datetime | None = None  # its reminder
     revision: int = 0
 

@@ -65,25 +65,33 @@ def handle(
         yield from (ask(record, ports) for record in ticked("revoke", event, ports))
     elif isinstance(event, SecretMaterialized | ConsumerAdopted):
         for path in _rotated(event, ports):
-            yield from _looked(path, None, ports, hint=True)
+            yield from _looked(path, None, ports, hint=_named(event))
     elif isinstance(event, RotationCompleted | RotationFailed):
         yield from look("revoke", event.path, event.rotation, ports, lambda record: heard(record, event, ports))
     elif isinstance(event, AbortRequested):
         yield from _abort(event, ports)
     elif isinstance(event, RotationPromoted):
-        yield from _looked(event.path, event.rotation, ports, hint=True, early=True)
+        yield from _looked(event.path, event.rotation, ports, hint=_named(event), early=True)
         yield from look("revoke", event.path, event.rotation, ports, lambda record: _settle(record, ports))
     elif event.step in (None, "revoke"):
-        yield from _looked(event.path, event.rotation, ports, hint=False)
+        yield from _looked(event.path, event.rotation, ports)
         yield from look("revoke", event.path, event.rotation, ports, lambda record: _settle(record, ports))
 
 
-def _looked(path: PathRef, rotation: RotationId | None, ports: Ports, *, hint: bool, early: bool = False) -> Events:
-    """A look at the rotation; most who are told that it moved are told at the same moment, and come one by one."""
+def _named(event: Hints | RotationPromoted) -> str:
+    """A delivery that comes again has the same name, and no other that comes at the same moment."""
+    return f"{event.TYPE} {event.about.subject}"
+
+
+def _looked(path: PathRef, rotation: RotationId | None, ports: Ports, *, hint: str = "", early: bool = False) -> Events:
+    """A look at the rotation; most who are told that it moved are told at the same moment, and come one by one.
+
+    `hint` names who is told of something else than that this step is to look.
+    """
 
     def act(record: Record) -> Events:
-        told = _soon(record, ports) if early else None
-        return told if told is not None else _act(record, ports, hint=hint)
+        told = _soon(record, ports, hint) if early else None
+        return told if told is not None else _act(record, ports, hint)
 
     with ports.rotations.turn(path):
         return look("revoke", path, rotation, ports, act, asked=not hint)
@@ -94,12 +102,12 @@ def _settle(record: Record, ports: Ports) -> Events:
     return settled(record, ports) if record.phase in ("promoted", "completed") else ()
 
 
-def _act(record: Record, ports: Ports, *, hint: bool) -> Events:
-    """`hint`: told of something else than that this step is to look, and so only of what was promoted."""
+def _act(record: Record, ports: Ports, hint: str) -> Events:
+    """Who is told of something else than that this step is to look, is told only of what was promoted."""
     if record.phase == "promoted":
-        return _revoke(record, ports)
+        return _revoke(record, ports, hint)
     if record.phase in ENDED:
-        return () if hint and _being_told(record, ports) else after(record, ports)
+        return () if hint and _being_told(record, ports, hint) else after(record, ports)
     if hint:
         return ()
     if awaits_revocation(record):
@@ -107,12 +115,12 @@ def _act(record: Record, ports: Ports, *, hint: bool) -> Events:
     return _withdraw(record, ports) if record.phase == "withdrawing" else ()
 
 
-def _being_told(record: Record, ports: Ports) -> bool:
+def _being_told(record: Record, ports: Ports, hint: str) -> bool:
     """Whether the end is known, or whoever brought it about is about to tell: that one's delivery is kept until it has.
 
-    It comes again where it died, and is no longer so young then.
+    It comes again where it died or its answer was lost, which may be at once: then it says the end again.
     """
-    return record.told or ports.clock.now() < record.entered + _TELLING
+    return record.told or (record.ender != hint and ports.clock.now() < record.entered + _TELLING)
 
 
 # --- hints that consumers moved --------------------------------------------------------------------------------------
@@ -146,7 +154,7 @@ class _NotMoved(Exception):
         self.shown = shown
 
 
-def _soon(record: Record, ports: Ports) -> Events | None:
+def _soon(record: Record, ports: Ports, hint: str) -> Events | None:
     """The end of what leaked, if its consumers move while this gets ready for it: most do, and it is used meanwhile.
 
     None where they take longer, or anything else is in the way: then it is looked at in order.
@@ -156,12 +164,12 @@ def _soon(record: Record, ports: Ports) -> Events | None:
     rotation = check_settled(record, ports)
     system, terms = opened(record, ports), terms_now(record, rotation)
     try:
-        return _finish(record, rotation, system, ports, lambda: _evidence(record, terms, system, ports))
+        return _finish(record, rotation, system, ports, lambda: _evidence(record, terms, system, ports), hint=hint)
     except (_NotMoved, Stuck):
         return None
 
 
-def _revoke(record: Record, ports: Ports) -> Events:
+def _revoke(record: Record, ports: Ports, hint: str) -> Events:
     rotation = check_settled(record, ports)
     terms = terms_now(record, rotation)
     system = opened(record, ports)
@@ -174,7 +182,7 @@ def _revoke(record: Record, ports: Ports) -> Events:
             return _wait(record, not_yet.shown, deadline, ports)
         if record.policy != "leak" and (record := _graced(record, terms.grace, ports)).due is not None:
             return ()
-    return _finish(record, rotation, system, ports, lambda: evidence)
+    return _finish(record, rotation, system, ports, lambda: evidence, hint=hint)
 
 
 def _evidence(record: Record, terms: Terms, system: System, ports: Ports) -> Grade:
@@ -191,7 +199,7 @@ def _evidence(record: Record, terms: Terms, system: System, ports: Ports) -> Gra
 
 
 def _finish(
-    record: Record, rotation: Rotation | None, system: System, ports: Ports, evidence: Callable[[], Grade]
+    record: Record, rotation: Rotation | None, system: System, ports: Ports, evidence: Callable[[], Grade], *, hint: str
 ) -> Events:  # fmt: skip
     """End the old credential, and say so. `evidence` is asked for when nothing else is left to do before."""
     shown: list[Grade] = []
@@ -215,7 +223,7 @@ def _finish(
     orphans = (*record.orphans, record.old) if until is not None and record.old is not None else record.orphans
     done = advance(
         record, "completed", ports, at=until or next_due(rotation, record.path, record.promoted), orphans=orphans,
-        evidence=shown[-1], proof="refused" if provable else "replaced",
+        evidence=shown[-1], proof="refused" if provable else "replaced", ender=hint,
     )  # fmt: skip
     return end(done)
 

@@ -54,7 +54,7 @@ class Bench:
             revoked_first=True, conflicts=2,
             trouble=Trouble("target-unavailable", NOW, 3, told=True, detail="no answer"),
             orphans=(Holder("c", "key-2"), Holder("d", "", VERSION)), following=Next("leak", VERSION, 2, "uid:0"),
-            ending="aborted", evidenced=NOW, evidence="seen", proof="refused", told=True, due=NOW,
+            ending="aborted", evidenced=NOW, evidence="seen", proof="refused", told=True, ender="a", due=NOW,
         )  # fmt: skip
 
     def staged(self, name: str) -> Staged:

@@ -505,3 +505,32 @@ def test_a_target_that_is_down_when_what_leaked_could_end_is_tried_again() -> No
     system_of(world).down = False
     world.settle()
     finished(world)
+
+
+@pytest.mark.orderly("it delivers in order, and one delivery twice")
+@pytest.mark.parametrize("policy", ["planned", "leak"])
+def test_whose_answer_was_lost_says_the_end_again_when_it_comes_again_at_once(policy: str) -> None:
+    world = rotating("alternating")
+    ask(world, policy)
+    until(world, "promoted")
+    ender = world.queue.popleft()
+    world.deliver(ender)
+    while record(world).phase != "completed":
+        ender = world.queue.popleft()
+        world.deliver(ender)
+    told = (RotationRevoked, RotationCompleted)
+    lost = [one for one in world.queue if isinstance(one.received.event, told)]
+    assert lost
+    for one in lost:  # with the answer that would have said them
+        world.queue.remove(one)
+    said = len(world.said)
+    others = [one for one in world.queue if isinstance(one.received.event, SecretMaterialized | RotationPromoted)]
+    for one in others:  # who is told at the same moment leaves it to that one
+        world.queue.remove(one)
+        if one.received.event != ender.received.event:
+            world.deliver(one)
+    assert not any(isinstance(one, told) for one in world.said[said:])
+    world.deliver(ender)
+    assert [type(one) for one in world.said[said:] if isinstance(one, told)] == list(told)
+    world.settle()
+    finished(world)
