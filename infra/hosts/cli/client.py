@@ -59,6 +59,12 @@ class ControlClient:
             answer = connection.getresponse()
             return answer.status, answer.read()
         except (FileNotFoundError, ConnectionRefusedError):
+            if not self._root.is_dir():
+                raise CommandError(
+                    f"there is no directory {self._root}; give the ROOT that `lockstep up` was started with "
+                    "(--root, or LOCKSTEP_ROOT)",
+                    Exit.UNREACHABLE,
+                ) from None
             raise CommandError(
                 f"Lockstep does not run on {self._root}; start it with `lockstep up --root {self._root}`",
                 Exit.UNREACHABLE,

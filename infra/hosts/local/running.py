@@ -16,6 +16,7 @@ from infra.hosts.local.app import App, webhook
 from infra.hosts.local.collecting import settle
 from infra.hosts.local.gauges import Gauges
 from infra.hosts.local.instance import Instance, Options
+from infra.hosts.local.unwired import unwired
 from infra.hosts.serving import Servers, Tls, tcp_socket, unix_socket
 from infra.hosts.views.remarks import wiring_remarks
 
@@ -48,7 +49,9 @@ def run(
     with handled_signals() as signals, contextlib.suppress(Interrupted):
         try:
             instance.start()
-            for text in (*instance.parts.notices, *wiring_remarks(instance.parts.wiring)):
+            # What lies where is said of this start alone: it may be put right the next moment.
+            misplaced = unwired(root) if options.cluster is None else ()
+            for text in (*instance.parts.notices, *misplaced, *wiring_remarks(instance.parts.wiring)):
                 notice(text)
             servers = Servers(App(instance.parts, control), math.ceil(options.drain_seconds))
             servers.add_tcp(bound, listening.tls)

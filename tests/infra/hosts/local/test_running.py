@@ -36,6 +36,13 @@ def _left(up: Running) -> list[str]:
     return [name for name in ("instance.json", "lockstep.sock", "openbao/server.json") if (state / name).exists()]
 
 
+def test_a_root_where_nothing_is_wired_is_remarked_at_the_start(tmp_path: Path) -> None:
+    installation = Installation(tmp_path / "roott")
+    with installation.running() as up:
+        assert up.output().count(f"no manifests in {installation.root / 'wiring'} yet") == 1
+        assert "no manifests" not in str(up.control.ask("status")), "it is true of the start alone"
+
+
 def test_one_instance_until_it_is_told_to_stop(installation: Installation) -> None:
     with installation.running() as up:
         second = Running(installation)
