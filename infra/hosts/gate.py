@@ -24,10 +24,14 @@ def impatient(settings: VaultSettings) -> VaultSettings:
 
 
 class AuthorityGate:
-    """Whether the authority serves, asked at most twice a second: what readiness and holding are decided by."""
+    """Whether the authority serves, asked at most twice a second: what readiness and holding are decided by.
 
-    def __init__(self, http: HttpClient) -> None:
+    `unseals_itself`: nobody is told to unseal it.
+    """
+
+    def __init__(self, http: HttpClient, *, unseals_itself: bool = False) -> None:
         self._http = http
+        self._unseals_itself = unseals_itself
         self._guard = threading.Lock()
         self._asked = float("-inf")  # a machine's monotonic clock may begin at zero
         self._health = Health(False, False, True, False, "", "the authority was not asked yet")
@@ -35,9 +39,14 @@ class AuthorityGate:
     def health(self) -> Health:
         with self._guard:
             if time.monotonic() - self._asked > _FRESH:
-                self._health = health(self._http)
+                self._health = self._worded(health(self._http))
                 self._asked = time.monotonic()
             return self._health
+
+    def _worded(self, found: Health) -> Health:
+        if not (self._unseals_itself and found.reachable and found.initialized and found.sealed):
+            return found
+        return replace(found, reason=f"{self._http.settings.address} is starting, and unseals itself")
 
     def ready(self) -> bool:
         return self.health().serves

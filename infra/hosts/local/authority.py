@@ -45,7 +45,8 @@ class LocalAuthority:
         """Raises OpenBaoError where the embedded one cannot run; an existing one may be down for now."""
         if self._embedded is not None:
             self._embedded.start()
-        self.gate = AuthorityGate(self._keep(HttpClient(impatient(self.settings), self._on_call)))
+        asking = self._keep(HttpClient(impatient(self.settings), self._on_call))
+        self.gate = AuthorityGate(asking, unseals_itself=self.embedded)
 
     def stop(self) -> None:
         for client in self._clients:

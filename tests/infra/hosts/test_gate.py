@@ -64,6 +64,16 @@ def test_an_answer_is_reused_for_a_while(authority: Authority, monkeypatch: pyte
     assert "sealed; unseal it" in asked.health().reason
 
 
+def test_nobody_is_told_to_unseal_what_unseals_itself(authority: Authority) -> None:
+    authority.body = b'{"initialized": true, "sealed": true}'
+    asked = AuthorityGate(HttpClient(authority.settings), unseals_itself=True)
+    assert not asked.ready()
+    assert asked.health().reason.endswith("is starting, and unseals itself")
+    authority.body = b'{"initialized": false, "sealed": true}'
+    asked = AuthorityGate(HttpClient(authority.settings), unseals_itself=True)
+    assert asked.health().reason.endswith("is not initialized; initialize it")
+
+
 def test_a_silent_authority_is_not_waited_for(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gate, "_PATIENCE", 0.05)
     settings = impatient(authority.settings)
