@@ -39,8 +39,10 @@ def handle(event: RotationStaged | PhaseRequested | ScheduleTicked, ports: Ports
     if isinstance(event, ScheduleTicked):
         yield from (ask(record, ports) for record in ticked("apply", event, ports))
     elif isinstance(event, RotationStaged) or event.step in (None, "apply"):
-        with StagedAhead(event.path, ports) as ahead:
-            yield from look("apply", event.path, event.rotation, ports, lambda record: _act(record, ahead, ports))
+        # One by one: two who come at the same moment would have the provider make two, and the later replace the first.
+        with StagedAhead(event.path, ports) as ahead, ports.rotations.turn(event.path):
+            told = look("apply", event.path, event.rotation, ports, lambda record: _act(record, ahead, ports))
+        yield from told
 
 
 def _act(record: Record, ahead: StagedAhead, ports: Ports) -> Events:

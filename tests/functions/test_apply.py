@@ -1,9 +1,12 @@
 """apply: targets that are away, admins without rights, values that a policy refuses, and lost answers."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
 
+from events.references import PathRef
 from events.rotated import RotationFailed, RotationStaged
 from events.rotation import PhaseRequested
 from functions._orders import expiry
@@ -62,6 +65,26 @@ def test_the_record_keeps_what_the_last_try_said() -> None:
     assert known.reason == "admin-refused"
     assert "admin" in known.detail
     assert len(known.detail) <= MOST_DETAIL
+
+
+def test_a_provider_is_asked_by_one_delivery_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = rotating("minted")
+    inside: list[PathRef] = []
+    minted: list[bool] = []
+
+    @contextmanager
+    def turn(path: PathRef) -> Iterator[None]:
+        inside.append(path)
+        yield
+        inside.pop()
+
+    monkeypatch.setattr(world.rotations, "turn", turn)
+    system_of(world).before = lambda operation, _: minted.append(inside == [PATH]) if operation == "mint" else None
+    ask(world)
+    world.settle()
+    assert minted
+    assert all(minted)
+    finished(world)
 
 
 def test_of_a_paths_first_rotation_no_old_credential_works() -> None:
