@@ -73,6 +73,7 @@ def test_replayed_after_its_cause_is_mended(dead: Running) -> None:
     assert (again.exit_code, "already" in again.stderr) == (Exit.REFUSED, True)
 
 
+@pytest.mark.orderly("a delivery that comes again dies again, under another number")
 def test_a_replay_whose_cause_is_not_mended_dies_again(dead: Running) -> None:
     before = numbers(dead)
     answer = answered("dead-letters", "replay", "--all", "--yes", "--step", "publish", root=dead.root)
