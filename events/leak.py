@@ -12,6 +12,7 @@ from events.event import Category, Event
 from events.orders import Order
 from events.references import Instant, PathRef, Reference, Version
 from events.rotation import Principal
+from events.schedule import ScheduleRef
 from events.secret import Explanation
 
 LeakId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
@@ -92,12 +93,12 @@ class IndexRequested(Order):
 
     TYPE: ClassVar[str] = "dev.lockstep.index.requested"
 
-    leak: LeakId
+    leak: LeakId | None = None  # the finding that waits for it; None: an operator does
     since: Instant
 
     @property
-    def about(self) -> LeakRef:
-        return LeakRef(id=self.leak)
+    def about(self) -> LeakRef | ScheduleRef:
+        return ScheduleRef(name="index") if self.leak is None else LeakRef(id=self.leak)
 
 
 class Exposure(BaseModel):

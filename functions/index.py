@@ -27,17 +27,37 @@ ATTEMPTS = 4
 
 
 def handle(event: ScheduleTicked | IndexRequested, ports: Ports) -> Iterator[Event]:
-    """Look at a shard's paths, or at all of them for who asked, who then may look again."""
+    """Look at a shard's paths, or at all of them for who asked; a finding is then looked at again."""
     if isinstance(event, IndexRequested):
         newest = ports.index.round()
         if newest is None or newest < event.since:
             _round(sorted(set(_paths(ports)), key=str), ports, whole=True)
-        yield TriageRequested(
-            leak=event.leak, decision="look", by="index", expires=expiry(ports), reason="the index is up to date"
-        )
+        if event.leak is not None:
+            yield TriageRequested(
+                leak=event.leak, decision="look", by="index", expires=expiry(ports), reason="the index is up to date"
+            )
     elif event.schedule.name == SCHEDULE:
         paths = [path for path in sorted(set(_paths(ports)), key=str) if in_shard(path, event)]
         _round(paths, ports, whole=event.shards == 1)
+
+
+def behind(ports: Ports) -> tuple[PathRef, ...]:
+    """Paths with a version that the index has not looked at, or that cannot be looked at now, ordered."""
+    return tuple(path for path in sorted(set(_paths(ports)), key=str) if _is_behind(path, ports))
+
+
+def _is_behind(path: PathRef, ports: Ports) -> bool:
+    try:
+        head = ports.authority.head(path)
+        known = ports.index.read(path) or Indexed(path)
+    except Reject:
+        return False  # as in a round, which it does not hold up
+    except Retry:
+        return True
+    if head is None:
+        return False
+    begun_anew = head.version.number in known.versions and known.held(head.version) is None
+    return begun_anew or any(number not in known.versions for number in head.live[-KEPT:])
 
 
 def _paths(ports: Ports) -> Iterable[PathRef]:

@@ -196,9 +196,6 @@ def test_a_value_is_known_by_its_fingerprint_and_never_published_again(leaking: 
 
 
 def test_a_search_finds_files_and_history(leaking: Running, tmp_path: Path) -> None:
-    fingerprint(leaking, b"an-index-is-made-by-a-report-1")
-    post(leaking, webhook(alert(lockstep_fingerprint=fingerprint(leaking, OLD))))
-    leaking.wait_for(lambda: [one["state"] for one in listed(leaking)] == ["confirmed"], "an index")
     work = tmp_path / "work"
     work.mkdir()
     (work / "settings.env").write_bytes(b"HOST=x\nREDIS_URL=redis://app:" + OLD + b"@cache:6379/0\n")
@@ -240,6 +237,31 @@ def test_a_search_finds_files_and_history(leaking: Running, tmp_path: Path) -> N
     assert done.returncode == 1, done.stderr
     assert b"reported: " in done.stderr
     assert b"\x1b" not in done.stdout + done.stderr
+
+
+def test_a_search_finds_what_changed_a_moment_ago(leaking: Running, tmp_path: Path) -> None:
+    (tmp_path / "log").write_bytes(b"password=" + NEW + b"\n")
+    (tmp_path / "clean").write_bytes(b"password=another-one-of-nobody\n")
+    assert lockstep(leaking, "scan", str(tmp_path / "log")).returncode == 0  # the index is made for it
+    leaking.at.put("cache", "credentials", {"password": NEW})
+    leaking.wait_for(lambda: leaking.version(FULL) == 2, "the second value")
+    done = lockstep(leaking, "scan", str(tmp_path / "log"), "-o", "json")
+    assert done.returncode == 1, done.stderr
+    assert [(one["path"], one["version"]) for one in json.loads(done.stdout)["found"]] == [(FULL, 2)]
+    clean = lockstep(leaking, "scan", str(tmp_path / "clean"))
+    assert clean.returncode == 0, clean.stderr
+    assert b"2 known values, 0 found" in clean.stderr
+    assert leaking.at.dead_letters() == []
+    assert listed(leaking) == []
+
+
+def test_a_search_that_knows_nothing_finds_nothing_and_says_so(embedded: Installation, tmp_path: Path) -> None:
+    (tmp_path / "log").write_bytes(b"password=" + NEW + b"\n")
+    embedded.configure(**QUICK)
+    with embedded.running() as up:
+        done = lockstep(up, "scan", str(tmp_path / "log"))
+        assert done.returncode == 5, done.stderr
+        assert b"no value is known here" in done.stderr
 
 
 def test_scanners_findings_are_fingerprinted_before_they_are_told(leaking: Running, tmp_path: Path) -> None:

@@ -236,7 +236,7 @@ TYPED: dict[type[Event], st.SearchStrategy[Event]] = {
         TriageRequested, leak=tombstones, by=principals, path=st.none() | paths, key=_properties,
         decision=st.sampled_from(["look", "confirm", "dismiss", "attest"]), **_order,
     ),
-    IndexRequested: st.builds(IndexRequested, leak=tombstones, since=instants, **_order),
+    IndexRequested: st.builds(IndexRequested, leak=st.none() | tombstones, since=instants, **_order),
     LeakConfirmed: st.builds(
         LeakConfirmed, **_leak, match=st.sampled_from(["path", "fingerprint", "operator"]), exposures=_exposures,
         by=principals, explanation=explanations,

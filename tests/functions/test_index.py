@@ -1,9 +1,12 @@
 """The index follows metadata, reads each version once, and holds nothing that would match everything."""
 
+from datetime import timedelta
+
+from events.leak import IndexRequested, TriageRequested
 from functions._leaks import Sighting
-from functions.index import KEPT
+from functions.index import KEPT, behind
 from tests.fakes.world import World
-from tests.functions.leaking import CONFIG, NEW, OLD, ORDERS, fingerprint, indexed, leaking, version
+from tests.functions.leaking import CONFIG, NEW, OLD, ORDERS, fingerprint, indexed, leaking, told, version
 
 
 def reads(world: World) -> list[str]:
@@ -69,3 +72,33 @@ def test_configuration_is_not_indexed() -> None:
     world.fingerprints.calls.clear()
     indexed(world)
     assert {one.path for one in world.index.find(fingerprint(world, OLD))} == {ORDERS}
+
+
+def test_an_operator_has_it_brought_up_to_date_and_no_finding_is_looked_at() -> None:
+    world = indexed(leaking())
+    world.clock.advance(60)
+    world.authority.foreign_write(ORDERS, {"password": NEW})
+    since = world.clock.now()
+    assert behind(world.ports) == (ORDERS,)
+    world.say(IndexRequested(since=since, expires=since + timedelta(minutes=15), reason="a search"))
+    world.settle()
+    assert len(world.index.find(fingerprint(world, NEW))) == 1
+    newest = world.index.round()
+    assert newest is not None
+    assert newest >= since
+    assert behind(world.ports) == ()
+    assert told(world, TriageRequested) == []
+
+
+def test_what_is_behind_is_what_a_round_would_read() -> None:
+    world = leaking()
+    assert behind(world.ports) == (ORDERS,)
+    indexed(world)
+    world.authority.foreign_write(ORDERS, {"password": NEW})
+    indexed(world)
+    world.authority.delete(ORDERS, (2,))
+    assert behind(world.ports) == ()  # nothing is left of it to be read
+    world.authority.delete_metadata(ORDERS)
+    world.clock.advance(60)
+    world.authority.foreign_write(ORDERS, {"password": NEW})
+    assert behind(world.ports) == (ORDERS,)

@@ -442,6 +442,7 @@ SCAN = (
     ("found[].revoked", "whether it is known to be refused"),
     ("candidates", "how many different values were compared"),
     ("known", "how many fingerprints are known here"),
+    ("behind", "paths that are newer than the index, so that a value of theirs may not have been found"),
     ("skipped", "files that could not be searched"),
 )
 

@@ -17,9 +17,15 @@ from infra.hosts.cli.output import document, escaped, note, say, table
 from infra.hosts.cli.patches import Place
 from infra.hosts.cli.readable import yes
 from infra.hosts.cli.searching import in_files, in_history
+from infra.hosts.cli.up_to_date import up_to_date
+from infra.hosts.cli.waiting import duration
 
 _BATCH = 2000  # candidates of one request
 _BATCH_BYTES = 400 * 1024
+_NOTHING_KNOWN = (
+    "no value is known here, so nothing could be found: no secret is at the authority yet, or none that could not be "
+    "guessed; `lockstep status` shows what is"
+)
 
 
 @click.command("scan")
@@ -27,15 +33,28 @@ _BATCH_BYTES = 400 * 1024
 @click.argument("path", type=click.Path(path_type=Path, exists=True))
 @click.option("--git", "history", is_flag=True, help="Search the history of the Git repository at PATH.")
 @click.option("--report", is_flag=True, help="Report what is found as leaks.")
+@click.option(
+    "--timeout",
+    default="60s",
+    show_default=True,
+    metavar="DURATION",
+    help="How long to wait for the index to be up to date.",
+)
 @output_option("json", "yaml")
 @click.pass_context
 def command(
-    context: click.Context, root: Path, path: Path, history: bool, report: bool, output: str | None
+    context: click.Context, root: Path, path: Path, history: bool, report: bool, timeout: str, output: str | None
 ) -> None:  # fmt: skip
     """Search PATH for the values of secrets that are known here, current and former.
 
     Candidates are turned into fingerprints by the authority and compared; none is kept, printed, or written anywhere.
-    Configuration and values that could be guessed are not looked for. Exit code 1: something was found.
+    Configuration and values that could be guessed are not looked for.
+
+    First, the index of fingerprints is brought up to date: a value that changed a moment ago is found. Where that
+    cannot be had in time, the search is made with what is known, and says how many paths are newer than that.
+
+    Exit codes: 0 nothing was found; 1 something was; 5 nothing was, and that says little: the index is behind, or
+    knows no value at all.
 
     \b
     lockstep scan .                            files, but Git's own
@@ -43,7 +62,9 @@ def command(
     lockstep scan /var/log/app.log --report    and have what is found rotated
     """
     skipped: list[str] = []
-    search = _Search(ControlClient(root))
+    client = ControlClient(root)
+    index = up_to_date(client, duration(timeout))
+    search = _Search(client, known=index.known)
     for place, value in (in_history if history else in_files)(path, skipped.append):
         search.look_at(place, value)
     search.finish()
@@ -51,7 +72,10 @@ def command(
         note(escaped(f"not searched: {text}"))  # names of files are whoever's who made them
     if report and search.found:
         search.report()
-    answer = {"found": search.found, "candidates": search.looked_at, "known": search.known, "skipped": len(skipped)}
+    answer = {
+        "found": search.found, "candidates": search.looked_at, "known": search.known, "behind": index.behind,
+        "skipped": len(skipped),
+    }  # fmt: skip
     if output:
         say(document(answer, output))
     elif search.found:
@@ -62,6 +86,9 @@ def command(
         say(table(["place", "path", "key", "version", "current", "revoked"], rows))
     if not output:
         note(f"{search.looked_at} candidates, {search.known} known values, {len(search.found)} found")
+    if index.wrong or not search.known:
+        note(index.wrong or _NOTHING_KNOWN)
+        context.exit(int(Exit.FINDINGS if search.found else Exit.REFUSED))
     context.exit(int(Exit.FINDINGS if search.found else Exit.OK))
 
 

@@ -39,7 +39,7 @@ def match(parts: Parts, arguments: Arguments, by: str) -> Document:
     """Which of `values` (base64) are secrets that are known here, by their place in the list; and which secrets."""
     values = _values(arguments)
     record(parts, by, _purpose(arguments), len(values))
-    index = _index(parts)
+    index = index_of(parts)
     known = index.known()
     found = [(number, one) for number, one in enumerate(made(parts, values)) if one is not None and one in known]
     matches = [
@@ -60,9 +60,7 @@ def made(parts: Parts, values: list[SecretValue]) -> list[str | None]:
 
 def record(parts: Parts, by: str, purpose: str, count: int) -> None:
     """Say in the ledger that somebody had so many made. Raises ControlError: nothing is made that is not on record."""
-    allowed = parts.configuration.leaks.fingerprinters
-    if allowed and by.removeprefix("operator:uid:").removeprefix("operator:") not in {str(uid) for uid in allowed}:
-        raise ControlError(403, f"{by} may not have fingerprints made; leaks.fingerprinters in lockstep.yaml says who")
+    permit(parts, by)
     try:
         event = FingerprintsMade.model_validate(
             {"session": secrets.token_hex(16), "by": by, "purpose": purpose, "count": count}
@@ -70,6 +68,13 @@ def record(parts: Parts, by: str, purpose: str, count: int) -> None:
         parts.tell["operators"](event)
     except (BrokerError, ValidationError) as failure:
         raise ControlError(503, f"it cannot be put on record ({type(failure).__name__}), and so is not done") from None
+
+
+def permit(parts: Parts, by: str) -> None:
+    """Raises ControlError 403 for who may not have values compared."""
+    allowed = parts.configuration.leaks.fingerprinters
+    if allowed and by.removeprefix("operator:uid:").removeprefix("operator:") not in {str(uid) for uid in allowed}:
+        raise ControlError(403, f"{by} may not have fingerprints made; leaks.fingerprinters in lockstep.yaml says who")
 
 
 def _purpose(arguments: Arguments) -> Literal["fingerprint", "report", "scan"]:
@@ -95,7 +100,8 @@ def decoded(found: list[str]) -> list[SecretValue]:
         raise ControlError(400, "`values` holds what is not base64") from None
 
 
-def _index(parts: Parts) -> VaultFingerprintIndex:
+def index_of(parts: Parts) -> VaultFingerprintIndex:
+    """The index, read with the rights of the step that keeps it."""
     engine = KvEngine(parts.clients["index"])
     return VaultFingerprintIndex(engine, parts.configuration.authority.claims_mount, parts.configuration.cluster)
 
