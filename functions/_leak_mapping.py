@@ -38,11 +38,15 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """What a finding leads to. `dismissed` says why it leads to nothing; `unindexed` that this may change."""
+    """What a finding leads to. `dismissed` says why it leads to nothing, and `why` in words what is unknown.
+
+    `unindexed` says that this may change.
+    """
 
     match: Match = ""
     found: tuple[Found, ...] = ()
     dismissed: Literal["", "unknown", "configuration"] = ""
+    why: str = ""
     unindexed: bool = False
     pinned: Version | None = None  # the version that a path means, where it could be told
 
@@ -62,7 +66,7 @@ def mapped(leak: Leak, seen: Seen, ports: Ports, *, wait: bool = True) -> Mapped
     unindexed = leak.fingerprint is not None and not looked
     head = seen.head(leak.path) if leak.path is not None and wired(leak.path, ports) else None
     if leak.path is None or (head is None and not _remembered(leak.path, seen, ports)):
-        return Mapped(unindexed=True) if unindexed else Mapped(dismissed="unknown")
+        return Mapped(unindexed=True) if unindexed else Mapped(dismissed="unknown", why=_unknown(leak, ports))
     if configuration(leak.path, leak.key or ""):
         return Mapped(unindexed=True) if unindexed else Mapped(dismissed="configuration")
     # Before anything is waited for: whoever looks again finds newer versions that nobody reported.
@@ -71,8 +75,19 @@ def mapped(leak: Leak, seen: Seen, ports: Ports, *, wait: bool = True) -> Mapped
     if unindexed or (newest is None and not late) or (pinned is None and not looked):
         return Mapped(unindexed=True, pinned=pinned)
     if pinned is None:
-        return Mapped(dismissed="unknown")
+        which = f"version {leak.version} of" if leak.version is not None else "any version of"
+        return Mapped(dismissed="unknown", why=f"{which} {leak.path} was never seen")
     return _by_path(leak, leak.path, pinned, head, seen=seen, ports=ports)
+
+
+def _unknown(leak: Leak, ports: Ports) -> str:
+    """Why it leads to nothing, in words: for operators alone."""
+    said = ["no value that the index knows has its fingerprint"] if leak.fingerprint else []
+    if leak.path is not None and not wired(leak.path, ports):
+        said.append(f"nothing that is wired is called {leak.path}")
+    elif leak.path is not None:
+        said.append(f"nothing was ever seen at {leak.path}")
+    return ", and ".join(said) or "it names neither a path nor a fingerprint"
 
 
 def wired(path: PathRef, ports: Ports) -> bool:

@@ -173,7 +173,7 @@ def _look(leak: Leak, known: Leak | None, seen: Seen, ports: Ports, *, ask: bool
         waiting = keep(replace(leak, state="reported", dismissed=""), known, _soon(known, ports), ports)
         return (_index(waiting, ports),) if ask else ()
     if found.dismissed:
-        reason = "the index is up to date" if found.dismissed == "unknown" else "by its path or key"
+        reason = found.why or "by its path or key"
         dismissed = replace(leak, state="dismissed", dismissed=found.dismissed, decided_by="triage", held="")
         dismissed = happened(dismissed, "dismissed", "triage", ports, f"{found.dismissed}: {reason}")
         return _dismissed(dismissed, known, seen, ports)

@@ -290,6 +290,21 @@ def test_scanners_findings_are_fingerprinted_before_they_are_told(leaking: Runni
     assert b"timeline:" in shown.stdout
 
 
+def test_a_slip_of_the_operators_hand_is_no_report(leaking: Running) -> None:
+    typo = f"{FULL[:-2]}sr"
+    done = lockstep(leaking, "leak", "report", "--path", typo, "--place", "t")
+    assert done.returncode == 4, done.stderr
+    assert FULL in done.stderr.decode()
+    assert leaking.at.events("dev.lockstep.leak.reported") == 0
+    done = lockstep(leaking, "leak", "report", "--path", typo, "--force")
+    assert done.returncode == 0, done.stderr
+    assert b"lockstep leak show " in done.stderr
+    leaking.wait_for(lambda: [one["dismissed"] for one in listed(leaking)] == ["unknown"], "what became of it")
+    shown = lockstep(leaking, "leak", "show", listed(leaking)[0]["id"]).stdout.decode()
+    assert f"  reported: {typo}\n" in shown
+    assert f"dismissed: unknown: nothing that is wired is called {typo}" in shown
+
+
 def test_making_fingerprints_is_on_record(leaking: Running) -> None:
     before = leaking.at.events("dev.lockstep.fingerprints.made")
     assert fingerprint(leaking, OLD) == fingerprint(leaking, OLD + b"\n") != fingerprint(leaking, NEW)

@@ -21,6 +21,7 @@ _PATH = Given("MOUNT/PATH")
 _STOPPED = {"aborted": "was given up", "failed": "failed"}
 _AT_ONCE = 300  # findings of one request
 _BYTES_AT_ONCE = 600_000
+_OF_FINGERPRINT = 15  # letters that are shown
 
 
 @click.group("leak")
@@ -49,15 +50,18 @@ def command() -> None:
     "--trufflehog", "from_trufflehog", type=click.Path(path_type=Path), metavar="FILE", help="Its JSON lines."
 )
 @click.option("--place", default="", metavar="TEXT", help="Where it was found; never the value.")
+@click.option("--force", is_flag=True, help="Report a path that no manifest names, too.")
 @output_option("json", "yaml")
 def report_command(
     root: Path, path: str | None, key: str | None, version: int | None, fingerprint: str | None, value_stdin: bool,
-    from_gitleaks: Path | None, from_trufflehog: Path | None, place: str, output: str | None,
+    from_gitleaks: Path | None, from_trufflehog: Path | None, place: str, force: bool, output: str | None,
 ) -> None:  # fmt: skip
     """Report that a secret is out: by its path, its fingerprint, its value, or a scanner's findings.
 
     Values are fingerprinted by the authority before anything is reported, and go nowhere else. What comes of it is
-    told by `lockstep leak list`.
+    told by `lockstep leak list` and `lockstep leak show`.
+
+    Exit code 4: nothing that is wired has this path; nothing was reported.
 
     \b
     lockstep leak report --path secret/platform-data/postgres/orders --place "ticket 4711"
@@ -71,7 +75,7 @@ def report_command(
     client = ControlClient(root)
     told: dict[str, Any] = {"leaks": [], "skipped": 0}
     for batch in _batches(findings):
-        answer = client.tell("leak/report", via=via, findings=batch)
+        answer = client.tell("leak/report", via=via, findings=batch, force=force)
         told["leaks"] += [one for one in answer["leaks"] if one not in told["leaks"]]
         told["skipped"] += answer["skipped"]
     if output:
@@ -79,6 +83,9 @@ def report_command(
         return
     for leak in told["leaks"]:
         say(f"reported as {leak}")
+    if told["leaks"]:
+        which = f"show {told['leaks'][0][:12]}" if len(told["leaks"]) == 1 else "list"
+        note(f"what becomes of it: lockstep leak {which}")
     if told["skipped"]:
         note(f"{told['skipped']} findings are too short or too regular to be told from others, and were left out")
     if not findings:
@@ -198,9 +205,9 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
     stopped = f", its rotation {_STOPPED[found['stopped']]}" if found["stopped"] else ""
     yield f"leak {found['id']}: {found['state']}{held}{stopped}"
     for name, text in (
-        ("reported by", ", ".join(found["reporters"])), ("detector", found["detector"]), ("found at", found["place"]),
-        ("noticed", found["noticed"]), ("known by", found["match"]), ("decided by", found["decidedBy"]),
-        ("dismissed", found["dismissed"]), ("resolved", found["resolved"] or ""),
+        ("reported by", ", ".join(found["reporters"])), ("detector", found["detector"]), ("reported", _reported(found)),
+        ("found at", found["place"]), ("noticed", found["noticed"]), ("known by", found["match"]),
+        ("decided by", found["decidedBy"]), ("dismissed", _dismissed(found)), ("resolved", found["resolved"] or ""),
     ):  # fmt: skip
         if text:
             yield f"  {name}: {escaped(text)}"
@@ -220,3 +227,21 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
         yield f"    +{one['after']:.1f}s {one['what']} by {escaped(one['by'])}{escaped(detail)}"
     if found["secondsToContain"] is not None:
         yield f"  contained in {found['secondsToContain']:.1f} s"
+
+
+def _reported(found: dict[str, Any]) -> str:
+    """What the report named: of a fingerprint as much as tells it from others."""
+    fingerprint = found["fingerprint"] or ""
+    named = [
+        found["path"] or "", f"key {found['key']}" if found["key"] else "",
+        f"version {found['version']}" if found["version"] else "",
+        f"fingerprint {fingerprint[:_OF_FINGERPRINT]}…" if fingerprint else "",
+    ]  # fmt: skip
+    return ", ".join(one for one in named if one)
+
+
+def _dismissed(found: dict[str, Any]) -> str:
+    """Why, with what the record says of it."""
+    why = str(found["dismissed"])
+    said = [one["detail"] for one in found["timeline"] if one["what"] == "dismissed"]
+    return said[-1] if said and said[-1].startswith(f"{why}: ") else why

@@ -1,7 +1,7 @@
 """GET leaks, GET leaks/show, POST leak/report, POST leak/decide: findings, and what operators say of them."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from events.event import Event
 from events.leak import LeakReported, TriageRequested
 from events.references import PathRef
+from functions._leak_mapping import wired
 from functions._leak_standing import stands
 from functions._leaks import Leak
 from functions._ports import Ports
@@ -21,6 +22,7 @@ from infra.hosts.control.documents import Document, instant
 from infra.hosts.control.ordering import give
 from infra.hosts.control.request import Arguments, ControlError
 from infra.hosts.local.instance import Parts
+from infra.hosts.views.near import near
 from infra.hosts.views.selection import path_named
 
 MOST = 1000  # findings of one report
@@ -81,11 +83,17 @@ def shown(ports: Ports, named: str) -> Document:
 
 
 def report(parts: Parts, arguments: Arguments, by: str) -> Document:
-    """Report `findings`; those with a `value` (base64) are fingerprinted here, on record, and go on without it."""
+    """Report `findings`; those with a `value` (base64) are fingerprinted here, on record, and go on without it.
+
+    A path that no manifest names is a slip of the hand unless `force` says otherwise. That is for who may list paths
+    anyway: reporters from elsewhere come another way, and are answered alike.
+    """
     findings = arguments.get("findings")
     if not isinstance(findings, list) or not 1 <= len(findings) <= MOST:
         raise ControlError(400, f"`findings` is no list of 1 to {MOST} findings")
     via = optional_text(arguments, "via") or "operator"
+    if arguments.get("force") is not True:
+        refuse_unwired(_named(findings, parts), ports_of(parts)("triage"))
     prints = _prints(parts, findings, by)
     said = _Said(by, via, datetime.now(UTC), timedelta(seconds=parts.shared.settings.order_lifetime))
     events: dict[str, Event] = {}
@@ -131,6 +139,19 @@ def _found(ports: Ports, named: str) -> Leak:
 
 def _all(ports: Ports) -> Iterator[Leak]:
     return (leak for leak in map(ports.leaks.read, ports.leaks.ids()) if leak is not None)
+
+
+def refuse_unwired(paths: Iterable[PathRef], ports: Ports) -> None:
+    """Raises ControlError 404 for a path that nothing wires, with those that are written nearly alike."""
+    for path in paths:
+        if not wired(path, ports):
+            alike = near(path, ports.wiring)
+            also = f"; near: {', '.join(alike)}" if alike else "; `lockstep status` lists what is"
+            raise ControlError(404, f"nothing that is wired is called {path}{also}. --force reports it all the same")
+
+
+def _named(findings: list[Any], parts: Parts) -> Iterator[PathRef]:
+    return (_path(one["path"], parts) for one in findings if isinstance(one, dict) and one.get("path") is not None)
 
 
 def _prints(parts: Parts, findings: list[Any], by: str) -> list[str | None]:

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from infra.hosts.cli.leak import lines
-from infra.hosts.control.leaking import listed, shown
+from infra.hosts.control.leaking import listed, refuse_unwired, shown
 from infra.hosts.control.request import ControlError
+from tests.fakes.world import path
 from tests.functions.leaking import (
     OLD,
     ORDERS,
@@ -111,3 +112,39 @@ def test_a_finding_is_found_by_the_ids_of_those_that_joined_it() -> None:
     assert any(line == "  joined by: 1 other finding" for line in printed(world, leak))
     with pytest.raises(ControlError, match="there is no leak"):
         shown(world.ports, "0000")
+
+
+def test_what_was_reported_is_shown() -> None:
+    world = indexed(leaking())
+    made = fingerprint(world, OLD)
+    leak = report(world, path=ORDERS, key="password", version=1, fingerprint=made, place="build 7")
+    said = printed(world, leak)
+    assert f"  reported: {ORDERS}, key password, version 1, fingerprint {made[:15]}…" in said
+    assert "  found at: build 7" in said
+    assert made not in "\n".join(said)
+
+
+def test_unknown_is_said_of_what_it_is_unknown() -> None:
+    world = indexed(leaking())
+    nowhere = path("platform-data/postgres/ordres")
+    nothing = fingerprint(world, "a-value-of-nobody-at-all")
+    expected = {
+        report(world, "a typo", path=nowhere): f"nothing that is wired is called {nowhere}",
+        report(world, "a version", path=ORDERS, version=99): f"version 99 of {ORDERS} was never seen",
+        report(world, "an empty path", path=PRODUCED): f"nothing was ever seen at {PRODUCED}",
+        report(world, "a value", fingerprint=nothing): "no value that the index knows has its fingerprint",
+    }
+    for leak, why in expected.items():
+        assert f"  dismissed: unknown: {why}" in printed(world, leak)
+
+
+def test_a_slip_of_the_operators_hand_is_told_with_what_is_near() -> None:
+    ports = leaking().ports
+    refuse_unwired([ORDERS, PRODUCED], ports)
+    with pytest.raises(ControlError) as near:
+        refuse_unwired([ORDERS, path("platform-data/postgres/ordres")], ports)
+    assert near.value.status == 404
+    assert f"; near: {ORDERS}" in near.value.message
+    assert "--force" in near.value.message
+    with pytest.raises(ControlError, match="`lockstep status` lists what is"):
+        refuse_unwired([path("zzz")], ports)
