@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from infra.deploy.manifests.installation import (
     AUTHORITY_PODS,
@@ -31,11 +32,13 @@ STDOUT = "-"
 @click.command("manifests")
 @click.option("--target", type=click.Choice(TARGETS), default="knative", show_default=True, help="What runs the steps.")
 @click.option(
-    "--root", envvar="LOCKSTEP_ROOT", show_envvar=True, type=click.Path(path_type=Path, exists=True, file_okay=False),
+    "--root", envvar="LOCKSTEP_ROOT", show_envvar=True, type=click.Path(path_type=Path, file_okay=False),
     help="Take wiring/, lockstep.yaml and access.yaml of this installation.",
 )  # fmt: skip
 @click.option(
-    "--wiring", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Take the manifests of this folder."
+    "--wiring",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Take the manifests of this folder, whatever LOCKSTEP_ROOT says.",
 )
 @click.option(
     "--former", type=click.Path(path_type=Path, exists=True, file_okay=False),
@@ -59,9 +62,10 @@ STDOUT = "-"
 @click.option(
     "-o", "--output", default=STDOUT, metavar="DIR|-", help="Write the files there; `-`: documents to stdout."
 )
+@click.pass_context
 def command(
-    target: Target, root: Path | None, wiring: Path | None, former: Path | None, image: str, broker: BrokerKind,
-    authority: str, authority_ca: Path | None, api_server: tuple[str, ...], replicas: int,
+    context: click.Context, target: Target, root: Path | None, wiring: Path | None, former: Path | None, image: str,
+    broker: BrokerKind, authority: str, authority_ca: Path | None, api_server: tuple[str, ...], replicas: int,
     audit_pods: tuple[str, ...], output: str,
 ) -> None:  # fmt: skip
     """Render what runs Lockstep in a cluster: accounts, permissions, steps, broker, network, alerts, Vault roles.
@@ -76,8 +80,14 @@ def command(
     Permissions are bound to what is wired: render and apply again when that changes. What goes to the authority is
     in the folder's `authority/`, and only there.
     """
+    if wiring is not None and context.get_parameter_source("root") is ParameterSource.ENVIRONMENT:
+        root = None  # what is said here beats what is said once for all commands
     if (root is None) == (wiring is None):
         raise CommandError("give either --root ROOT or --wiring DIR", Exit.USAGE)
+    if root is not None and not root.is_dir():
+        raise CommandError(
+            f"there is no directory {root}; give --root ROOT (or LOCKSTEP_ROOT), or --wiring DIR", Exit.USAGE
+        )
     try:
         configuration = load(root / "lockstep.yaml") if root else Configuration()
         installation = Installation(

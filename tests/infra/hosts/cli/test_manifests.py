@@ -143,3 +143,15 @@ def test_an_audit_socket_of_one_machine_opens_nothing(root: Path, socket: str) -
     with (root / "lockstep.yaml").open("a") as settings:
         settings.write(f'audit: {{socket: "{socket}"}}\n')
     assert "audit" not in {one["metadata"]["name"] for one in printed("--root", str(root))}
+
+
+def test_a_folder_that_is_named_beats_the_root_of_the_environment(root: Path, tmp_path: Path) -> None:
+    folder = kit.written(tmp_path / "other", kit.teams("other"))
+    for environment in (root, tmp_path / "nowhere"):
+        result = lockstep("manifests", "--wiring", str(folder), root=environment)
+        assert result.exit_code == 0, result.output
+        assert "cluster: blue" not in result.stdout
+    both = lockstep("manifests", "--wiring", str(folder), "--root", str(root))
+    assert (both.exit_code, "either --root" in both.stderr) == (Exit.USAGE, True)
+    nowhere = lockstep("manifests", root=tmp_path / "nowhere")
+    assert (nowhere.exit_code, "there is no directory" in nowhere.stderr) == (Exit.USAGE, True)
