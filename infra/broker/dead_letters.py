@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from events.cloudevent import CloudEvent
 from infra.broker import ledger
 from infra.broker.clock import Clock, micros
-from infra.broker.errors import DeadLetterError
+from infra.broker.errors import DeadLetterError, UnknownDeadLetterError
 from infra.broker.intake import about, with_error
 from infra.broker.principal import Principal
 from infra.broker.records import DeadLetter
@@ -56,7 +56,7 @@ class DeadLetters:
             row = sql.execute(f"{_SELECT} WHERE d.n = ?", (n,)).fetchone()
             event = load_event(sql, row[1]) if row else None
         if row is None or event is None:
-            raise DeadLetterError(f"there is no dead letter {n}; list them to see which there are")
+            raise UnknownDeadLetterError(n)
         letter = DeadLetter(*row)
         return letter, with_error(event, letter.destination, letter.code, error_data(letter.reason))
 
@@ -117,7 +117,7 @@ def _open_letter(sql: sqlite3.Connection, n: int) -> tuple[int, str, int, str]:
         "SELECT event, route, code, reason, outcome, closer FROM dead_letter WHERE n = ?", (n,)
     ).fetchone()
     if row is None:
-        raise DeadLetterError(f"there is no dead letter {n}; list them to see which there are")
+        raise UnknownDeadLetterError(n)
     if row[4] is not None:
         raise DeadLetterError(f"dead letter {n} was {row[4]} by {row[5]} already")
     return row[0], row[1], row[2], row[3]

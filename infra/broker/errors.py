@@ -30,6 +30,13 @@ class DeadLetterError(BrokerError):
     """A dead letter cannot be replayed or dropped: unknown, closed already, or without a Trigger to go to."""
 
 
+class UnknownDeadLetterError(DeadLetterError):
+    """There is no dead letter of this number."""
+
+    def __init__(self, n: int) -> None:
+        super().__init__(f"there is no dead letter {n}; `lockstep dead-letters list` shows which there are")
+
+
 class RefusedError(BrokerError):
     """The ingress does not take this event. `status` is the HTTP status that says so (reference, events.md 1)."""
 

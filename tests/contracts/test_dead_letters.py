@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from infra.broker.errors import DeadLetterError
+from infra.broker.errors import DeadLetterError, UnknownDeadLetterError
 from tests.contracts.conftest import Happenings
 from tests.infra.broker.kit import DEADLINE, OPERATOR
 
@@ -13,10 +13,10 @@ def test_none(happenings: Happenings) -> None:
     happenings.accept(1)
     letters = happenings.evidence.dead_letters
     assert (letters.list(), letters.count()) == ((), 0)
-    with pytest.raises(DeadLetterError, match="there is no dead letter 1"):
+    with pytest.raises(UnknownDeadLetterError, match="there is no dead letter 1"):
         letters.show(1)
     for act in (letters.replay, letters.drop):
-        with pytest.raises(DeadLetterError, match="there is no dead letter 1"):
+        with pytest.raises(UnknownDeadLetterError, match="there is no dead letter 1"):
             act(1, OPERATOR).result(DEADLINE)
 
 

@@ -11,7 +11,7 @@ from typing import Literal, TypeVar
 
 from events.cloudevent import CloudEvent
 from infra.broker.chain import GENESIS, Entry, Fields, entry_hash
-from infra.broker.errors import DeadLetterError
+from infra.broker.errors import DeadLetterError, UnknownDeadLetterError
 from infra.broker.intake import Stamped, stamp, with_error
 from infra.broker.principal import Principal
 from infra.broker.records import Anchor, DeadLetter, Head, Health, Line, Pending, Said, Trace
@@ -158,7 +158,7 @@ class MemoryDeadLetters:
 
     def _letter(self, n: int) -> DeadLetter:
         if not 1 <= n <= len(self._state.letters):
-            raise DeadLetterError(f"there is no dead letter {n}; list them to see which there are")
+            raise UnknownDeadLetterError(n)
         return self._state.letters[n - 1]
 
     def _close(self, n: int, by: Principal, outcome: str, kind: str) -> DeadLetter:

@@ -26,7 +26,7 @@ def command() -> None:
     lockstep dead-letters replay --all --yes
     lockstep dead-letters drop 7 --yes
 
-    Who replays or drops is on record in the ledger.
+    Who replays or drops is on record in the ledger. Exit code 4: there is no dead letter of this number.
     """
 
 
@@ -141,7 +141,9 @@ def _intervene(request: str, choice: _Choice) -> None:
     if not answer["items"]:
         note("no dead letters")
     if refused:
-        raise CommandError(escaped("; ".join(item["reason"] for item in refused)), Exit.REFUSED)
+        there = any(item.get("exists", True) for item in refused)
+        said = escaped("; ".join(item["reason"] for item in refused))
+        raise CommandError(said, Exit.REFUSED if there else Exit.NOT_FOUND)
 
 
 def _table(items: list[dict[str, Any]], *, wide: bool) -> str:

@@ -9,7 +9,7 @@ from events.cloudevent import CloudEvent
 from events.envelope import read
 from events.errors import EventError
 from infra.broker.clock import rfc3339
-from infra.broker.errors import DeadLetterError
+from infra.broker.errors import DeadLetterError, UnknownDeadLetterError
 from infra.broker.principal import Principal
 from infra.broker.records import DeadLetter
 from infra.hosts.control.arguments import is_whole, optional_text, whole
@@ -63,9 +63,10 @@ def _each(
         try:
             future.result(_DURABLE)
         except DeadLetterError as refused:
-            items.append({"number": number, "outcome": "refused", "reason": str(refused)})
+            exists = not isinstance(refused, UnknownDeadLetterError)
+            items.append({"number": number, "outcome": "refused", "reason": str(refused), "exists": exists})
         else:
-            items.append({"number": number, "outcome": done, "reason": ""})
+            items.append({"number": number, "outcome": done, "reason": "", "exists": True})
     return {"items": items, "by": by}
 
 

@@ -43,7 +43,7 @@ class SentAgain:
             self._send(self._open(n))
         except (DeadLetterError, StepFailure) as failure:
             refused: Future[None] = Future()
-            refused.set_exception(DeadLetterError(str(failure)))
+            refused.set_exception(failure if isinstance(failure, DeadLetterError) else DeadLetterError(str(failure)))
             return refused
         return self._letters.handed_on(n, by)
 

@@ -96,7 +96,9 @@ def test_dropped_for_good_and_on_record(dead: Running) -> None:
 
 def test_what_cannot_be_done(dead: Running) -> None:
     assert lockstep("dead-letters", "show", "4711", root=dead.root).exit_code == Exit.NOT_FOUND
-    assert lockstep("dead-letters", "replay", "4711", root=dead.root).exit_code == Exit.REFUSED
+    for act in (("replay",), ("drop", "--yes")):
+        unknown = lockstep("dead-letters", *act, "4711", root=dead.root)
+        assert (unknown.exit_code, "`lockstep dead-letters list`" in unknown.stderr) == (Exit.NOT_FOUND, True)
     assert lockstep("dead-letters", "replay", root=dead.root).exit_code == Exit.USAGE
     assert lockstep("dead-letters", "drop", "1", "--all", "--yes", root=dead.root).exit_code == Exit.USAGE
     assert lockstep("dead-letters", "drop", "1", "--step", "publish", "--yes", root=dead.root).exit_code == Exit.USAGE

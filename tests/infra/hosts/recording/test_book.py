@@ -13,7 +13,7 @@ import pytest
 
 from events.cloudevent import CloudEvent
 from functions._failures import Retry
-from infra.broker.errors import BrokerClosedError, DeadLetterError, RefusedError
+from infra.broker.errors import BrokerClosedError, DeadLetterError, RefusedError, UnknownDeadLetterError
 from infra.broker.principal import Principal
 from infra.hosts.recording.book import BROKER, GivenUp, RecordBook
 from tests.infra.hosts.steps import changed
@@ -136,6 +136,9 @@ def test_a_dead_letter_is_sent_again_and_may_be_given_up_once_more(tmp_path: Pat
         assert book.dead_letters.count() == 0
         with pytest.raises(DeadLetterError, match="was replayed by operator:1000 already"):
             book.dead_letters.replay(letter.n, operator).result(10)
+        for act in (book.dead_letters.replay, book.dead_letters.drop):
+            with pytest.raises(UnknownDeadLetterError):
+                act(99, operator).result(10)
         assert book.record(sent[0]).result(10) is False, "it was accepted once"
         assert book.give_up(event, WHY).result(10), "it failed again"
         assert [entry.kind for entry in book.ledger.entries()] == ["accepted", "dead-letter", "replay", "dead-letter"]
