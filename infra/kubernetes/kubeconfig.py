@@ -64,7 +64,7 @@ def from_kubeconfig(environ: Mapping[str, str], *, context: str = "", kubeconfig
     documents = [(path, document) for path in files if (document := _load(path, required=bool(kubeconfig))) is not None]
     if not documents:
         raise InvalidSettings(
-            f"there is no kubeconfig at {', '.join(map(str, files))}; set KUBECONFIG or name one with --kubeconfig"
+            f"there is no kubeconfig at {', '.join(map(str, files))}; set KUBECONFIG to the file that is yours"
         )
     name = context or next((text for _, each in documents if (text := each.get("current-context"))), "")
     if not name:

@@ -209,7 +209,7 @@ def test_what_is_no_kubeconfig_is_refused_without_quoting_it(tmp_path: Path, tex
 def test_a_kubeconfig_that_was_asked_for_must_be_there(tmp_path: Path) -> None:
     with pytest.raises(InvalidSettings, match="there is no kubeconfig at"):
         load(tmp_path / "absent")
-    with pytest.raises(InvalidSettings, match="--kubeconfig"):
+    with pytest.raises(InvalidSettings, match="set KUBECONFIG to"):
         from_kubeconfig({"HOME": str(tmp_path)})
     with pytest.raises(InvalidSettings, match="cannot be read"):
         load(tmp_path)
