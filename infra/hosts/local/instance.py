@@ -3,6 +3,7 @@
 import logging
 import secrets
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -102,6 +103,7 @@ class Parts:
     propagation: Histogram = field(default_factory=Histogram)
     watches: tuple[Watch, ...] = ()
     audit: AuditSource | None = None
+    began: float = field(default_factory=time.monotonic)
 
     def emit(self, source: str) -> Teller:
         return self.tell[source]
