@@ -1,5 +1,6 @@
 """Where a search for secrets looks: files below a directory, or the history of a Git repository. It only reads."""
 
+import errno
 import os
 import stat
 import subprocess
@@ -13,6 +14,8 @@ from infra.hosts.cli.candidates import candidates, lines_of, pieces
 from infra.hosts.cli.failures import CommandError, Exit
 from infra.hosts.cli.patches import FORMAT, Place, added
 
+_NOT_FOLLOWED = "symbolic links are not followed; name what they lead to"
+_NAMED = 3  # links that are named
 LARGEST = 256 * 1024 * 1024  # bytes of a file; larger ones are told of
 
 Found = Iterator[tuple[Place, bytes]]
@@ -20,14 +23,20 @@ Skipped = Callable[[str], None]
 
 
 def in_files(path: Path, skipped: Skipped) -> Found:
-    """Candidates of a file, or of all files below a directory but Git's own. Symbolic links are not followed."""
-    for file in _files(path, skipped):
+    """Candidates of a file, or of all files below a directory but Git's own.
+
+    Symbolic links are not followed. One that leads to what is searched anyway is not worth a word; others are told of.
+    """
+    links = _Links(path)
+    for file in _files(path, links, skipped):
         try:
             with _opened(file) as opened:
                 for one in candidates(lines_of(pieces(opened))):
                     yield Place(str(file), one.line), one.value
         except OSError as error:
-            skipped(f"{file}: {error.strerror or type(error).__name__}")
+            link = error.errno == errno.ELOOP
+            skipped(f"{file}: {_NOT_FOLLOWED if link else error.strerror or type(error).__name__}")
+    links.tell(skipped)
 
 
 def in_history(repository: Path, skipped: Skipped) -> Found:
@@ -40,7 +49,31 @@ def in_history(repository: Path, skipped: Skipped) -> Found:
         ended()
 
 
-def _files(path: Path, skipped: Skipped) -> Iterator[Path]:
+class _Links:
+    """Symbolic links below a directory, of which those are told that lead to what is not searched."""
+
+    def __init__(self, path: Path) -> None:
+        self._within = os.path.realpath(path)
+        self._elsewhere: list[str] = []
+
+    def passed(self, path: str) -> bool:
+        """Whether it is one, and so nothing to open."""
+        if not os.path.islink(path):
+            return False
+        inside = Path(os.path.realpath(path))
+        if not inside.is_relative_to(self._within) or ".git" in inside.relative_to(self._within).parts:
+            self._elsewhere.append(path)
+        return True
+
+    def tell(self, skipped: Skipped) -> None:
+        """Say it once for all of them."""
+        if self._elsewhere:
+            count, more = len(self._elsewhere), "" if len(self._elsewhere) <= _NAMED else ", …"
+            named = ", ".join(self._elsewhere[:_NAMED])
+            skipped(f"{count} symbolic link{'s' if count > 1 else ''} to elsewhere ({named}{more}): {_NOT_FOLLOWED}")
+
+
+def _files(path: Path, links: _Links, skipped: Skipped) -> Iterator[Path]:
     if not path.is_dir():
         yield path
         return
@@ -49,8 +82,8 @@ def _files(path: Path, skipped: Skipped) -> Iterator[Path]:
         skipped(f"{error.filename}: {error.strerror}")
 
     for folder, below, names in os.walk(path, onerror=refused):
-        below[:] = sorted(name for name in below if name != ".git")
-        yield from (Path(folder) / name for name in sorted(names))
+        below[:] = sorted(name for name in below if name != ".git" and not links.passed(os.path.join(folder, name)))
+        yield from (Path(folder) / name for name in sorted(names) if not links.passed(os.path.join(folder, name)))
 
 
 @contextmanager

@@ -38,8 +38,35 @@ def test_files(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     skipped: list[str] = []
     assert places(in_files(tmp_path, skipped.append)) == [f"{tmp_path}/below/settings:2"]
-    assert sorted(Path(text.split(":")[0]).name for text in skipped) == ["link", "pipe"]
+    pipe, link = skipped  # the one that leads to what is searched is not worth a word
+    assert pipe == f"{tmp_path}/pipe: not a regular file"
+    assert link.startswith(f"1 symbolic link to elsewhere ({tmp_path}/elsewhere): symbolic links are not followed")
     assert places(in_files(tmp_path / "below" / "settings", skipped.append)) == [f"{tmp_path}/below/settings:2"]
+
+
+def test_a_secret_as_a_kubelet_lays_it_out(tmp_path: Path) -> None:
+    (tmp_path / "..2026").mkdir()
+    (tmp_path / "..2026" / "password").write_bytes(SECRET)
+    (tmp_path / "..data").symlink_to("..2026")
+    (tmp_path / "password").symlink_to("..data/password")
+    skipped: list[str] = []
+    assert places(in_files(tmp_path, skipped.append)) == [f"{tmp_path}/..2026/password:1"]
+    assert skipped == []
+    assert places(in_files(tmp_path / "password", skipped.append)) == []
+    assert skipped == [f"{tmp_path}/password: symbolic links are not followed; name what they lead to"]
+
+
+def test_links_to_elsewhere_are_told_of_once(tmp_path: Path) -> None:
+    (tmp_path / "below" / ".git").mkdir(parents=True)
+    for number in range(4):
+        (tmp_path / "below" / f"link{number}").symlink_to(f"../missing{number}")
+    (tmp_path / "below" / "loop").symlink_to("loop")
+    (tmp_path / "below" / "own").symlink_to(".git/config")  # which is not searched
+    skipped: list[str] = []
+    assert places(in_files(tmp_path / "below", skipped.append)) == []
+    (told,) = skipped
+    assert told.startswith("5 symbolic links to elsewhere (")
+    assert "link2, …)" in told
 
 
 def test_history(tmp_path: Path) -> None:
