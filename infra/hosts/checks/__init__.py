@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from infra.hosts.checks.audit_stream import audit_checks
 from infra.hosts.checks.authority import authority_checks
 from infra.hosts.checks.cluster import cluster_checks
+from infra.hosts.checks.leaks import leak_checks
 from infra.hosts.checks.machine import machine_checks
 from infra.hosts.checks.permissions import permission_checks
 from infra.hosts.checks.pipeline import pipeline_checks
@@ -31,3 +32,5 @@ def checks(parts: Parts) -> Iterator[Check]:
     if (api := Place.of(parts.platform, parts.root).api) is not None:
         yield from cluster_checks(api, parts.authority.settings.address)
     yield from pipeline_checks(parts, serves=health.serves)
+    if health.serves:
+        yield from leak_checks(ports_of(parts)("triage"))

@@ -25,7 +25,7 @@ def command(root: Path | None, chosen: str | None, strict: bool, output: str | N
     lockstep check --context kind-dev      what a cluster tells, without its broker
 
     Authority, each step's permissions in both directions, state directory, seal key, clocks, disk, access policy,
-    wiring, namespaces, rotation targets (as `rotate --dry-run` asks them), watches, deliveries, ledger.
+    wiring, namespaces, rotation targets (as `rotate --dry-run` asks them), watches, deliveries, ledger, open leaks.
 
     Exit codes: 0 well, or warnings only; 1 something failed; 3 nothing runs.
     """
