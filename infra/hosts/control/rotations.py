@@ -5,6 +5,7 @@ from infra.hosts.control.arguments import lookups_of_all, optional_text, records
 from infra.hosts.control.documents import Document, instant, version
 from infra.hosts.control.request import Arguments, ControlError
 from infra.hosts.local.instance import Parts
+from infra.hosts.views.feeding import instead
 from infra.hosts.views.rotations import RotationState, UnknownRotation, rotation_states, select_rotation
 
 
@@ -23,11 +24,11 @@ def rotation(parts: Parts, arguments: Arguments, by: str) -> Document:
 
 def chosen(parts: Parts, arguments: Arguments) -> RotationState:
     """What `name` (and `namespace`) stands for. Raises ControlError 404."""
-    records = records_of(parts)
+    name, namespace = text(arguments, "name"), optional_text(arguments, "namespace")
     try:
-        return select_rotation(text(arguments, "name"), optional_text(arguments, "namespace"), parts.lookups, records)
+        return select_rotation(name, namespace, parts.lookups, records_of(parts))
     except UnknownRotation as unknown:
-        raise ControlError(404, str(unknown)) from None
+        raise ControlError(404, instead(name, namespace, parts.lookups) or str(unknown)) from None
 
 
 def shown(state: RotationState) -> Document:

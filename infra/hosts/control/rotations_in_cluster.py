@@ -18,6 +18,7 @@ from infra.hosts.control.in_cluster import Question
 from infra.hosts.control.request import ControlError
 from infra.hosts.control.rotations import shown
 from infra.hosts.views.cluster import NO_AUTHORITY, ClusterView
+from infra.hosts.views.feeding import instead
 from infra.hosts.views.rotations import UNKNOWN, RotationState, UnknownRotation, rotation_states, select_rotation
 from infra.hosts.views.standing import Standings
 from infra.kubernetes.resources import ROTATIONS
@@ -112,7 +113,7 @@ def _chosen(view: ClusterView, name: str, namespace: str | None) -> RotationStat
     try:
         return select_rotation(name, namespace, view.lookups(), view.ports(_READS).rotations)
     except UnknownRotation as unknown:
-        raise ControlError(404, str(unknown)) from None
+        raise ControlError(404, instead(name, namespace, view.lookups()) or str(unknown)) from None
 
 
 def _shown(view: ClusterView, state: RotationState) -> Document:
