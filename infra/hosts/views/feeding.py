@@ -24,5 +24,5 @@ def _said(called: str, path: PathRef, selection: Selection, wiring: Wiring) -> s
     about = f"{called} {does} {path}" if called != str(path) else f"{called} is wired"
     rotation = wiring.rotation_of_path(path)
     if rotation is None:
-        return f"{about}, and no Rotation rotates that"
+        return f"{about}, and no Rotation rotates that; `lockstep rotation list` lists what is rotated"
     return f"{about}, which Rotation {rotation.namespace}/{rotation.name} rotates: name that one"

@@ -7,6 +7,7 @@ from tests.fakes.world import external_secret, path
 from tests.functions.leaking import rotation
 from tests.infra.hosts.views.scene import PATH, SOURCE, TARGET, Scene, in_step
 
+LISTED = "; `lockstep rotation list` lists what is rotated"
 ORDERS = path("platform-data/postgres/orders")
 
 
@@ -29,9 +30,9 @@ def scene() -> Scene:
             f"shop/orders is fed by {ORDERS}, which Rotation orders/orders-db rotates: name that one",
         ),
         ("orders", "shop", f"shop/orders is fed by {ORDERS}, which Rotation orders/orders-db rotates: name that one"),
-        (str(TARGET), None, f"{TARGET} is fed by {PATH}, and no Rotation rotates that"),
-        (str(SOURCE), None, f"{SOURCE} publishes {PATH}, and no Rotation rotates that"),
-        (str(PATH), None, f"{PATH} is wired, and no Rotation rotates that"),
+        (str(TARGET), None, f"{TARGET} is fed by {PATH}, and no Rotation rotates that{LISTED}"),
+        (str(SOURCE), None, f"{SOURCE} publishes {PATH}, and no Rotation rotates that{LISTED}"),
+        (str(PATH), None, f"{PATH} is wired, and no Rotation rotates that{LISTED}"),
         ("nobody/nothing", None, ""),
     ],
 )
