@@ -57,7 +57,8 @@ def _is_behind(path: PathRef, ports: Ports) -> bool:
     if head is None:
         return False
     begun_anew = head.version.number in known.versions and known.held(head.version) is None
-    return begun_anew or any(number not in known.versions for number in head.live[-KEPT:])
+    seen = {number for number, one in known.versions.items() if one.looked}
+    return begun_anew or not seen.issuperset(head.live[-KEPT:])
 
 
 def _paths(ports: Ports) -> Iterable[PathRef]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from infra.hosts.cli.failures import CommandError
 from tests.e2e.conftest import QUICK
 from tests.instance import Installation, Running, external_secret, push_secret, store
 from tests.unix_http import Response
@@ -242,7 +243,14 @@ def test_a_search_finds_files_and_history(leaking: Running, tmp_path: Path) -> N
 def test_a_search_finds_what_changed_a_moment_ago(leaking: Running, tmp_path: Path) -> None:
     (tmp_path / "log").write_bytes(b"password=" + NEW + b"\n")
     (tmp_path / "clean").write_bytes(b"password=another-one-of-nobody\n")
+    long_ago = "2026-01-01T00:00:00+00:00"
+    before = leaking.control.ask("fingerprint/index", since=long_ago, order=0, count=True)
+    assert (before["done"], before["underWay"], before["known"], before["behind"]) == (False, False, 0, [FULL])
     assert lockstep(leaking, "scan", str(tmp_path / "log")).returncode == 0  # the index is made for it
+    after = leaking.control.ask("fingerprint/index", since=long_ago, order=0, count=True)
+    assert (after["done"], after["known"], after["behind"]) == (True, 1, [])
+    with pytest.raises(CommandError, match="`since`"):
+        leaking.control.ask("fingerprint/index", since="yesterday", order=0)
     leaking.at.put("cache", "credentials", {"password": NEW})
     leaking.wait_for(lambda: leaking.version(FULL) == 2, "the second value")
     done = lockstep(leaking, "scan", str(tmp_path / "log"), "-o", "json")

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from events.leak import IndexRequested, TriageRequested
-from functions._leaks import Sighting
+from functions._leaks import Indexed, IndexedVersion, Sighting
 from functions.index import KEPT, behind
 from tests.fakes.world import World
 from tests.functions.leaking import CONFIG, NEW, OLD, ORDERS, fingerprint, indexed, leaking, told, version
@@ -88,6 +88,12 @@ def test_an_operator_has_it_brought_up_to_date_and_no_finding_is_looked_at() -> 
     assert newest >= since
     assert behind(world.ports) == ()
     assert told(world, TriageRequested) == []
+
+
+def test_a_version_that_was_marked_and_not_looked_at_is_behind() -> None:
+    world = leaking()
+    world.index.write(Indexed(ORDERS, {1: IndexedVersion(version(world), revoked=True, looked=False)}))
+    assert behind(world.ports) == (ORDERS,)
 
 
 def test_what_is_behind_is_what_a_round_would_read() -> None:
