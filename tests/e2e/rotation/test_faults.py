@@ -94,7 +94,10 @@ def _killed_at(point: str, shop: Shop, up: Running, fuse: Path) -> None:
     up.restart()
     if state(up)["record"]["id"] == former:  # nothing has begun: the order may have been lost with its answer
         rotate(up)
-    up.wait_for(lambda: _ended(up, former), f"the end of what was killed at {rest}")
+    try:
+        up.wait_for(lambda: _ended(up, former), f"the end of what was killed at {rest}")
+    except AssertionError as failure:
+        raise AssertionError(f"{failure}\n{state(up)}") from None
     assert state(up)["phase"] == "completed", point
     up.wait_for(lambda: shop.credential() not in (None, begun), "the new credential")
     made = shop.credential()
