@@ -243,6 +243,7 @@ class Tombstone:
     properties: tuple[str, ...] = ()
     base: Version | None = None  # the version that may be deleted; a newer one is somebody's new value
     owner: str = ""  # who owned the target when its absence was noticed
+    change: str = ""  # the change of the wiring that took it away: after another one, grace begins anew
     revision: int = 0
 
 
@@ -256,7 +257,10 @@ class Tombstones(Protocol):
         """Raises Reject for one that somebody spoilt."""
 
     def create(self, tombstone: Tombstone) -> None:
-        """Set it; one with the same id stays as it is (its grace does not begin again)."""
+        """Set it. One with the same id stays as it is, unless another change than the one it tells of took it away.
+
+        Raises Conflict where such a one was changed meanwhile.
+        """
 
     def remove(self, tombstone: Tombstone) -> None:
         """Remove it if its revision is unchanged. Absent already: nothing to do. Raises Conflict."""

@@ -42,31 +42,32 @@ def handle(event: WiringChanged | SecretRemoved | RetractRequested, ports: Ports
 def _manifest_changed(event: WiringChanged, ports: Ports) -> Iterator[Event]:
     for secret in event.secrets:
         if not ports.wiring.consumer_of_target(secret):
-            yield from _target_unwired(event.manifest, secret, ports)
+            yield from _target_unwired(event.manifest, secret, event.generation, ports)
     for path in event.paths:
-        yield from _path_unwired(event.manifest, path, ports)
+        yield from _path_unwired(event.manifest, path, event.generation, ports)
 
 
-def _target_unwired(manifest: ManifestRef, secret: SecretRef, ports: Ports) -> Iterator[Event]:
+def _target_unwired(manifest: ManifestRef, secret: SecretRef, change: str, ports: Ports) -> Iterator[Event]:
     target = ports.targets.read(secret)
     if target is None or target.owner != str(manifest):
         return
     if target.annotations.get(CREATION_POLICY) != "Owner":
         return  # Orphan and Merge outlive their manifest, as in ESO
-    yield _notice(manifest, secret, "delete-target", ports, owner=target.owner)
+    yield _notice(manifest, secret, "delete-target", ports, owner=target.owner, change=change)
 
 
-def _path_unwired(manifest: ManifestRef, path: PathRef, ports: Ports) -> Iterator[Event]:
+def _path_unwired(manifest: ManifestRef, path: PathRef, change: str, ports: Ports) -> Iterator[Event]:
     claim = ports.claims.read(path)
     if claim is None or claim.state != "active" or claim.owner != str(manifest):
         return
     push = ports.wiring.push_secret(manifest)
     if push is None or path not in push.entries(ports.wiring.mount):
         policy: Policy = "delete-path" if claim.on_removal == "delete" else "release-path"
-        yield _notice(manifest, path, policy, ports, owner=claim.owner)
+        yield _notice(manifest, path, policy, ports, owner=claim.owner, change=change)
     elif push.spec.deletion_policy == "Delete":
         gone = tuple(sorted(set(claim.properties) - declared(push, path, ports)))
         if gone and all(entry.property for entry in push.entries(ports.wiring.mount)[path]):
+            # Without the change: every later one finds the properties gone still, and must not put their end off.
             yield _notice(manifest, path, "delete-properties", ports, owner=claim.owner, properties=gone)
 
 
@@ -90,6 +91,7 @@ def _notice(
     *,
     owner: str,
     properties: tuple[str, ...] = (),
+    change: str = "",
 ) -> SecretRetracted:
     now = ports.clock.now()
     tombstone = Tombstone(
@@ -102,6 +104,7 @@ def _notice(
         properties=properties,
         base=newest_version(target, ports) if isinstance(target, PathRef) else None,
         owner=owner,
+        change=change,
     )
     ports.tombstones.create(tombstone)
     return _told(tombstone, "noticed", f"{policy} is due at {tombstone.due:%Y-%m-%d %H:%M:%S} UTC")

@@ -86,6 +86,17 @@ def test_one_with_the_same_id_stays(bench: Bench) -> None:
     assert stored(bench, "a") == first
 
 
+def test_another_change_begins_its_grace_anew(bench: Bench) -> None:
+    first = replace(bench.tombstone("a"), change="7.1")
+    bench.tombstones.create(first)
+    again = replace(first, noticed=NOTICED + timedelta(minutes=5), due=NOTICED + timedelta(days=9), change="7.2")
+    bench.tombstones.create(again)
+    assert replace(stored(bench, "a"), revision=0) == again
+    noticed = stored(bench, "a")
+    bench.tombstones.create(replace(again, due=NOTICED + timedelta(days=30)))  # the same one, delivered twice
+    assert stored(bench, "a") == noticed
+
+
 def test_remove_and_create_again(bench: Bench) -> None:
     bench.tombstones.create(bench.tombstone("a"))
     bench.tombstones.remove(stored(bench, "a"))

@@ -26,7 +26,9 @@ class FakeTombstones(Instrumented):
 
     def create(self, tombstone: Tombstone) -> None:
         with self._operation("create", tombstone.id):
-            self._tombstones.setdefault(tombstone.id, replace(tombstone, revision=1))
+            known = self._tombstones.get(tombstone.id)
+            if known is None or known.change != tombstone.change:
+                self._tombstones[tombstone.id] = replace(tombstone, revision=known.revision + 1 if known else 1)
 
     def remove(self, tombstone: Tombstone) -> None:
         with self._operation("remove", tombstone.id):

@@ -116,6 +116,7 @@ class World:
         self.said: list[Event] = []
         self.dead: list[tuple[Delivery, str]] = []
         self._ticks = 0
+        self._removals = 0
 
     # --- what happens outside ---
 
@@ -138,7 +139,9 @@ class World:
         secrets = (external.target,) if external else ()
         paths = tuple(push.entries(self.wiring.mount)) if push else ()
         self.wiring.remove(ref)
-        self.say(WiringChanged(manifest=ref, change="removed", generation="0", secrets=secrets, paths=paths))
+        self._removals += 1  # as the feed numbers them
+        generation = f"0.{self._removals}"
+        self.say(WiringChanged(manifest=ref, change="removed", generation=generation, secrets=secrets, paths=paths))
 
     def source(self, ref: SecretRef, data: dict[str, bytes]) -> None:
         state = self.secrets.put(ref, data)

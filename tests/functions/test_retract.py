@@ -100,6 +100,31 @@ def test_a_manifest_that_comes_back_withdraws_its_tombstone() -> None:
     assert "withdrawn" in outcomes(world)
 
 
+def test_what_went_came_back_and_went_again_between_two_sweeps_has_its_whole_grace() -> None:
+    world, push, external = build()
+    wired = world.wiring.push_secret(push), world.wiring.external_secret(external)
+    assert wired[0] is not None
+    assert wired[1] is not None
+    world.unwire(push)
+    world.unwire(external)
+    world.settle()
+    world.clock.advance(GRACE * 0.9)
+    world.push(wired[0])
+    world.external(wired[1])
+    world.settle()
+    world.unwire(push)
+    world.unwire(external)
+    world.settle()
+    world.clock.advance(GRACE * 0.2)  # the first grace is over, that of the second deletion is not
+    world.tick()
+    world.settle()
+    assert world.path(PATH) == {"password": b"one"}
+    assert world.target(TARGET) == {"password": b"one"}
+    after_grace(world)
+    assert world.path(PATH) is None
+    assert world.target(TARGET) is None
+
+
 def test_an_incomplete_wiring_retracts_nothing() -> None:
     world, push, _ = build()
     world.unwire(push)

@@ -133,6 +133,7 @@ STATUS = (
     ("tombstones.items[].manifest", "the manifest that asked for it before"),
     ("tombstones.items[].noticed", "when its absence was noticed"),
     ("tombstones.items[].due", "when it may be retracted"),
+    ("tombstones.items[].back", "whether something asks for it again: the next sweep withdraws it"),
     ("wiring.complete", "whether all manifests could be read; otherwise nothing is retracted"),
     ("wiring.pushSecrets", "how many"),
     ("wiring.externalSecrets", "how many"),

@@ -219,7 +219,8 @@ def _remarks(found: dict[str, Any]) -> str:
         )
     items = found["tombstones"]["items"] if found["tombstones"] else []
     for one in items[:_TOMBSTONES]:
-        lines.append(remark(f"{one['policy']} {one['target']}: {one['manifest']} is gone, due {one['due']}", "  -  "))
+        fate = "is back, the next sweep withdraws it" if one["back"] else f"is gone, due {one['due']}"
+        lines.append(remark(f"{one['policy']} {one['target']}: {one['manifest']} {fate}", "  -  "))
     if len(items) > _TOMBSTONES:
         lines.append(f"  -  and {len(items) - _TOMBSTONES} more that are gone (-o json shows them)")
     lines += [remark(notice, "  -  ") for notice in found["notices"]]

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Iterator
 
 from events.references import ManifestRef
+from functions._absence import still_absent
 from functions._failures import StepFailure
-from functions._ports import Tombstone
+from functions._ports import Ports, Tombstone
 from functions._retraction import held_back
 from infra.hosts.control.arguments import ports_of
 from infra.hosts.control.documents import Document, instant
@@ -91,17 +92,22 @@ def tombstones(parts: Parts) -> Document:
         "total": len(names),
         "due": len(due),
         "held": held_back(due, ports),
-        "items": [_tombstone(one) for one in found],
+        "items": [_tombstone(one, ports) for one in found],
     }
 
 
-def _tombstone(one: Tombstone) -> Document:
+def _tombstone(one: Tombstone, ports: Ports) -> Document:
+    try:
+        back = not still_absent(one, ports)
+    except StepFailure:
+        back = False  # not known to be back: so it says no more than the sweep could
     return {
         "target": str(one.target),
         "policy": one.policy,
         "manifest": str(one.manifest),
         "noticed": instant(one.noticed),
         "due": instant(one.due),
+        "back": back,
     }
 
 

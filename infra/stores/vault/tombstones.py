@@ -14,6 +14,7 @@ from infra.stores.vault.documents import MOUNT, SCHEMA, kept, text, texts, time
 from infra.stores.vault.kv import KvEngine
 
 _DIRECTORY = "tombstones"
+_CHANGE = "change"
 _ID = re.compile(r"[0-9a-f]{32}")  # as the orders that carry it ask
 _POLICIES: tuple[Literal["delete-target", "release-path", "delete-path", "delete-properties", "revoke-lease"], ...] = (
     "delete-target",
@@ -62,8 +63,10 @@ class VaultTombstones:
             self._engine.write(self._mount, name, _document(tombstone), 0)
         except Conflict:
             found = self._engine.read(self._mount, name)
-            if found is not None and found.data is None:  # removed, but not yet forgotten
-                self._engine.write(self._mount, name, _document(tombstone), found.number)
+            if found is None or (found.data is not None and found.data.get(_CHANGE, "") == tombstone.change):
+                return
+            # removed, but not yet forgotten; or another deletion: whoever put it back and took it away has full grace
+            self._engine.write(self._mount, name, _document(tombstone), found.number)
 
     def remove(self, tombstone: Tombstone) -> None:
         name = self._name(tombstone.id)
@@ -93,6 +96,7 @@ def _document(tombstone: Tombstone) -> dict[str, Any]:
         "properties": list(tombstone.properties),
         "base": tombstone.base.model_dump(mode="json") if tombstone.base else None,
         "owner": tombstone.owner,
+        _CHANGE: tombstone.change,
     }
 
 
@@ -108,6 +112,7 @@ def _tombstone(data: Mapping[str, Any], revision: int) -> Tombstone:
         properties=texts(data, "properties"),
         base=Version.model_validate(base) if base is not None else None,
         owner=text(data, "owner"),
+        change=text(data, _CHANGE) if _CHANGE in data else "",  # written by a release that did not tell
         revision=revision,
     )
 

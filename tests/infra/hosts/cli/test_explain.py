@@ -173,6 +173,20 @@ def test_a_target_whose_manifest_is_gone_or_was_never_readable(root: Path) -> No
             assert up.stop() == 0
 
 
+def test_what_is_back_before_the_sweep_saw_it_says_so(root: Path) -> None:
+    at = prepared(root)
+    with at.running() as up:
+        settled(up)
+        whole = (up.root / "wiring" / "temporal.yaml").read_text()
+        at.wire("temporal", whole.partition("---\n")[0])
+        up.wait_for(lambda: up.status()["tombstones"]["total"], "its absence to be noticed")
+        assert [one["back"] for one in up.status()["tombstones"]["items"]] == [False]
+        assert "is gone, due 2" in lockstep("status", root=up.root).stdout
+        at.wire("temporal", whole)
+        up.wait_for(lambda: up.status()["tombstones"]["items"][0]["back"], "that it is back")
+        assert "is back, the next sweep withdraws it" in lockstep("status", root=up.root).stdout
+
+
 def test_unknown_names(up: Running) -> None:
     result = lockstep("explain", "nobody/knows", root=up.root)
     assert (result.exit_code, "lockstep status" in result.stderr) == (Exit.NOT_FOUND, True)
