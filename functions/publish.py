@@ -141,12 +141,12 @@ def _attempt(task: Task, ports: Ports) -> Iterator[Event]:
         yield blocked
         return
     claim = _hold(task, claim, tuple(source.content), ports)
-    vouched, foreign = _vouched(task, stored, known, ports)
+    vouched, confirmed = _vouched(task, stored, known, ports)
     desired = _desired(task, claim, vouched, source)
     if claim.revoked and (blocked := _revoked_value(task, claim, stored, desired, ports)):
         yield blocked
         return
-    if foreign and stored is not None and not _holds(stored, desired):
+    if confirmed is not None and stored is not None and _written_between(stored, desired, confirmed):
         yield _foreign_write(task, stored)
     version, outcome = _brought(task, stored, desired, claim, ports)
     _confirm(task, version, source, ports)
@@ -215,6 +215,15 @@ def _hold(task: Task, claim: Claim | None, properties: tuple[str, ...], ports: P
     return claim if wanted == claim else ports.claims.update(wanted)
 
 
+def _written_between(stored: StoredSecret, desired: dict[str, SecretValue], confirmed: Version) -> bool:
+    """Whether somebody else wrote since the origin confirmed a version.
+
+    What holds the source's value is our own write whose answer was lost. Where it is not the next version, it undid
+    what somebody wrote before it, and telling of that was lost with the answer.
+    """
+    return not _holds(stored, desired) or stored.version.number > confirmed.number + 1
+
+
 def _foreign_write(task: Task, stored: StoredSecret) -> SecretConflicted:
     return SecretConflicted(
         path=task.path,
@@ -222,8 +231,8 @@ def _foreign_write(task: Task, stored: StoredSecret) -> SecretConflicted:
         version=stored.version,
         outcome="foreign-write",
         explanation=(
-            f"version {stored.version} was not confirmed by its origin: somebody else wrote it, "
-            "or a crash came between writing and confirming; the source's value is written again"
+            f"version {stored.version}, or one before it, was not confirmed by its origin: somebody else wrote it, "
+            "or a crash came between writing and confirming; the source's value is in place again"
         ),
     )
 
@@ -275,19 +284,19 @@ def _confirm(task: Task, version: Version, source: Sourced, ports: Ports) -> Non
 
 def _vouched(
     task: Task, stored: StoredSecret | None, known: Publication | None, ports: Ports
-) -> tuple[StoredSecret | None, bool]:
-    """What earlier properties are kept from, and whether somebody else wrote what is there now.
+) -> tuple[StoredSecret | None, Version | None]:
+    """What earlier properties are kept from, and the confirmed version where what is there now is newer.
 
     Kept is what the origin confirmed, wherever there is such a version. IfNotExists keeps what is there, whoever
     wrote it: that is what it asks.
     """
     if stored is None or task.push.spec.update_policy == "IfNotExists":
-        return stored, False
+        return stored, None
     if known is None or stored.version.newer_than(known.version):
         known = ports.publications.read(stored.path)  # another delivery of ours may have confirmed it meanwhile
     if known is None or not stored.version.newer_than(known.version):
-        return stored, False
-    return ports.authority.read(stored.path, known.version) or stored, True
+        return stored, None
+    return ports.authority.read(stored.path, known.version) or stored, known.version
 
 
 def _desired(task: Task, claim: Claim, stored: StoredSecret | None, source: Sourced) -> dict[str, SecretValue]:

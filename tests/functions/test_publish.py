@@ -120,6 +120,40 @@ def test_a_foreign_write_is_told_and_the_source_asserted_again(world: World) -> 
     assert conflict.outcome == "foreign-write"
 
 
+def test_a_foreign_write_is_told_though_the_answer_that_undid_it_was_lost(world: World) -> None:
+    world.source(SOURCE, {"username": b"u", "password": b"p"})
+    world.settle()
+    world.authority.foreign_write(PATH, {"username": "u", "password": "stolen"})
+
+    def lose(operation: str, _: str) -> None:
+        if operation == "write":
+            world.authority.after = lambda *_: None
+            raise Retry("the answer is lost")
+
+    world.authority.after = lose
+    world.tick()
+    world.settle()
+    assert world.path(PATH) == {"username": b"u", "password": b"p"}
+    assert [one.outcome for one in world.events(SecretConflicted)] == ["foreign-write"]  # type: ignore[attr-defined]
+    assert world.authority.count("write") == 2, "one version that undoes it, not two"
+
+
+def test_a_lost_answer_alone_is_no_foreign_write(world: World) -> None:
+    world.source(SOURCE, {"username": b"u", "password": b"p"})
+    world.settle()
+
+    def lose(operation: str, _: str) -> None:
+        if operation == "write":
+            world.authority.after = lambda *_: None
+            raise Retry("the answer is lost")
+
+    world.authority.after = lose
+    world.source(SOURCE, {"username": b"u", "password": b"q"})
+    world.settle()
+    assert world.path(PATH) == {"username": b"u", "password": b"q"}
+    assert world.events(SecretConflicted) == []
+
+
 def test_another_clusters_claim_is_respected(world: World) -> None:
     world.claims.seed(
         Claim(path=PATH, owner="PushSecret postgres/temporal", cluster="other", uid="u", origin="producer",
