@@ -15,7 +15,8 @@ class Step:
 
     Routing, Triggers, policies, who may send which event, and the documentation all come from this. `each` are events
     that tell what stands in no store any more (what a manifest named before): a newer one about the same thing takes
-    the place of none of them while they are retried.
+    the place of none of them while they are retried. `proves` are events whose arrival the step takes as proof that
+    they were accepted: none of these is delivered before it is durable.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Step:
     needs: frozenset[Capability]
     handle: "Handler"
     each: tuple[type[Event], ...] = ()
+    proves: tuple[type[Event], ...] = ()
 
 
 # Each step narrows the event to what it consumes; the host never hands it anything else.

@@ -192,4 +192,5 @@ STEP = Step(
         }
     ),
     handle=handle,
+    proves=(ConsumerAdopted, ConsumerStuck),
 )

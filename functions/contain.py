@@ -246,4 +246,5 @@ STEP = Step(
         }
     ),
     handle=handle,
+    proves=(LeakConfirmed, LeakContained),
 )

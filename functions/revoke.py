@@ -67,7 +67,9 @@ def handle(
         for path in _rotated(event, ports):
             yield from _looked(path, None, ports, hint=_named(event))
     elif isinstance(event, RotationCompleted | RotationFailed):
-        yield from look("revoke", event.path, event.rotation, ports, lambda record: heard(record, event, ports))
+        yield from look(
+            "revoke", event.path, event.rotation, ports, lambda record: heard(record, event, ports), asked=False
+        )
     elif isinstance(event, AbortRequested):
         yield from _abort(event, ports)
     elif isinstance(event, RotationPromoted):
@@ -365,4 +367,5 @@ STEP = Step(
         }
     ),
     handle=handle,
+    proves=(RotationCompleted, RotationFailed),
 )  # fmt: skip

@@ -61,17 +61,19 @@ class Broker:
         clock: Clock = time.time,
         chaos: Chaos | None = None,
         each: Collection[tuple[str, str]] = (),
+        proves: Collection[tuple[str, str]] = (),
     ) -> None:
         """Open the database, and dispatch nothing yet.
 
         `subscribers` are by Service name or uri, as Triggers name them; `workers` is threads per Trigger;
         `backoff_cap` seconds is the longest pause between attempts; `each` is pairs of Trigger and type where a newer
-        event never takes the place of an older one. Raises StoreError, TriggerError.
+        event never takes the place of an older one, `proves` such where none is delivered before it is durable.
+        Raises StoreError, TriggerError.
         """
         self._routes = Routes(triggers, subscribers)
         self._admission = admission
         self._clock = clock
-        self._each = frozenset(each)
+        self._each, self._proves = frozenset(each), frozenset(proves)
         self._store = Store(path)
         tide = Tide()
         self._writer = Writer(self._store.connection, tide.rise)
@@ -193,6 +195,7 @@ class Broker:
         return Delivery(
             sequence=sequence, route=route, key=stamped.event.extensions["partitionkey"],
             group=self._group(route, stamped.event.type, stamped.event.subject), ttl=stamped.ttl, event=event,
+            proves=(route, stamped.event.type) in self._proves,
         )  # fmt: skip
 
     def _group(self, route: str, type_: str, subject: str | None) -> Group | None:

@@ -62,6 +62,7 @@ class Dispatcher:
         self._lock = Lock()
         self._quiet = Condition(self._lock)
         self._late: list[list[Delivery]] = []
+        self._waiting: dict[tuple[str, str], list[Delivery]] = {}  # by route and key: for what proves to be durable
         self._deliveries = 0
         self._busy = 0
         self._stopping = False
@@ -90,13 +91,12 @@ class Dispatcher:
             if self._late or any(delivery.event is None for delivery in deliveries):
                 self._late.append(deliveries)
             else:
-                self._take(deliveries)
+                self._take([delivery for delivery in deliveries if not self._waits(delivery)])
 
     def announce(self, deliveries: list[Delivery]) -> None:
         """Deliveries that were taken early are durable."""
         with self._lock:
-            if self._was_late(deliveries):
-                self._take(deliveries)
+            self._take(deliveries if self._was_late(deliveries) else self._waited(deliveries))
             self._announce(deliveries)
 
     def forget(self, deliveries: list[Delivery]) -> None:
@@ -104,6 +104,7 @@ class Dispatcher:
         and which are not tried again."""
         with self._lock:
             self._was_late(deliveries)
+            self._waited(deliveries)
             for delivery in deliveries:
                 delivery.echo = True
 
@@ -154,6 +155,31 @@ class Dispatcher:
         before = len(self._late)
         self._late = [others for others in self._late if others is not deliveries]
         return len(self._late) < before
+
+    def _waits(self, delivery: Delivery) -> bool:
+        """Whether a delivery waits until it is durable; those that come after it in its lane do not pass it."""
+        lane = (delivery.route, delivery.key)
+        if not delivery.proves and lane not in self._waiting:
+            return False
+        self._waiting.setdefault(lane, []).append(delivery)
+        return True
+
+    def _waited(self, deliveries: list[Delivery]) -> list[Delivery]:
+        """Those of these that wait, as they do no more."""
+        if not self._waiting:
+            return []
+        waited = []
+        for delivery in deliveries:
+            lane = (delivery.route, delivery.key)
+            others = [one for one in self._waiting.get(lane, ()) if one is not delivery]
+            if len(others) == len(self._waiting.get(lane, ())):
+                continue
+            waited.append(delivery)
+            if others:
+                self._waiting[lane] = others
+            else:
+                del self._waiting[lane]
+        return waited
 
     def _announce(self, deliveries: list[Delivery]) -> None:
         for delivery in deliveries:

@@ -1,8 +1,10 @@
 """Deliveries that begin while their events become durable: a disk takes longer than most steps take to start.
 
 An event is a hint and steps are idempotent by state, so nothing is lost by being early: who sent the event has no
-answer yet, and sends again. What may not be early is everything that others rely on: the sender's answer, and that an
-older event which still retries makes way for this one.
+answer yet, and sends again; what a step replied is lost together with the end of its delivery, which is made again. Its
+steps may have gone far by then: whoever comes again carries on from the state (tests/functions/test_rewound.py). What
+may not be early is everything that others rely on: the sender's answer, that an older event which still retries makes
+way for this one, and the delivery to whoever takes it as proof that the event was accepted.
 """
 
 from collections.abc import Callable, Sequence

@@ -14,7 +14,7 @@ class Delivery:
     """An event on its way along one route. `event` is None until it is loaded; `delay` is seconds to its first start.
 
     `echo` marks a repetition that chaos made up, or an event that was handed out and could not be stored: it leaves no
-    record.
+    record. `proves`: whoever gets it goes by that it was accepted, so it does not begin before it is durable.
     """
 
     sequence: int
@@ -27,6 +27,7 @@ class Delivery:
     delay: float = 0.0
     held: bool = False
     echo: bool = False
+    proves: bool = False
 
     @property
     def tried(self) -> bool:

@@ -1,4 +1,4 @@
-"""`lockstep up` made to misbehave: `python -m tests.e2e.host [--chaos SEED] [--fuse F] [--liar] [--clock F] OPTIONS`.
+"""`lockstep up` made to misbehave: `python -m tests.e2e.host [--chaos SEED] [--fuse F] [--liar] [--clock F] [--linger S] OPTIONS`.
 
 It is the real instance, with the OPTIONS of `lockstep up`; what a test adds is at its ports:
 - `--chaos`: the broker shuffles, repeats and loses replies within its promises.
@@ -6,6 +6,7 @@ It is the real instance, with the OPTIONS of `lockstep up`; what a test adds is 
   SIGKILL, before it is made or after it took effect. The calls made are noted, one a line, in FILE.calls.
 - `--liar`: the step `publish` answers with a fact that only another step may tell.
 - `--clock FILE`: the wall clock of the process is off by as many seconds as FILE says.
+- `--linger SECONDS`: what nobody waits for is written down so much later; who dies meanwhile loses all of it at once.
 """
 
 import argparse
@@ -141,12 +142,19 @@ def install_chaos(seed: int) -> None:
     vars(up)["Options"] = functools.partial(vars(up)["Options"], chaos=Chaos(seed=seed))
 
 
+def install_linger(seconds: float) -> None:
+    from infra.broker import writer
+
+    vars(writer)["LINGER"] = seconds
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--chaos", type=int)
     parser.add_argument("--fuse", type=Path)
     parser.add_argument("--liar", action="store_true")
     parser.add_argument("--clock", type=Path)
+    parser.add_argument("--linger", type=float)
     given, rest = parser.parse_known_args()
     if given.clock:
         install_clock(given.clock)
@@ -154,6 +162,8 @@ def main() -> None:
         install_fuse(given.fuse)
     if given.liar:
         install_liar()
+    if given.linger is not None:
+        install_linger(given.linger)
     if given.chaos is not None:
         install_chaos(given.chaos)
     from infra.hosts.cli.up import command

@@ -73,7 +73,9 @@ def victim(external: Installation, tmp_path: Path) -> Iterator[Victim]:
         **{**QUICK, "sweep": {"intervalSeconds": 3600}, "anchor": {"intervalSeconds": 3600}},
         cluster=load(external.root / "lockstep.yaml").cluster,
     )
-    host = replace(external, program=(sys.executable, "-m", "tests.e2e.host"), options=("--fuse", str(fuse)))
+    host = replace(
+        external, program=(sys.executable, "-m", "tests.e2e.host"), options=("--fuse", str(fuse), "--linger", "0.5")
+    )
     with host.running() as up:
         yield Victim(up, fuse)
 

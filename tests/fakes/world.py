@@ -6,7 +6,7 @@ it is answered, as the real broker does.
 
 import random
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from events.envelope import Received, issue, read
 from events.event import Event
@@ -52,6 +52,14 @@ class Delivery:
 
 
 @dataclass
+class _Durable:
+    """What a crash leaves."""
+
+    queue: deque[Delivery]
+    said: list[Event]
+
+
+@dataclass
 class World:
     """Fakes of every port, and the queue between the steps."""
 
@@ -59,6 +67,7 @@ class World:
     rng: random.Random = field(default_factory=lambda: random.Random(chaos.seed() or 1))
     duplicate: float = field(default_factory=lambda: 0.0 if chaos.seed() is None else chaos.REPEATED)
     shuffle: bool = field(default_factory=lambda: chaos.seed() is not None)
+    rewound: tuple[int, int] = (0, 0)  # before this delivery begins all is durable; the crash is after that one
 
     def __post_init__(self) -> None:
         self.clock = FakeClock()
@@ -115,6 +124,8 @@ class World:
         self.queue: deque[Delivery] = deque()
         self.said: list[Event] = []
         self.dead: list[tuple[Delivery, str]] = []
+        self.delivered = 0
+        self._durable: _Durable | None = None  # while what came since may be lost
         self._ticks = 0
         self._removals = 0
 
@@ -179,17 +190,42 @@ class World:
     # --- the broker ---
 
     def say(self, event: Event, cause: Received | None = None, step: str = "", ordinal: int = 0) -> None:
-        """Accept an event durably: a delivery for every step that consumes it, at least one."""
+        """Accept an event: a delivery for every step that consumes it, at least one."""
         self.said.append(event)
+        if cause is None and self._durable is not None:  # whoever sent it waited for the answer
+            self._durable.said.append(event)
         wire = issue(event, source="test", now=self.clock.now(), cause=cause, step=step, ordinal=ordinal)
         received = read(wire)
         for consumer in STEPS:
             if isinstance(event, consumer.consumes):
                 copies = 2 if self.rng.random() < self.duplicate else 1
-                self.queue.extend(Delivery(consumer, received) for _ in range(copies))
+                if self._durable is not None and cause is not None and isinstance(event, consumer.proves):
+                    continue  # not before it is durable, which it will not be
+                made = [Delivery(consumer, received) for _ in range(copies)]
+                self.queue.extend(made)
+                if cause is None and self._durable is not None:
+                    self._durable.queue.extend(made)
 
     def deliver(self, delivery: Delivery) -> None:
-        """One attempt. A kill leaves the delivery in the queue, a retry puts it back, a reject buries it."""
+        """One attempt. A kill leaves the delivery in the queue, a retry puts it back, a reject buries it.
+
+        What steps reply is delivered before it is durable, and a batch of it is lost at once: then all is as it was
+        before the batch, but for what the steps have done.
+        """
+        self.delivered += 1
+        first, last = self.rewound
+        if self.delivered == first:
+            self._durable = _Durable(deque(replace(one) for one in (delivery, *self.queue)), list(self.said))
+        self._attempt(delivery)
+        if self.delivered >= last or not self.queue:
+            self._crash()
+
+    def _crash(self) -> None:
+        if self._durable is not None:
+            self.queue, self.said, self._durable = self._durable.queue, self._durable.said, None
+            self.say(ScheduleTicked(schedule=ScheduleRef(name="sweep"), at=self.clock.now()))  # as each start does
+
+    def _attempt(self, delivery: Delivery) -> None:
         delivery.attempts += 1
         try:
             events = tuple(delivery.step.handle(delivery.received.event, self.ports))

@@ -258,6 +258,7 @@ class Instance:
             backoff_cap=delivery.backoff_cap_seconds,
             chaos=self._options.chaos,
             each=[(step.name, event.TYPE) for step in steps for event in step.each],
+            proves=[(step.name, event.TYPE) for step in steps for event in step.proves],
         )
         self._stopping.append(lambda: broker.drain(self._options.drain_seconds))
         serving = Presumption(lambda: authority.gate.ready() and platform.ready())

@@ -57,8 +57,9 @@ def test_what_is_given_up_leaves_the_old_credential(shop_apart: Shop) -> None:
 
 @pytest.mark.slow
 def test_killed_around_everything_that_it_changes(shop_apart: Shop, tmp_path: Path) -> None:
+    """Each kill takes with it what several steps have said, as none of that is durable yet."""
     fuse = tmp_path / "fuse"
-    program = (sys.executable, "-m", "tests.e2e.host", "--fuse", str(fuse))
+    program = (sys.executable, "-m", "tests.e2e.host", "--fuse", str(fuse), "--linger", "0.5")
     shop = replace(shop_apart, at=replace(shop_apart.at, program=program))
     shop.lay_out(shop.server.role(), shop.server.role())
     with shop.at.running() as up:

@@ -137,3 +137,32 @@ def test_what_is_not_kept_in_memory_waits_for_its_commit_and_is_not_passed(
         assert [one.result(DEADLINE) for one in (first, second, third)]
         assert broker.wait_idle(DEADLINE)
         assert sub.ids == ["1", "2", "3"]
+
+
+def test_what_proves_that_it_was_accepted_waits_for_its_commit_and_is_not_passed(tmp_path: Path) -> None:
+    proven, hints = Scripted(), Scripted()
+    triggers = [trigger("a", "proven"), trigger("b", "hints")]
+    with running(tmp_path, {"proven": proven, "hints": hints}, triggers, proves=[("a", event(1).type)]) as broker:
+        held = threading.Event()
+        Commits(broker, lambda: held.wait(DEADLINE))
+        first = broker.accept(event(1), SOURCE)
+        until(lambda: hints.ids == ["1"])
+        second = broker.accept(event(2, "t.other"), SOURCE)  # begins early, were it not behind the first
+        assert (proven.ids, broker.health().pending) == ([], 1)
+        held.set()
+        assert [one.result(DEADLINE) for one in (first, second)]
+        assert broker.wait_idle(DEADLINE)
+        assert (proven.ids, hints.ids) == (["1", "2"], ["1", "2"])
+
+
+def test_what_proves_that_it_was_accepted_is_not_delivered_where_its_commit_fails(tmp_path: Path) -> None:
+    sub = Scripted()
+    with running(tmp_path, {"sub": sub}, proves=[("first", event(1).type)]) as broker:
+        Commits(broker, failing(1))
+        assert isinstance(broker.accept(event(1), SOURCE).exception(DEADLINE), BrokerFullError)
+        assert broker.wait_idle(DEADLINE)
+        assert sub.ids == []
+        assert not broker._dispatcher._waiting
+        broker.accept(event(2), SOURCE).result(DEADLINE)
+        assert broker.wait_idle(DEADLINE)
+        assert sub.ids == ["2"]
