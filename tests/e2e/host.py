@@ -1,6 +1,6 @@
-"""`lockstep up` made to misbehave: `python -m tests.e2e.host [--chaos SEED] [--fuse F] [--liar] [--clock F] [--linger S] OPTIONS`.
+"""`lockstep up` made to misbehave: `python -m tests.e2e.host [--chaos N] [--fuse F] [--liar] [--clock F] [--linger S] ...`.
 
-It is the real instance, with the OPTIONS of `lockstep up`; what a test adds is at its ports:
+It is the real instance, with the options of `lockstep up`; what a test adds is at its ports:
 - `--chaos`: the broker shuffles, repeats and loses replies within its promises.
 - `--fuse FILE`: while FILE holds `<n> before` or `<n> after`, the n-th I/O call since FILE was last changed dies by
   SIGKILL, before it is made or after it took effect. The calls made are noted, one a line, in FILE.calls.
