@@ -1,4 +1,4 @@
-"""`lockstep up` made to misbehave: `python -m tests.e2e.host [--chaos N] [--fuse F] [--liar] [--clock F] [--linger S] ...`.
+"""`lockstep up` made to misbehave: `python -m tests.e2e.host [--chaos N] [--fuse F] [--liar] [--clock F] [--linger S]`.
 
 It is the real instance, with the options of `lockstep up`; what a test adds is at its ports:
 - `--chaos`: the broker shuffles, repeats and loses replies within its promises.
