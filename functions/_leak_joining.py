@@ -10,7 +10,7 @@ from dataclasses import replace
 from events.leak import Exposure
 from events.references import PathRef
 from functions._leak_mapping import Found
-from functions._leak_records import happened, keep, reminder_of
+from functions._leak_records import SOON, happened, keep, reminder_of
 from functions._leak_seen import Seen
 from functions._leak_standing import decided
 from functions._leaks import Leak
@@ -42,7 +42,9 @@ def taken_in(host: Leak, leak: Leak, found: tuple[Found, ...], ports: Ports) -> 
     reporter = leak.reporters[0]
     if not any((line.what, line.by) == ("joined", reporter) for line in grown.timeline):
         grown = happened(grown, "joined", reporter, ports, "other findings of the same")
-    return keep(grown, host, host.due, ports)
+    # Widened, it is another fact: said until it is known to have been heard.
+    again = ports.clock.now() + SOON if grown.exposures != host.exposures else host.due
+    return keep(grown, host, again, ports)
 
 
 def forget(leak: Leak, ports: Ports) -> None:
@@ -100,4 +102,4 @@ def _widened(host: Leak, found: tuple[Found, ...]) -> Leak:
         one.model_copy(update={"key": None}) if any(_same(one, each) and one.key != each.key for each in found) else one
         for one in host.exposures
     )
-    return host if exposures == host.exposures else replace(host, exposures=exposures, attested_by="")
+    return host if exposures == host.exposures else replace(host, exposures=exposures, attested_by="", told=False)

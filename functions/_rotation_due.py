@@ -21,6 +21,7 @@ from functions._shards import in_shard
 SCHEDULED = "schedule"  # who asks
 _NOT_LOOKED_AT: Mapping[PathRef, PathHead | None] = {}
 _QUIET = timedelta(minutes=10)  # after which a rotation that waits for nothing is looked at again
+_LOST = "what was said of it before the start may be lost"
 _LONGEST = timedelta(days=1)  # between tries of what failed
 
 
@@ -51,6 +52,20 @@ def rotations_due(
         for path in ports.rotations.paths():
             if path not in wired:
                 yield from _alone(_unwired(path, ports))
+
+
+def unsaid(ports: Ports) -> Iterator[Event]:
+    """After a start: whoever moved a rotation may have died before it was durable that they had said so."""
+    for path in ports.rotations.paths():
+        try:
+            record = ports.rotations.read(path)
+        except Reject:
+            continue  # somebody spoilt it; `status` says so
+        if record is None or (record.phase in ENDED and record.told):
+            continue
+        if record.phase in ("promoted", "completed"):
+            yield ask(record, ports, "promote", reason=_LOST)  # consumers hear of it from nobody else
+        yield ask(record, ports, reason=_LOST)
 
 
 def _unwired(path: PathRef, ports: Ports) -> Iterator[Event]:

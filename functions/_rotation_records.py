@@ -23,6 +23,8 @@ LATER = timedelta(minutes=10)
 ATTEMPTS = 4
 QUICK = 3  # tries that the broker's retries carry, before a reminder does
 
+_BACK: tuple[Phase, ...] = ("requested", "staged", "applied", "aborting", "withdrawing")  # phases one may return to
+
 Events = tuple[Event, ...]
 Act = Callable[[Record], Events]
 
@@ -55,22 +57,17 @@ def look(
         if record is None or rotation not in (None, record.id):
             return ()
         try:
-            return acted(step, record, ports, act) or (passed_on(step, record, ports) if asked else ())
+            return acted(step, record, ports, act) or (_passed_on(step, record, ports) if asked else ())
         except Conflict:
             continue  # somebody moved between our read and our write: read everything again
     raise Retry(f"the rotation of {path} moves faster than it can be compared and set")
 
 
-def passed_on(step: StepName, record: Record, ports: Ports) -> Events:
-    """Whose turn it is, where a step finds nothing to do: whoever moved the record may have died before saying so.
-
-    That may be several steps ago: what they say goes on before it is durable, and is lost together. So what was
-    promoted is told again as well: consumers hear of it from nobody else.
-    """
-    if (record.phase in ENDED and record.told) or turn_of(record) == step:
+def _passed_on(step: StepName, record: Record, ports: Ports) -> Events:
+    """Whose turn it is, where a step finds nothing to do: whoever moved the record back may have died before saying."""
+    if record.phase not in _BACK or turn_of(record) == step:
         return ()
-    promoted = record.phase in ("promoted", "completed") and step != "promote"
-    return (*((ask(record, ports, "promote"),) if promoted else ()), ask(record, ports))
+    return (ask(record, ports),)
 
 
 def acted(step: StepName, record: Record, ports: Ports, act: Act) -> Events:

@@ -6,6 +6,7 @@ from events.references import Reference
 from events.schedule import ScheduleTicked
 
 SWEEP = "sweep"  # the schedule of the rounds that find what events missed
+START = "start"  # ticks once, when a process starts that delivers what steps say before it is durable
 
 
 def in_shard(reference: Reference, event: ScheduleTicked) -> bool:

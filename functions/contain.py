@@ -21,6 +21,7 @@ from functions._leak_standing import stopped
 from functions._leaks import Indexed, IndexedVersion, Leak
 from functions._ports import Ports, StoredSecret
 from functions._revoked import key_version, with_revoked
+from functions._shards import START
 from functions._step import Step
 from functions._telling import telling
 
@@ -52,32 +53,39 @@ def handle(
 
 
 def _ticked(event: ScheduleTicked, ports: Ports) -> Iterator[Event]:
-    if event.schedule.name != SCHEDULE:
-        return
-    for leak in reminded("contain", ports):
+    start = event.schedule.name == START
+    if start:  # whoever found one contained may have died before it was durable that they had said so
+        soon = ports.reminders.due("contain", ports.clock.now() + 2 * SOON)
+        leaks = tuple(one.subject.removeprefix("leaks/") for one in soon)
+    else:
+        leaks = tuple(one.id for one in reminded("contain", ports)) if event.schedule.name == SCHEDULE else ()
+    for leak in leaks:
         try:
-            yield from _look(leak.id, ports, set())
+            yield from _look(leak, ports, set(), patient=not start)
         except (Retry, Reject):
             continue  # its reminder stays: the next tick looks again, and it holds up no other
 
 
-def _look(leak: str, ports: Ports, done: set[Revoked], *, told: bool = False) -> tuple[Event, ...]:
-    """`done` is what this delivery remembered already."""
+def _look(
+    leak: str, ports: Ports, done: set[Revoked], *, told: bool = False, patient: bool = True
+) -> tuple[Event, ...]:  # fmt: skip
+    """`done` is what this delivery remembered already; `patient`: whoever found it contained may be about to tell."""
     for _ in range(ATTEMPTS):
         try:
-            return _attempt(leak, ports, done, told=told)
+            return _attempt(leak, ports, done, told=told, patient=patient)
         except Conflict:
             continue
     raise Retry("the record of a leak changes faster than it can be compared and set")
 
 
-def _attempt(leak_id: str, ports: Ports, done: set[Revoked], *, told: bool) -> tuple[Event, ...]:
+def _attempt(leak_id: str, ports: Ports, done: set[Revoked], *, told: bool, patient: bool) -> tuple[Event, ...]:
     """`told`: that it is confirmed was told, and so need not be told again."""
     known = ports.leaks.read(leak_id)
     if known is None or known.state not in ("confirmed", "contained"):
         return ()
     if known.state == "contained":
-        return () if _being_told(known, ports) else (contained(known),)  # until it is known to have been accepted
+        # Until it is known to have been accepted.
+        return () if patient and _being_told(known, ports) else (contained(known),)
     if told and _begins(known, ports):
         return ()
     missing = lacking(known, ports)

@@ -34,7 +34,6 @@ from functions._rotation_records import (
     ask,
     keep,
     look,
-    passed_on,
     ticked,
 )
 from functions._rotation_rights import check_asked, limits_of, refuse_producers, refused, refused_strategy, terms_of
@@ -112,10 +111,10 @@ def _join(known: Record, event: RotationRequested, ports: Ports) -> Events:
         joined = replace(joined, policy="leak", trouble=None if known.policy != "leak" else known.trouble)
     if joined != known:
         joined = keep(joined, known, known.due, ports)
-        if stricter:
-            return (ask(joined, ports, reason="its policy is stricter now"),)
     # Said again where nothing changed: the first answer may have been lost.
-    return acted("create", joined, ports, lambda record: _act(record, ports)) or passed_on("create", joined, ports)
+    if stricter:
+        return (ask(joined, ports, reason="its policy is stricter now"),)
+    return acted("create", joined, ports, lambda record: _act(record, ports))
 
 
 def _about(known: Record, base: Version | None) -> bool:
@@ -136,9 +135,11 @@ def _following(known: Next | None, event: RotationRequested) -> Next:
 def _begin(known: Record | None, event: RotationRequested, beside: _Beside, ports: Ports) -> Events:
     rotation = _manifest(event, ports)
     stored, confirmed = beside.stored(), ports.publications.read(event.path)
-    attempt = _attempt(known, event) if _current(event, stored, confirmed) else None
-    if attempt is None:  # it was made already, or is about a version that was replaced since
-        return () if known is None or known.told else passed_on("create", known, ports)
+    if not _current(event, stored, confirmed):
+        return ()  # about a version that was replaced since
+    attempt = _attempt(known, event)
+    if attempt is None:
+        return () if known is None or known.told else (ask(known, ports, reason="nobody told what became of it"),)
     if known is not None and not known.told:  # its end is told before the next one begins
         following = replace(known, following=_following(known.following, event))
         return (ask(following if following == known else keep(following, known, known.due, ports), ports),)

@@ -30,7 +30,7 @@ from functions._ports import LookedAt, PathHead, Ports, Tombstone
 from functions._refresh import settled_for_good
 from functions._retraction import held_back
 from functions._selection import named_sources, source_states
-from functions._shards import SWEEP, in_shard
+from functions._shards import START, SWEEP, in_shard
 from functions._step import Step
 from functions._vouched import awaited
 
@@ -43,9 +43,13 @@ def handle(event: ScheduleTicked | SecretWritten, ports: Ports) -> Iterator[Even
     if isinstance(event, SecretWritten):
         yield from _look_again(event.path, ports)
         return
+    if event.schedule.name == START:
+        from functions._rotation_due import unsaid  # here: nothing else that is swept needs rotation
+
+        yield from unsaid(ports)
     if event.schedule.name != SCHEDULE:
         return
-    from functions._expiring_leases import expiring_leases  # here: nothing else that is swept needs rotation
+    from functions._expiring_leases import expiring_leases  # here: as above
     from functions._rotation_due import rotations_due
 
     heads: dict[PathRef, PathHead | None] = {}

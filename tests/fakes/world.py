@@ -223,7 +223,8 @@ class World:
     def _crash(self) -> None:
         if self._durable is not None:
             self.queue, self.said, self._durable = self._durable.queue, self._durable.said, None
-            self.say(ScheduleTicked(schedule=ScheduleRef(name="sweep"), at=self.clock.now()))  # as each start does
+            for schedule in ("sweep", "start"):  # as each start does
+                self.say(ScheduleTicked(schedule=ScheduleRef(name=schedule), at=self.clock.now()))
 
     def _attempt(self, delivery: Delivery) -> None:
         delivery.attempts += 1

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from events.references import PathRef, SecretRef, Version
@@ -14,6 +13,7 @@ from functions._rotations import ENDED, Record
 from functions._values import SecretData
 from tests.fakes.systems import FakeSystem, minting
 from tests.fakes.world import Killed, World, external_secret, path, rotation, rotation_target, secret
+from tests.functions.fuses import documents
 
 PATH = path("runtime/orders/database")
 TARGET = secret("orders/database")
@@ -21,44 +21,6 @@ OTHER = secret("reports/database")
 STRATEGIES = ("single", "alternating", "dual", "minted")
 PLAIN = ("single", "alternating", "dual")
 FIRST = b"first-value-of-all"
-
-
-@dataclass
-class Fuse:
-    """Dies at the n-th I/O call, before it or after its effect."""
-
-    at: int = -1
-    after: bool = False
-    count: int = 0
-
-    def install(self, world: World) -> None:
-        for fake in instrumented(world):
-            fake.before, fake.after = self._before, self._after  # type: ignore[attr-defined]  # every fake has both
-        world.publications.before = lambda operation, _: self._before(operation, "")
-        world.publications.after = lambda operation, _: self._after(operation, "")
-        world.secrets.before = lambda call, _: self._before(call, "")
-        world.secrets.after = lambda call, _: self._after(call, "")
-
-    def _before(self, _operation: str, _subject: str) -> None:
-        self.count += 1
-        if self.count == self.at and not self.after:
-            raise Killed
-
-    def _after(self, _operation: str, _subject: str) -> None:
-        if self.count == self.at and self.after:
-            raise Killed
-
-
-def documents(world: World) -> tuple[object, ...]:
-    """What the authority holds: sealed together."""
-    return (
-        world.authority, world.claims, world.tombstones, world.rollouts, world.budgets, world.reminders,
-        world.rotations, world.pending, world.proofs,
-    )  # fmt: skip
-
-
-def instrumented(world: World) -> tuple[object, ...]:
-    return (*documents(world), world.workloads, *world.systems.systems.values())
 
 
 def seal(world: World, sealed: bool) -> None:

@@ -5,9 +5,11 @@ import random
 import pytest
 
 from events.leak import LeakConfirmed, LeakContained, LeakHeld
+from tests.functions.fuses import Fuse
 from tests.functions.leaking import (
     OLD,
     ORDERS,
+    PRODUCED,
     LeakWorld,
     carries,
     fingerprint,
@@ -21,7 +23,6 @@ from tests.functions.leaking import (
     unsettled,
     version,
 )
-from tests.functions.test_survival import Fuse
 
 
 def fused(world: LeakWorld, fuse: Fuse) -> None:
@@ -128,4 +129,35 @@ def test_killed_at_every_call_while_a_finding_joins_another() -> None:
             assert world.leaks.ids() == (first,), where
             assert record(world, first).joined == (waiting,), where
             assert not any(waiting in one.subject for one in world.reminders.entries), where
+            assert world.dead == [], where
+
+
+def widening(fuse: Fuse) -> tuple[LeakWorld, str]:
+    """Another property of what is answered turns out to be out as well."""
+    world = leaking()
+    world.survives = True
+    world.authority.foreign_write(PRODUCED, {"password": "a-secret-of-redis-1", "token": "another-secret-4711"})
+    leak = report(world, path=PRODUCED, key="password")
+    world.clock.advance(1)
+    fused(world, fuse)
+    report(world, "other", path=PRODUCED, key="token")
+    return world, leak
+
+
+def test_killed_at_every_call_while_a_finding_is_widened() -> None:
+    counting = Fuse()
+    widening(counting)
+    assert counting.count > 5
+    for at in range(1, counting.count + 1):
+        for after in (False, True):
+            where = f"killed {'after' if after else 'before'} call {at}"
+            world, leak = widening(Fuse(at=at, after=after))
+            fused(world, Fuse())
+            for _ in range(2):
+                world.clock.advance(660)
+                world.tick("rotations")
+                world.settle()
+            assert [one.key for one in record(world, leak).exposures] == [None], where
+            assert told(world, LeakConfirmed)[-1].exposures[0].key is None, where
+            assert record(world, leak).told, where
             assert world.dead == [], where

@@ -17,9 +17,10 @@ from functions._rotation_naming import rotation_id
 from functions._rotations import Phase
 from tests import chaos
 from tests.fakes.world import external_secret
+from tests.functions.fuses import Fuse
 from tests.functions.leased import HOUR, PATH, LeasedWorld, held, leased, rotation, until_due
 from tests.functions.rotating import ask, rotating
-from tests.functions.test_survival import Fuse, run_to_the_end
+from tests.functions.test_survival import run_to_the_end
 
 ROTATION = rotation().ref
 CONSUMER = ManifestRef(kind="ExternalSecret", namespace="orders", name="database")

@@ -19,8 +19,9 @@ from functions._marks import RESTART
 from functions._ports import Settings
 from tests.fakes.workloads import workload_ref
 from tests.fakes.world import Killed, World
+from tests.functions.fuses import Fuse
 from tests.functions.rollouts import APP, ASKED, ENV, SOURCE, TARGET, complete, running, stuck, tick, versions, wired
-from tests.functions.test_survival import Fuse, run_to_the_end
+from tests.functions.test_survival import run_to_the_end
 
 Phase = Callable[[World], None]
 

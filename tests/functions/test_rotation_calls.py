@@ -7,7 +7,8 @@ import pytest
 from events.rotated import RotationCompleted
 from tests.fakes.authority import Instrumented
 from tests.fakes.world import World
-from tests.functions.rotating import PATH, ask, documents, finished, record, rotating
+from tests.functions.fuses import documents
+from tests.functions.rotating import PATH, ask, finished, record, rotating
 
 # Of the steps that rotate, in a rotation of a path that is ours already and nobody else is about. An adapter makes one
 # request of each, but for `pending.remove`, which makes two; and `budgets.change` is a read here as well as a write.

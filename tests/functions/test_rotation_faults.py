@@ -9,12 +9,12 @@ from functions._rotations import ENDED
 from functions._workloads import Use
 from tests.fakes.workloads import workload_ref
 from tests.fakes.world import World
+from tests.functions.fuses import documents
 from tests.functions.rotating import (
     FIRST,
     STRATEGIES,
     TARGET,
     ask,
-    documents,
     failures,
     finished,
     live,

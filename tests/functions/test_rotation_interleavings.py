@@ -11,11 +11,11 @@ from functions._orders import expiry
 from functions._rotations import ENDED
 from functions._systems import Credential
 from tests.fakes.world import Killed, World
+from tests.functions.fuses import Fuse
 from tests.functions.rotating import (
     FIRST,
     PATH,
     STRATEGIES,
-    Fuse,
     abort,
     ask,
     live,

@@ -17,6 +17,7 @@ from functions._orders import expiry
 from functions._rotations import ENDED
 from functions._workloads import Budget
 from tests.fakes.world import Killed, World
+from tests.functions.fuses import Fuse
 from tests.functions.rotating import (
     FIRST,
     OTHER,
@@ -24,7 +25,6 @@ from tests.functions.rotating import (
     PLAIN,
     STRATEGIES,
     TARGET,
-    Fuse,
     Phase,
     ask,
     failures,

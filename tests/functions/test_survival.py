@@ -16,38 +16,12 @@ from events.references import PathRef, SecretRef
 from events.secret import SecretWritten
 from functions._values import SecretValue
 from tests.fakes.world import Killed, World, external_secret, path, push_secret, secret
+from tests.functions.fuses import Fuse
 
 SOURCE = secret("postgres/credentials")
 PATH = path("platform-data/postgres/temporal")
 TARGET = secret("temporal/postgres")
 OTHER = secret("backstage/postgres")
-
-
-@dataclass
-class Fuse:
-    """Dies at the n-th I/O call, before it or after its effect."""
-
-    at: int = -1
-    after: bool = False
-    count: int = 0
-
-    def install(self, world: World) -> None:
-        documents = (world.authority, world.claims, world.tombstones, world.rollouts, world.budgets, world.reminders)
-        for fake in (*documents, world.workloads, world.rotations, world.leases):
-            fake.before, fake.after = self._before, self._after
-        world.publications.before = lambda operation, _: self._before(operation, "")
-        world.publications.after = lambda operation, _: self._after(operation, "")
-        world.secrets.before = lambda call, _: self._before(call, "")
-        world.secrets.after = lambda call, _: self._after(call, "")
-
-    def _before(self, _operation: str, _subject: str) -> None:
-        self.count += 1
-        if self.count == self.at and not self.after:
-            raise Killed
-
-    def _after(self, _operation: str, _subject: str) -> None:
-        if self.count == self.at and self.after:
-            raise Killed
 
 
 def start() -> World:

@@ -14,13 +14,14 @@ from pathlib import Path
 from events.envelope import Received
 from events.event import Event
 from events.references import PathRef, Version
-from events.schedule import ScheduleTicked
+from events.schedule import ScheduleRef, ScheduleTicked
 from functions import STEPS
 from functions._capability import Capability
 from functions._leaks import SCHEDULE as INDEX
 from functions._manifests.rotation import Rotation
 from functions._rollout_records import SCHEDULE as ROLLOUTS
 from functions._rotation_records import SCHEDULE as ROTATIONS
+from functions._shards import START
 from infra.broker.broker import Broker
 from infra.broker.chaos import Chaos
 from infra.broker.limits import Limit, Limits
@@ -352,6 +353,7 @@ class Instance:
             ticker.start()
             self._stopping.append(ticker.stop)
         self._sweep_now()  # what happened while we were down
+        _tolerant(emit)(ScheduleTicked(schedule=ScheduleRef(name=START), at=_now()))  # what was said last may be lost
         thread = threading.Thread(target=self._maintain, name="maintenance", daemon=True)
         thread.start()
 

@@ -13,7 +13,10 @@ from tests.instance import Running
 
 pytestmark = pytest.mark.e2e
 # What changes something outside of the instance; records and reminders are killed around in tests/functions.
-_CHANGES = ("systems.apply", "systems.revoke", "pending.create", "pending.remove", "proofs.writing", "authority.write")
+_CHANGES = (
+    "systems.apply", "systems.revoke", "pending.create", "pending.remove", "proofs.writing", "authority.write",
+    "publications.record", "targets.update",
+)  # fmt: skip
 
 
 def test_a_target_that_is_down_is_waited_for(shop_apart: Shop) -> None:

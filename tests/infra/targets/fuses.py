@@ -23,7 +23,7 @@ from functions._values import SecretValue
 from infra.targets.opening import Answered, Calls
 from infra.targets.postgres_login import _Stream
 from tests.fakes.world import Killed, World
-from tests.functions.rotating import documents
+from tests.functions.fuses import documents
 
 Mode = Literal["killed", "unsent", "unanswered"]
 _ENOUGH = 3000  # deliveries
