@@ -180,7 +180,6 @@ def _retract(order: RetractRequested, ports: Ports) -> Iterator[Event]:
     elif not ports.wiring.complete():
         yield _told(tombstone, "held", "the wiring cannot be read as a whole; nothing is revoked until it can")
     elif not still_absent(tombstone, ports):
-        ports.tombstones.remove(tombstone)
         yield _told(tombstone, "withdrawn", "it is wired again")
     else:
         yield from _revoke(path, tombstone, ports)
@@ -195,7 +194,6 @@ def _revoke(path: PathRef, tombstone: Tombstone, ports: Ports) -> Iterator[Event
     except Unavailable as failed:  # the sweep orders it again: this is no dead letter
         yield _told(tombstone, "held", failed.reason)
         return
-    ports.tombstones.remove(tombstone)
     yield _told(tombstone, "retracted", "its leases are revoked")
 
 
@@ -225,7 +223,6 @@ STEP = Step(
             Capability.AUTHORITY_METADATA,
             Capability.REMINDER_WRITE,
             Capability.TOMBSTONE_READ,
-            Capability.TOMBSTONE_WRITE,
         }
     ),
     handle=handle,

@@ -23,13 +23,17 @@ from functions._orders import expiry
 from functions._ports import Claim, Ports, Tombstone
 from functions._step import Step
 
+_ENDS = ("withdrawn", "retracted", "kept")
+
 Policy = Literal["delete-target", "release-path", "delete-path", "delete-properties"]
 
 
-def handle(event: WiringChanged | SecretRemoved | RetractRequested, ports: Ports) -> Iterator[Event]:
-    """Note absences; carry out what the sweep ordered."""
+def handle(event: WiringChanged | SecretRemoved | RetractRequested | SecretRetracted, ports: Ports) -> Iterator[Event]:
+    """Note absences; carry out what the sweep ordered; forget what it is known to have been told."""
     if isinstance(event, RetractRequested):
         yield from _carry_out(event, ports)
+    elif isinstance(event, SecretRetracted):
+        _heard(event, ports)
     elif isinstance(event, SecretRemoved):
         yield from _source_gone(event.secret, ports)
     else:
@@ -126,13 +130,25 @@ def _carry_out(order: RetractRequested, ports: Ports) -> Iterator[Event]:
         yield _told(tombstone, "held", "the wiring cannot be read as a whole; nothing is retracted until it can")
         return
     if not still_absent(tombstone, ports):
-        ports.tombstones.remove(tombstone)
         yield _told(tombstone, "withdrawn", "it is wired again")
         return
     kept, orders = _execute(tombstone, ports)
     yield from orders
-    ports.tombstones.remove(tombstone)
     yield _told(tombstone, "kept" if kept else "retracted", kept)
+
+
+def _heard(event: SecretRetracted, ports: Ports) -> None:
+    """What became of a tombstone was accepted, which its arrival here proves: until then it is kept, to tell it again.
+
+    What is absent again since has its own grace, and stays. Raises Conflict.
+    """
+    tombstone = ports.tombstones.read(event.tombstone) if event.outcome in _ENDS else None
+    if tombstone is None:
+        return
+    withdrawn = event.outcome == "withdrawn"
+    again = still_absent(tombstone, ports) if withdrawn else tombstone.due > ports.clock.now()
+    if not again:
+        ports.tombstones.remove(tombstone)
 
 
 def _execute(tombstone: Tombstone, ports: Ports) -> tuple[str, tuple[Event, ...]]:
@@ -216,7 +232,7 @@ def _told(
 STEP = Step(
     name="retract",
     does="Notes what is no longer wired, and after grace and recheck deletes exactly that.",
-    consumes=(WiringChanged, SecretRemoved, RetractRequested),
+    consumes=(WiringChanged, SecretRemoved, RetractRequested, SecretRetracted),
     emits=(SecretRetracted, PublishRequested),
     needs=frozenset(
         {
@@ -238,4 +254,5 @@ STEP = Step(
     ),
     handle=handle,
     each=(WiringChanged,),
+    proves=(SecretRetracted,),
 )

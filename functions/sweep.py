@@ -265,7 +265,6 @@ def _sweep_tombstones(ports: Ports) -> Iterator[Event]:
         except (Retry, Reject):
             continue  # what cannot be looked at is not known to be absent
         if not absent:
-            ports.tombstones.remove(tombstone)
             # At once, due or not: should it go again, its grace begins anew.
             yield _told(tombstone, "withdrawn", "it is wired again")
         elif tombstone.due <= now:

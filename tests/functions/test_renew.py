@@ -382,6 +382,7 @@ def test_killed_at_every_call(scenario: object) -> None:
             else:
                 assert world.left(lease) is None, where
                 assert world.tombstones.list() == (), where
+                assert "retracted" in [one.outcome for one in world.events(SecretRetracted)], where  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("wired", [True, False])

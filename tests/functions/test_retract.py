@@ -125,6 +125,20 @@ def test_what_went_came_back_and_went_again_between_two_sweeps_has_its_whole_gra
     assert world.target(TARGET) is None
 
 
+@pytest.mark.parametrize("outcome", ["retracted", "kept", "withdrawn", "held", "noticed"])
+def test_what_is_heard_late_takes_no_later_absence_away(outcome: str) -> None:
+    world, _, external = build()
+    world.unwire(external)
+    world.settle()
+    (noticed,) = world.tombstones.list()
+    heard = {"target": noticed.target, "manifest": external, "tombstone": noticed.id, "outcome": outcome}
+    world.say(SecretRetracted.model_validate({**heard, "explanation": "of an absence before this one"}))
+    world.settle()
+    assert world.tombstones.list() == (noticed,)
+    after_grace(world)
+    assert world.target(TARGET) is None
+
+
 def test_an_incomplete_wiring_retracts_nothing() -> None:
     world, push, _ = build()
     world.unwire(push)

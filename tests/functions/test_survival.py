@@ -5,7 +5,7 @@ it took effect. What is checked are the invariants of DESIGN: one authority, not
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from events.references import PathRef, SecretRef
-from events.secret import SecretWritten
+from events.secret import SecretRetracted, SecretWritten
 from functions._values import SecretValue
 from tests.fakes.world import Killed, World, external_secret, path, push_secret, secret
 from tests.functions.fuses import Fuse
@@ -129,6 +129,14 @@ def check(world: World, expected: bytes | None, writes: int) -> None:
     assert head is not None
     assert head.version.number == writes, "a value was written again without a change"
     assert world.tombstones.list() == ()
+    gone = {PATH, TARGET, OTHER} if expected is None else set()
+    assert {one.target for one in retracted(world)} == gone, "what was deleted was told"
+
+
+def retracted(world: World) -> Iterator[SecretRetracted]:
+    for event in world.events(SecretRetracted):
+        if isinstance(event, SecretRetracted) and event.outcome == "retracted":
+            yield event
 
 
 @pytest.mark.parametrize("seed", range(8))

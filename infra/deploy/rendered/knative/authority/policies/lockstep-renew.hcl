@@ -15,10 +15,7 @@ path "lockstep/data/rotations/*" {
   capabilities = ["read"]
 }
 path "lockstep/data/tombstones/*" {
-  capabilities = ["create", "read", "update"]
-}
-path "lockstep/delete/tombstones/*" {
-  capabilities = ["update"]
+  capabilities = ["read"]
 }
 path "lockstep/metadata/due/*" {
   capabilities = ["delete", "list"]
@@ -27,10 +24,7 @@ path "lockstep/metadata/rotations/" {
   capabilities = ["list"]
 }
 path "lockstep/metadata/tombstones/" {
-  capabilities = ["delete", "list", "read"]
-}
-path "lockstep/metadata/tombstones/*" {
-  capabilities = ["delete", "read"]
+  capabilities = ["list"]
 }
 path "secret/metadata/platform-config/postgres/platform-postgres" {
   capabilities = ["read"]
