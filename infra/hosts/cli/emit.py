@@ -48,7 +48,7 @@ def command(
     \b
     lockstep emit secret.changed --subject namespaces/platform-data/secrets/postgres
     lockstep emit schedule.ticked --subject schedules/sweep/0      sweep everything now
-    lockstep emit schedule.ticked --subject schedules/start/0      have every rotation that is under way looked at
+    lockstep emit schedule.ticked --subject schedules/start/0      look at unfinished rotations
     lockstep emit publish.requested --subject paths/secret/platform-data/postgres/temporal --reason "restored"
     lockstep emit materialize.requested --data @order.json
     lockstep emit --raw event.json
