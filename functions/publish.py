@@ -39,6 +39,7 @@ class Task:
     push: PushSecret
     path: PathRef
     entries: tuple[PushEntry, ...]
+    foreign: Version | None = None  # what somebody else wrote there, and is known to have been told of
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +51,16 @@ class Held:
     sources: Mapping[SecretRef, Secret | None] = field(default_factory=dict)
 
 
-def handle(event: SecretChanged | WiringChanged | PublishRequested | ClaimRequested, ports: Ports) -> Iterator[Event]:
+Looks = SecretChanged | WiringChanged | PublishRequested | SecretConflicted
+
+
+def handle(event: Looks | ClaimRequested, ports: Ports) -> Iterator[Event]:
     """Bring every path that the event concerns in step with its source."""
     if isinstance(event, ClaimRequested):
         yield from _take_over(event, ports)
         return
+    if isinstance(event, SecretConflicted) and event.outcome != "foreign-write":
+        return  # nothing is to be done about it here
     tasks = tuple(_tasks(event, ports))
     failed: list[StepFailure] = []
     for task in tasks:
@@ -72,8 +78,9 @@ def handle(event: SecretChanged | WiringChanged | PublishRequested | ClaimReques
         raise failed[0]
 
 
-def _tasks(event: SecretChanged | WiringChanged | PublishRequested, ports: Ports) -> Iterator[Task]:
-    if isinstance(event, PublishRequested):
+def _tasks(event: Looks, ports: Ports) -> Iterator[Task]:
+    foreign = event.version if isinstance(event, SecretConflicted) else None
+    if isinstance(event, PublishRequested | SecretConflicted):
         producers = holders(event.path, ports.wiring, ports.publications.read)
     elif isinstance(event, SecretChanged):
         producers = ports.wiring.producers_of_source(event.secret, _labels(event.secret, ports))
@@ -86,8 +93,8 @@ def _tasks(event: SecretChanged | WiringChanged | PublishRequested, ports: Ports
         if problem:
             continue  # one bad manifest holds up no good one on the same source; `status` names it
         for path, entries in push.entries(ports.wiring.mount).items():
-            if not isinstance(event, PublishRequested) or path == event.path:
-                yield Task(push, path, entries)
+            if not isinstance(event, PublishRequested | SecretConflicted) or path == event.path:
+                yield Task(push, path, entries, foreign)
 
 
 def _labels(secret: SecretRef, ports: Ports) -> Mapping[str, str]:
@@ -141,13 +148,14 @@ def _attempt(task: Task, ports: Ports) -> Iterator[Event]:
         yield blocked
         return
     claim = _hold(task, claim, tuple(source.content), ports)
-    vouched, confirmed = _vouched(task, stored, known, ports)
+    vouched, theirs = _vouched(task, stored, known, ports)
     desired = _desired(task, claim, vouched, source)
     if claim.revoked and (blocked := _revoked_value(task, claim, stored, desired, ports)):
         yield blocked
         return
-    if confirmed is not None and stored is not None and _written_between(stored, desired, confirmed):
+    if theirs and stored is not None and not _holds(stored, desired) and stored.version != task.foreign:
         yield _foreign_write(task, stored)
+        return  # it is undone when that is known to be on record: once undone, nothing else would tell of it
     version, outcome = _brought(task, stored, desired, claim, ports)
     _confirm(task, version, source, ports)
     # "Nothing to write" is said too: the answer that told of the write may have been lost.
@@ -215,15 +223,6 @@ def _hold(task: Task, claim: Claim | None, properties: tuple[str, ...], ports: P
     return claim if wanted == claim else ports.claims.update(wanted)
 
 
-def _written_between(stored: StoredSecret, desired: dict[str, SecretValue], confirmed: Version) -> bool:
-    """Whether somebody else wrote since the origin confirmed a version.
-
-    What holds the source's value is our own write whose answer was lost. Where it is not the next version, it undid
-    what somebody wrote before it, and telling of that was lost with the answer.
-    """
-    return not _holds(stored, desired) or stored.version.number > confirmed.number + 1
-
-
 def _foreign_write(task: Task, stored: StoredSecret) -> SecretConflicted:
     return SecretConflicted(
         path=task.path,
@@ -231,8 +230,8 @@ def _foreign_write(task: Task, stored: StoredSecret) -> SecretConflicted:
         version=stored.version,
         outcome="foreign-write",
         explanation=(
-            f"version {stored.version}, or one before it, was not confirmed by its origin: somebody else wrote it, "
-            "or a crash came between writing and confirming; the source's value is in place again"
+            f"version {stored.version} was not confirmed by its origin: somebody else wrote it, "
+            "or a crash came between writing and confirming; the source's value is written again"
         ),
     )
 
@@ -284,19 +283,19 @@ def _confirm(task: Task, version: Version, source: Sourced, ports: Ports) -> Non
 
 def _vouched(
     task: Task, stored: StoredSecret | None, known: Publication | None, ports: Ports
-) -> tuple[StoredSecret | None, Version | None]:
-    """What earlier properties are kept from, and the confirmed version where what is there now is newer.
+) -> tuple[StoredSecret | None, bool]:
+    """What earlier properties are kept from, and whether somebody else wrote what is there now.
 
     Kept is what the origin confirmed, wherever there is such a version. IfNotExists keeps what is there, whoever
     wrote it: that is what it asks.
     """
     if stored is None or task.push.spec.update_policy == "IfNotExists":
-        return stored, None
+        return stored, False
     if known is None or stored.version.newer_than(known.version):
         known = ports.publications.read(stored.path)  # another delivery of ours may have confirmed it meanwhile
     if known is None or not stored.version.newer_than(known.version):
-        return stored, None
-    return ports.authority.read(stored.path, known.version) or stored, known.version
+        return stored, False
+    return ports.authority.read(stored.path, known.version) or stored, True
 
 
 def _desired(task: Task, claim: Claim, stored: StoredSecret | None, source: Sourced) -> dict[str, SecretValue]:
@@ -357,7 +356,7 @@ def _claim_for(order: ClaimRequested, task: Task, ports: Ports) -> Claim:
 STEP = Step(
     name="publish",
     does="Writes a producer's keys to its paths at the authority, by compare-and-set, where they differ.",
-    consumes=(SecretChanged, WiringChanged, PublishRequested, ClaimRequested),
+    consumes=(SecretChanged, WiringChanged, PublishRequested, ClaimRequested, SecretConflicted),
     emits=(SecretPublished, SecretConflicted, PublishRequested, ClaimTaken),
     needs=frozenset(
         {
@@ -372,4 +371,5 @@ STEP = Step(
         }
     ),
     handle=handle,
+    proves=(SecretConflicted,),
 )

@@ -64,7 +64,7 @@ def batches(delivered: int) -> Iterator[tuple[int, int]]:
 def test_distribution(name: str) -> None:
     scenario = distribution.SCENARIOS[name]
     for lost in batches(distribution.play(scenario, Rewinding()).delivered):
-        distribution.check(distribution.play(scenario, Rewinding(lost=lost)), scenario.expected, scenario.writes)
+        distribution.check(distribution.play(scenario, Rewinding(lost=lost)), scenario)
 
 
 @pytest.mark.parametrize("name", restarts.SCENARIOS)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from events.references import PathRef, SecretRef
-from events.secret import SecretRetracted, SecretWritten
+from events.secret import SecretConflicted, SecretRetracted, SecretWritten
 from functions._values import SecretValue
 from tests.fakes.world import Killed, World, external_secret, path, push_secret, secret
 from tests.functions.fuses import Fuse
@@ -41,6 +41,7 @@ class Scenario:
     expected: bytes | None
     writes: int
     before: tuple[Callable[[World], None], ...] = ()
+    foreign: bool = False  # whether somebody else wrote the path
 
 
 def changed(value: bytes) -> Callable[[World], None]:
@@ -76,8 +77,10 @@ def grace_over(world: World) -> None:
 SCENARIOS = {
     "first value": Scenario((changed(b"one"),), b"one", 1),
     "second value": Scenario((changed(b"two"),), b"two", 2, before=(changed(b"one"),)),
-    "foreign write": Scenario((swept,), b"one", 3, before=(changed(b"one"), intruded)),
-    "foreign write told": Scenario((told_by_the_audit_stream,), b"one", 3, before=(changed(b"one"), intruded)),
+    "foreign write": Scenario((swept,), b"one", 3, before=(changed(b"one"), intruded), foreign=True),
+    "foreign write told": Scenario(
+        (told_by_the_audit_stream,), b"one", 3, before=(changed(b"one"), intruded), foreign=True
+    ),
     "missed change": Scenario((swept,), b"two", 2, before=(changed(b"one"), changed_unnoticed)),
     "unwired": Scenario((unwired, grace_over, swept), None, 1, before=(changed(b"one"),)),
 }
@@ -116,10 +119,11 @@ def test_killed_at_every_call(name: str) -> None:
             Fuse().install(world)
             world.tick()
             world.settle()
-            check(world, scenario.expected, scenario.writes)
+            check(world, scenario)
 
 
-def check(world: World, expected: bytes | None, writes: int) -> None:
+def check(world: World, scenario: Scenario) -> None:
+    expected, writes = scenario.expected, scenario.writes
     assert world.dead == []
     held = None if expected is None else {"password": expected}
     assert world.path(PATH) == held
@@ -131,6 +135,8 @@ def check(world: World, expected: bytes | None, writes: int) -> None:
     assert world.tombstones.list() == ()
     gone = {PATH, TARGET, OTHER} if expected is None else set()
     assert {one.target for one in retracted(world)} == gone, "what was deleted was told"
+    told = {one.version.number for one in world.events(SecretConflicted)}  # type: ignore[attr-defined]
+    assert told == ({2} if scenario.foreign else set()), "what somebody else wrote was told, and nothing else"
 
 
 def retracted(world: World) -> Iterator[SecretRetracted]:

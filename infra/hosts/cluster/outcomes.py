@@ -27,7 +27,8 @@ class Outcomes:
         if isinstance(event, SecretMaterialized):
             self._status.tell(event.consumer, SYNCED, event.secret.name)
         elif isinstance(event, SecretConflicted):
-            self._status.tell(event.claimant, _conflicted(event))
+            if (condition := _conflicted(event)) is not None:
+                self._status.tell(event.claimant, condition)
         elif (rotated := told(event)) is not None:
             manifest, condition, fields = rotated
             self._status.tell(manifest, condition, fields=fields)
@@ -58,10 +59,11 @@ class Outcomes:
         return ()
 
 
-def _conflicted(event: SecretConflicted) -> Condition:
-    if event.claimant.kind == KIND and event.outcome == "foreign-write":
-        return overwritten(event.explanation)
-    return failed(event.claimant.kind, event.explanation)
+def _conflicted(event: SecretConflicted) -> Condition | None:
+    """None for what `publish` undoes as soon as it hears of it: told late, it would stand over the success."""
+    if event.outcome != "foreign-write":
+        return failed(event.claimant.kind, event.explanation)
+    return overwritten(event.explanation) if event.claimant.kind == KIND else None
 
 
 def _made(event: SecretRetracted) -> bool:

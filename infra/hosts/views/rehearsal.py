@@ -109,7 +109,8 @@ class Rehearsal:
             self.blocked.append(Blocked(step.name, event.path.subject, "conflict", event.explanation))
         if isinstance(event, SecretRetracted) and event.outcome in ("held", "kept"):
             self.blocked.append(Blocked(step.name, event.target.subject, "held", event.explanation))
-        return isinstance(event, Order) or (isinstance(event, SecretPublished) and event.outcome == "written")
+        undone = isinstance(event, SecretConflicted) and event.outcome == "foreign-write"
+        return undone or isinstance(event, Order) or (isinstance(event, SecretPublished) and event.outcome == "written")
 
 
 def _kind(failure: StepFailure) -> str:

@@ -60,6 +60,13 @@ def test_what_steps_said(outcomes: Outcomes, noted: Noted) -> None:
     ]  # fmt: skip
 
 
+def test_what_publish_is_about_to_undo_is_no_condition(outcomes: Outcomes, noted: Noted) -> None:
+    outcomes.observe(
+        SecretConflicted(path=PATH, claimant=PUSH, version=VERSION, outcome="foreign-write", explanation="theirs")
+    )
+    assert noted.told == []
+
+
 def test_what_somebody_wrote_over_a_rotated_path_is_a_condition_of_its_own(outcomes: Outcomes, noted: Noted) -> None:
     rotation = ManifestRef(kind="Rotation", namespace="shop", name="orders")
     for outcome in ("foreign-write", "revoked-value"):
