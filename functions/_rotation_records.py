@@ -30,11 +30,14 @@ Act = Callable[[Record], Events]
 
 
 class Stuck(Exception):
-    """The phase cannot go on now. `passing`: it may in a moment; `until`: not before then."""
+    """The phase cannot go on now. `passing`: it may soon, or `after` so many seconds. `until`: not before then."""
 
-    def __init__(self, reason: str, detail: str, *, passing: bool = False, until: datetime | None = None) -> None:
+    def __init__(
+        self, reason: str, detail: str, *, passing: bool = False, after: float | None = None,
+        until: datetime | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(detail)
-        self.reason, self.detail, self.passing, self.until = reason, detail, passing, until
+        self.reason, self.detail, self.passing, self.after, self.until = reason, detail, passing, after, until
 
 
 class GivenUp(Exception):
@@ -138,7 +141,7 @@ def _put_off(step: StepName, record: Record, stuck: Stuck, ports: Ports) -> Even
     waited = replace(record, trouble=trouble)
     keep(waited, record, stuck.until or ports.clock.now() + _pause(trouble.tries), ports)
     if quick:
-        raise Retry(stuck.detail, after=float(2 ** (trouble.tries - 1)))
+        raise Retry(stuck.detail, after=max(stuck.after or 0.0, float(2 ** (trouble.tries - 1))))
     if trouble.told or stuck.reason not in TOLD:
         return ()
     return (failed(waited, step, stuck.reason, stuck.detail, ended=False),)

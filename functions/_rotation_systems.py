@@ -34,7 +34,7 @@ def speaking(record: Record, ports: Ports) -> Iterator[None]:
         if failure.dependency == _AUTHORITY:
             raise
         _count("target-unavailable", record, ports)
-        raise Stuck("target-unavailable", failure.reason, passing=True) from None
+        raise Stuck("target-unavailable", failure.reason, passing=True, after=failure.after) from None
     except Reject as failure:
         raise Stuck("not-allowed", failure.reason) from None
 

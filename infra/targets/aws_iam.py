@@ -91,8 +91,8 @@ class IamKeys:
             return False
         except FAILURES as error:
             raise self._aws.failure(error) from None
-        if age is not None and age < self._parameters.settle:
-            raise self._aws.unavailable("the new key is known at AWS, and perhaps not everywhere yet", after=2.0)
+        if age is not None and (left := self._parameters.settle - age) > 0:
+            raise self._aws.unavailable("the new key is known at AWS, and perhaps not everywhere yet", after=left)
         return True
 
     def apply(

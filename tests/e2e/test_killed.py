@@ -107,6 +107,7 @@ def nothing_is_wrong(up: Running, team: Team, claims: VaultClaims, writes: int) 
     assert (claim.owner, claim.state, claim.epoch) == (f"PushSecret {team.producer}/postgres", "active", 1)
 
 
+@pytest.mark.orderly("it dies at a counted call, which a late repetition may be the one to make")
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_killed_at_every_call_of_a_change(victim: Victim, team: Team, claims: VaultClaims, moment: str) -> None:
     up = victim.up
@@ -126,6 +127,7 @@ def test_killed_at_every_call_of_a_change(victim: Victim, team: Team, claims: Va
     assert {"publish authority.write", "publish answers"} <= {name.split(" ", 1)[1] for name in names}
 
 
+@pytest.mark.orderly("as above")
 def test_killed_at_the_calls_of_a_first_value(victim: Victim, teams: Callable[[], Team], claims: VaultClaims) -> None:
     up = victim.up
     for number in itertools.count(1, 2):  # every second call: those of a change are all hit above

@@ -2,6 +2,11 @@
 
 import pytest
 
+from functions._failures import Retry, Unavailable
+from functions._rotation_records import QUICK
+from functions._systems import Credential
+from functions.verify import STEP
+from tests.fakes.world import World
 from tests.functions.rotating import (
     FIRST,
     PATH,
@@ -50,3 +55,30 @@ def test_what_answers_a_leak_is_not_given_up_any_more_once_it_works(policy: str,
     assert phases[-2:] == ["applied", phase]
     world.settle()
     finished(world)
+
+
+def test_what_the_target_asks_to_wait_is_waited() -> None:
+    world = rotating("minted")
+    system = system_of(world)
+    ask(world)
+    until(world, "applied")
+
+    def young(credential: Credential) -> bool:
+        raise Unavailable(system.name, "the new key is perhaps not known everywhere yet", after=8.0)
+
+    system.works, works = young, system.works  # type: ignore[method-assign]
+    asked = []
+    for _ in range(QUICK):
+        with pytest.raises(Retry) as waiting:
+            deliver(world)
+        asked.append(waiting.value.after)
+    assert asked == [8.0, 8.0, 8.0], "and no reminder, which would come a minute later"
+    system.works = works  # type: ignore[method-assign]
+    world.settle()
+    finished(world)
+    assert failures(world) == []
+
+
+def deliver(world: World) -> None:
+    """What verify is given next, as a host would call it."""
+    tuple(STEP.handle(next(one.received.event for one in world.queue if one.step is STEP), world.ports))

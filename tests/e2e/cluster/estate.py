@@ -20,7 +20,7 @@ from typing import Any
 from infra.testbed.cluster import Cluster
 from infra.testbed.failures import ApiError
 from tests import eso
-from tests.instance import Installation, Running
+from tests.instance import PATIENCE, Installation, Running
 
 Body = dict[str, Any]
 Calls = Counter[tuple[str, str]]
@@ -117,8 +117,8 @@ class Estate:
 
     # --- waiting ------------------------------------------------------------------------------------------------
 
-    def wait_for(self, condition: Callable[[], object], what: str) -> None:
-        self.up.wait_for(condition, what)
+    def wait_for(self, condition: Callable[[], object], what: str, patience: float = PATIENCE) -> None:
+        self.up.wait_for(condition, what, patience)
 
     def arrives(self, team: "Team", value: bytes) -> None:
         """Until the team's target has this password, and the path is in step."""

@@ -3,11 +3,14 @@
 import json
 from datetime import UTC, datetime
 
+import pytest
+
 from events.consumer import WorkloadRef
 from tests.e2e.cluster.estate import Body, Estate, Team
 from tests.infra.stores.kubernetes_workloads import Deployer, Hands
 
 RESTARTED_FOR = "lockstep.dev/restarted-for"
+NEXT_TICK = 90.0  # seconds: what a lost answer did not tell, the next minute does
 USED = "by-env"  # the Secret that the Deployer's pods use as environment
 
 
@@ -61,6 +64,7 @@ def consumed(estate: Estate, team: Team) -> None:
     estate.arrives(team, b"one")
 
 
+@pytest.mark.orderly("what comes late finds a workload that began within what clocks may differ, and restarts it")
 def test_a_change_restarts_once_and_is_followed_until_it_is_adopted(estate: Estate, team: Team) -> None:
     consumed(estate, team)
     app = Running(estate, team)
@@ -104,7 +108,7 @@ def test_a_restart_that_somebody_takes_back_is_told_and_not_repeated(estate: Est
     digest = app.digest()
     annotations = {"spec": {"template": {"metadata": {"annotations": {RESTARTED_FOR: None}}}}}
     estate.admin.patch(app.hands.path(app.ref), annotations)
-    estate.wait_for(lambda: app.told("stuck"), "that it was taken back")
+    estate.wait_for(lambda: app.told("stuck"), "that it was taken back", NEXT_TICK)
     assert app.told("stuck")[digest]["reason"] == "reverted"
     generation = app.generation()
     estate.sweep()

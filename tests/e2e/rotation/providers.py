@@ -98,11 +98,11 @@ class Provider:
             up.wait_for(lambda: up.version(f"secret/{self.admin_path}") == 1, "the admin credential at the authority")
 
 
-def provider(kind: str, at: Installation, request: pytest.FixtureRequest) -> Provider:
+def provider(kind: str, at: Installation, request: pytest.FixtureRequest, **parameters: object) -> Provider:
     """Of a kind, with a path that already holds what the provider accepts, where somebody can have put it there."""
     if kind.startswith("aws-"):
         aws: Aws = request.getfixturevalue("aws_enforced")
-        iam = IamBench(aws, deleteAfter="0s")
+        iam = IamBench(aws, deleteAfter="0s", **parameters)
         made: Site = IamSite(iam) if kind == "aws-iam" else SecretsManagerSite(aws)
         return _written(Provider(at, made, fields_of(granted(aws, documented(kind)))), request)
     engine: DatabaseEngine = request.getfixturevalue("database_engine")

@@ -16,7 +16,7 @@ from tests.postgres import Postgres
 NAMESPACE, PLATFORM = "shop", "platform"
 TARGET, ROTATION = "orders-postgres", "orders-db"
 NAME = f"{NAMESPACE}/{ROTATION}"
-PATIENCE = 60.0
+PATIENCE = 180.0  # whoever used up its quick tries waits for a whole minute, and for the one after
 
 
 def rotation(path: str, accounts: tuple[str, ...], name: str = ROTATION, **spec: Any) -> dict[str, Any]:
@@ -126,7 +126,10 @@ def completed(up: Running, given: Any, patience: float = PATIENCE) -> Any:
         record = state(up)["record"]
         return bool(record and record["id"] == given["rotation"] and not state(up)["underWay"])
 
-    up.wait_for(ended, f"the end of the rotation ({phase(up)})", patience)
+    try:
+        up.wait_for(ended, "the end of the rotation", patience)
+    except AssertionError as failure:
+        raise AssertionError(f"{failure}\n{state(up)}") from None
     return state(up)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from functions._values import SecretValue
+from tests.e2e.conftest import QUICK
 from tests.e2e.rotation.providers import KINDS, Provider, provider, restrict
 from tests.e2e.rotation.shop import completed, phase, rotate
 from tests.e2e.rotation.test_canary import COMMANDS, content, leaks
@@ -85,6 +86,19 @@ def test_from_the_order_to_the_refused_login(at_provider: Provider) -> None:
         assert up.at.dead_letters() == []
         named = up.control.ask("rotation", name="shop/orders-db")["record"]["new"]
         made.site.check_clean(now, named["id"])
+
+
+def test_a_key_that_is_too_young_is_waited_for_just_as_long(
+    external: Installation, openbao: OpenBao, request: pytest.FixtureRequest
+) -> None:
+    external.configure(**{**QUICK, "delivery": {"backoffSeconds": 0.05}})  # no cap below what a target may ask
+    made = provider("aws-iam", external, request, settle="8s")  # longer than our own quick tries
+    made.lay_out()
+    restrict(made, openbao)
+    with external.running() as up:
+        established(made, up)
+        turned(made, up)
+        assert external.events("dev.lockstep.rotation.failed") == 0, "nothing is said to be unavailable"
 
 
 def test_no_value_is_anywhere_but_in_the_secret(at_provider: Provider) -> None:

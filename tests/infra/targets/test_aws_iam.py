@@ -209,8 +209,9 @@ def test_a_new_key_that_is_not_known_yet_is_waited_for_and_not_for_ever(bench: I
 
 def test_a_key_that_is_known_here_may_be_unknown_elsewhere(aws: Aws) -> None:
     bench = IamBench(aws, settle="30s")
-    with pytest.raises(Unavailable, match="not everywhere"):
+    with pytest.raises(Unavailable, match="not everywhere") as waiting:
         bench.system.accepts(new_credential(bench, 5))
+    assert waiting.value.after == pytest.approx(25, abs=3), "asked again when it is old enough, and not before"
     assert bench.system.accepts(new_credential(bench, 60))
 
 
