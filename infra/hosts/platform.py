@@ -141,8 +141,11 @@ class Platform(Protocol):
     def calls(self) -> Counter[tuple[str, str]]:
         """Requests to the API server of Kubernetes so far, by verb and resource; none without a cluster."""
 
-    def retiring(self) -> tuple[PathRef, ...]:
-        """Paths that steps must still be let at though neither the wiring nor a publication names them."""
+    def retiring(self, index: Index) -> tuple[PathRef, ...]:
+        """Paths that steps must still be let at though neither this wiring nor a publication names them.
+
+        Asked before permissions are bound to it. Raises Unavailable.
+        """
 
     @property
     def known_sources(self) -> SourceSecrets:

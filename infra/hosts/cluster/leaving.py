@@ -1,7 +1,5 @@
 """Which paths are retiring in a cluster, where a PushSecret takes the record of what it published along."""
 
-from collections.abc import Callable
-
 from events.event import Event
 from events.references import PathRef
 from events.secret import SecretRetracted
@@ -14,27 +12,22 @@ _OVER = ("withdrawn", "retracted", "kept")
 
 
 class LeavingPaths:
-    """Sees every wiring before the steps' permissions are bound to it, and every retraction that a step tells of."""
+    """Is asked with every wiring that the steps' permissions are about to be bound to, the first of a process as well,
+    and sees every retraction that a step tells of."""
 
     def __init__(self, known: ManifestMemory, retiring: RetiringPaths) -> None:
         self._known = known
         self._retiring = retiring
         self._wired: frozenset[PathRef] | None = None
 
-    def binding(self, bind: Callable[[Index], None]) -> Callable[[Index], None]:
-        """`bind`, once what the wiring no longer names is remembered."""
+    def of(self, index: Index) -> tuple[PathRef, ...]:
+        """The paths that are retiring under this wiring, remembered before anybody is refused one.
 
-        def bound(index: Index) -> None:
-            before = self._before()
-            now = frozenset(path for push in index.pushes() for path in push.entries)
-            self._retiring.rewired(before - now, now & frozenset(self._retiring.all()))
-            bind(index)
-            self._wired = now
-
-        return bound
-
-    def all(self) -> tuple[PathRef, ...]:
-        """Raises Unavailable where the local database cannot be read now."""
+        Raises Unavailable where the local database cannot be read or written now.
+        """
+        now = frozenset(path for push in index.pushes() for path in push.entries)
+        self._retiring.rewired(self._before() - now, now & frozenset(self._retiring.all()))
+        self._wired = now
         return self._retiring.all()
 
     def observe(self, event: Event) -> None:

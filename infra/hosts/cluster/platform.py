@@ -63,8 +63,8 @@ class ClusterPlatform(ClusterAdapters):
         self.workloads = KubernetesWorkloads(self.api, self._find)
         self.begin()
 
-    def retiring(self) -> tuple[PathRef, ...]:
-        return self._leaving.all()
+    def retiring(self, index: Index) -> tuple[PathRef, ...]:
+        return self._leaving.of(index)
 
     def ready(self) -> bool:
         return self.gate.ready()
@@ -92,8 +92,7 @@ class ClusterPlatform(ClusterAdapters):
             self.wiring, hooks.tell("annotations"), now=lambda: datetime.now(UTC),
             lifetime=self._settings.order_lifetime, publications=self.publications, notice=self._notice,
         )  # fmt: skip
-        bind = self._leaving.binding(hooks.bind)
-        feed = WiringFeed(self.wiring, self._known, bind=bind, tell=hooks.tell("wiring"))
+        feed = WiringFeed(self.wiring, self._known, bind=hooks.bind, tell=hooks.tell("wiring"))
         told = hooks.tell("kubernetes")
         tell = Overheard(told, self._assistant) if self._acts else told
         following = ClusterFollowing(

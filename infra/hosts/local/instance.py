@@ -306,7 +306,8 @@ class Instance:
     def _bind_policies(self, index: Index) -> None:
         parts = self.parts
         confirmed = (one.path for one in parts.publications.all() if one.manifest.kind != Rotation.KIND)
-        parts.authority.apply_policies(index, [*confirmed, *parts.platform.retiring()], parts.platform.declared.all())
+        retiring = parts.platform.retiring(index)
+        parts.authority.apply_policies(index, [*confirmed, *retiring], parts.platform.declared.all())
 
     def _platform(
         self, configuration: Configuration, authority: LocalAuthority, database: LocalDatabase, notices: list[str]

@@ -24,6 +24,7 @@ from infra.sources.directory_watch import DirectoryWatch
 from infra.sources.tree_watch import TreeWatch
 from infra.stores.directory.workloads import NoWorkloads
 from infra.wiring.access import FileAccess
+from infra.wiring.index import Index
 from infra.wiring.targets import TargetFolder
 
 _log = logging.getLogger("lockstep")
@@ -62,7 +63,7 @@ class Machine:
         self.known_sources = self.known_targets = self.targets  # a look at a file is no request
         self.targets.clean()
 
-    def retiring(self) -> tuple[PathRef, ...]:
+    def retiring(self, index: Index) -> tuple[PathRef, ...]:
         return ()  # a publication outlives its manifest here
 
     def ready(self) -> bool:

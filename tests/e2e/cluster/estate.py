@@ -151,14 +151,14 @@ class Estate:
         assert answer.status == 202, answer
         self.up.wait_idle()
 
-    def swept(self, condition: Callable[[], object], what: str) -> None:
+    def swept(self, condition: Callable[[], object], what: str, patience: float = PATIENCE) -> None:
         """Sweep until it holds: what one sweep finds the next may carry out."""
 
         def done() -> bool:
             self.sweep()
             return bool(condition())
 
-        self.wait_for(done, what)
+        self.wait_for(done, what, patience)
 
     # --- looking ------------------------------------------------------------------------------------------------
 

@@ -46,6 +46,7 @@ def test_whoever_names_anothers_path_gets_nothing_there(estate: Estate, teams: C
     estate.arrives(team, b"rotated meanwhile")
     estate.put(thief.source, {"password": b"theirs again"})
     estate.annotate(hostile, adopt=f"{team.full_path}@1")
+    estate.wait_for(lambda: estate.at.dead_letters(team.path), "the order to be refused")
     estate.says(hostile, "False", "remove it there first")
     estate.sweep()
     assert estate.values(team.target) == {"password": b"rotated meanwhile"}

@@ -40,45 +40,29 @@ def told(outcome: str) -> SecretRetracted:
     )
 
 
-def test_permissions_are_bound_after_it_is_remembered(database: LocalDatabase, tmp_path: Path) -> None:
+def test_a_path_retires_until_it_is_wired_again(database: LocalDatabase, tmp_path: Path) -> None:
     leaving = LeavingPaths(KnownManifests(database), RetiringPaths(database))
-    seen: list[tuple[PathRef, ...]] = []
-    bind = leaving.binding(lambda _: seen.append(leaving.all()))
-    bind(index(tmp_path / "wired", push()))
-    bind(index(tmp_path / "unwired"))
-    bind(index(tmp_path / "wired", push()))
-    assert seen == [(), (PATH,), ()]
+    assert leaving.of(index(tmp_path / "wired", push())) == ()
+    for _ in range(2):  # whoever binds in vain asks again
+        assert leaving.of(index(tmp_path / "unwired")) == (PATH,)
+    assert leaving.of(index(tmp_path / "wired", push())) == ()
 
 
 def test_what_went_while_nothing_ran_is_found_at_the_start(database: LocalDatabase, tmp_path: Path) -> None:
     known = KnownManifests(database)
     known.follow([(PUSH, KnownManifest(PUSH, "1", (), (PATH,)))])
     leaving = LeavingPaths(known, RetiringPaths(database))
-    leaving.binding(lambda _: None)(index(tmp_path / "unwired"))
-    assert leaving.all() == (PATH,)
+    assert leaving.of(index(tmp_path / "unwired")) == (PATH,)
 
 
 def test_only_the_end_of_its_retraction_ends_it(database: LocalDatabase, tmp_path: Path) -> None:
     leaving = LeavingPaths(KnownManifests(database), RetiringPaths(database))
-    bind = leaving.binding(lambda _: None)
+    unwired = index(tmp_path / "unwired")
     for outcome in ("retracted", "withdrawn", "kept"):
-        bind(index(tmp_path / "wired", push()))
-        bind(index(tmp_path / "unwired"))
+        leaving.of(index(tmp_path / "wired", push()))
+        assert leaving.of(unwired) == (PATH,)
         for unfinished in ("noticed", "held"):
             leaving.observe(told(unfinished))
-        assert leaving.all() == (PATH,)
+        assert leaving.of(unwired) == (PATH,)
         leaving.observe(told(outcome))
-        assert leaving.all() == ()
-
-
-def test_a_binding_that_fails_is_done_again(database: LocalDatabase, tmp_path: Path) -> None:
-    leaving = LeavingPaths(KnownManifests(database), RetiringPaths(database))
-    leaving.binding(lambda _: None)(index(tmp_path / "wired", push()))
-
-    def fail(_: Index) -> None:
-        raise TimeoutError
-
-    for _ in range(2):
-        with pytest.raises(TimeoutError):
-            leaving.binding(fail)(index(tmp_path / "unwired"))
-        assert leaving.all() == (PATH,)
+        assert leaving.of(unwired) == ()
