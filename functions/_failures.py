@@ -37,5 +37,10 @@ class Unavailable(Retry):
         self.dependency = dependency
 
 
+class Denied(Unavailable):
+    """A dependency serves, and refuses this identity this one thing. Whoever looks at many things goes on with the
+    others: somebody has to allow this one, which may take days. Raised by adapters."""
+
+
 class Conflict(StepFailure):
     """A compare-and-set found another state than the one read. Raised by adapters; a step reads again or retries."""

@@ -22,7 +22,7 @@ from events.secret import SecretConflicted, SecretPublished, SecretRetracted, Se
 from functions._absence import fed, still_absent, tombstone_id
 from functions._capability import Capability
 from functions._contested import holders
-from functions._failures import Reject, Retry
+from functions._failures import Denied, Reject, Retry
 from functions._manifests.external_secret import ExternalSecret
 from functions._manifests.push_secret import PushSecret
 from functions._orders import expiry
@@ -56,16 +56,24 @@ def handle(event: ScheduleTicked | SecretWritten, ports: Ports) -> Iterator[Even
     paths = [path for path in sorted(set(_wired_paths(ports)), key=str) if in_shard(path, event)]
     sources = ports.sources.heads(named_sources(push for path in paths for push in _producers(path, ports)))
     for path in paths:
-        heads[path] = ports.authority.head(path)
-        yield from _sweep_path(path, heads[path], sources, ports)
+        yield from _where_allowed(_sweep_wired(path, heads, sources, ports))
     consumers = [one for one in ports.wiring.external_secrets() if in_shard(one.target, event) and _acts(one, ports)]
     targets = ports.targets.heads(frozenset(consumer.target for consumer in consumers))
     for consumer in consumers:
-        yield from _sweep_consumer(consumer, targets, heads, ports)
+        yield from _where_allowed(_sweep_consumer(consumer, targets, heads, ports))
     yield from expiring_leases(event, ports)
     yield from rotations_due(event, ports, heads)
     if event.shard == 0:
         yield from _sweep_tombstones(ports)
+
+
+def _where_allowed(found: Iterator[Event]) -> Iterator[Event]:
+    """A path that the authority lets nobody of ours look at (yet) holds up no other; whoever publishes it, or makes
+    its targets, is refused as well, and says so."""
+    try:
+        yield from found
+    except Denied:
+        return
 
 
 def _wired_paths(ports: Ports) -> Iterable[PathRef]:
@@ -119,6 +127,13 @@ def _producers(path: PathRef, ports: Ports) -> Iterator[PushSecret]:
     for push in holders(path, ports.wiring, ports.publications.read):
         if not ports.wiring.problem(push.ref) and not ports.suspensions.reason(path, push.ref):
             yield push
+
+
+def _sweep_wired(
+    path: PathRef, heads: dict[PathRef, PathHead | None], sources: LookedAt, ports: Ports
+) -> Iterator[Event]:
+    heads[path] = ports.authority.head(path)
+    yield from _sweep_path(path, heads[path], sources, ports)
 
 
 def _sweep_path(path: PathRef, head: PathHead | None, sources: LookedAt, ports: Ports) -> Iterator[Event]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from events.references import PathRef
 from functions._values import SecretValue
 from infra.stores.vault.authority import VaultAuthority
-from tests.e2e.conftest import QUICK, Team, at_authority
+from tests.e2e.conftest import EVERYTHING, QUICK, Team, at_authority
 from tests.instance import Installation, Running, external_secret, push_secret
 from tests.openbao import OpenBao
 
@@ -152,6 +152,26 @@ def test_a_foreign_write_is_told_undone_and_never_distributed(
             )
             == []
         )
+
+
+def test_a_path_that_the_authority_denies_keeps_no_other_from_the_sweep(
+    openbao: OpenBao, teams: Callable[[], Team], tmp_path: Path
+) -> None:
+    """Wired today, and its policy applied by whoever keeps the authority tomorrow."""
+    allowed, denied = teams(), teams()
+    policy = f'{EVERYTHING}path "secret/+/{denied.path}" {{\n  capabilities = ["deny"]\n}}\n'
+    with at_authority(tmp_path / "root", openbao.settings.address, openbao, policy).running() as up:
+        for team in (allowed, denied):
+            wire(up, team)
+            up.at.put(team.producer, "credentials", {"password": b"ours"})
+        arrives(up, allowed, b"ours")
+        up.wait_for(lambda: up.at.dead_letters(f"permission denied on secret/data/{denied.path}"), "it to be told")
+        admin, path = VaultAuthority(openbao.engine()), PathRef(mount="secret", path=allowed.path)
+        head = admin.head(path)
+        assert head is not None
+        foreign = admin.write(path, {"password": SecretValue(b"theirs")}, head.version)
+        up.wait_for(lambda: up.version(allowed.full_path) > foreign.number, "the sweep to find it")
+        up.wait_for(lambda: up.in_step(allowed.full_path), "in step")
 
 
 def test_two_clusters_on_one_authority_have_one_owner_per_path(openbao: OpenBao, team: Team, tmp_path: Path) -> None:

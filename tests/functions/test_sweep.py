@@ -6,7 +6,7 @@ from events.orders import MaterializeRequested, PublishRequested
 from events.references import SecretRef
 from events.schedule import ScheduleRef, ScheduleTicked
 from functions import sweep
-from functions._failures import Reject
+from functions._failures import Denied, Reject, Unavailable
 from functions._ports import SecretHead
 from tests.fakes.world import World, external_secret, path, push_secret, secret
 
@@ -66,6 +66,31 @@ def test_one_source_that_cannot_be_read_holds_up_no_other(world: World, monkeypa
     world.tick()
     world.settle()
     assert world.target(TARGET) == {"password": b"two"}
+
+
+def test_one_path_that_nobody_may_look_at_holds_up_no_other(world: World) -> None:
+    """Whoever keeps an existing authority applies the policies for what was wired today tomorrow, perhaps."""
+    denied = path("platform-data/postgres/a")
+    world.push(push_secret("early", "other/credentials", {"password": f"{denied.path}#password"}))
+    world.external(external_secret("app/early", {"password": f"{denied.path}#password"}))
+
+    def deny(_: str, subject: str) -> None:
+        if subject == str(denied):
+            raise Denied("authority", f"permission denied on {denied}")
+
+    world.authority.before = deny
+    world.secrets.put(SOURCE, {"password": b"two"})  # and no event
+    world.tick()
+    world.settle()
+    assert world.target(TARGET) == {"password": b"two"}
+    assert [(delivery.step.name, why) for delivery, why in world.dead if delivery.step.name == "sweep"] == []
+
+
+def test_an_authority_that_serves_nobody_is_no_sweep_that_found_nothing(world: World) -> None:
+    world.authority.sealed = True
+    tick = ScheduleTicked(schedule=ScheduleRef(name="sweep"), at=world.clock.now())
+    with pytest.raises(Unavailable):
+        list(sweep.handle(tick, world.ports))
 
 
 def test_a_drifted_target_is_found(world: World) -> None:

@@ -1,6 +1,6 @@
 """What a refused request means for a step: conflict, unavailable, or never (principle 7)."""
 
-from functions._failures import Conflict, Reject, StepFailure, Unavailable
+from functions._failures import Conflict, Denied, Reject, StepFailure, Unavailable
 from infra.stores.vault.http import DEPENDENCY, Answer
 
 _SHEDDING = frozenset({412, 429, 472, 473, 500, 502, 503, 504})
@@ -11,7 +11,7 @@ def refusal(answer: Answer, path: str, identity: str) -> StepFailure:
     text = "; ".join(answer.errors)
     if answer.status == 403:
         reason = f"permission denied on {path}: apply the policy {identity} anew, or wire the path for it"
-        return Unavailable(DEPENDENCY, reason, answer.retry_after)
+        return Denied(DEPENDENCY, reason, answer.retry_after)
     if answer.status == 413 or "too large" in text:
         return Reject(f"the value for {path} is larger than the authority accepts; split it, or raise its limit")
     if answer.status == 400:

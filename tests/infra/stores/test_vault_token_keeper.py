@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from functions._failures import Reject, Unavailable
+from functions._failures import Denied, Reject, Unavailable
 from functions._values import SecretValue
 from infra.deploy.vault_policies import policy_text
 from infra.stores.vault.auth import AppRoleAuth, KubernetesAuth, Token, TokenAuth
@@ -290,9 +290,7 @@ def test_a_path_outside_the_policy_does_not_log_in_again(openbao: OpenBao) -> No
     openbao.admit("keeper", READ)
     client = openbao.client("keeper")
     for _ in range(3):
-        with pytest.raises(
-            Unavailable, match=r"permission denied on secret/metadata/x: apply the policy lockstep-keeper"
-        ):
+        with pytest.raises(Denied, match=r"permission denied on secret/metadata/x: apply the policy lockstep-keeper"):
             client.call("GET", "secret/metadata/x", kind="metadata")
     kinds = [kind for _, kind in openbao.calls]
     assert (kinds.count("login"), kinds.count("lookup"), kinds.count("metadata")) == (1, 1, 3)
