@@ -12,6 +12,8 @@ from functions._failures import Reject
 from functions._manifests.push_secret import PushSecret
 from functions._ports import Claim, Ports, Publication, Wiring
 
+STILL_THEIRS = "which publishes it; remove it there first and adopt it then (`lockstep adopt`), or name another path"
+
 
 def holders(
     path: PathRef, wiring: Wiring, confirmed: Callable[[PathRef], Publication | None]

@@ -18,7 +18,7 @@ from events.references import PathRef, SecretRef, Version
 from events.secret import SecretChanged, SecretConflicted, SecretPublished
 from events.wiring import WiringChanged
 from functions._capability import Capability
-from functions._contested import holders, still_publishes
+from functions._contested import STILL_THEIRS, holders, still_publishes
 from functions._failures import Conflict, Reject, Retry, StepFailure
 from functions._manifests.push_secret import PushEntry, PushSecret
 from functions._orders import expiry, refuse_expired
@@ -198,7 +198,8 @@ def _foreign_owner(
         return _conflict(task, stored, claim.owner, f"{task.path} belongs to {claim.origin}; publish never writes it")
     if claim.state == "active" and not owned_by(claim, task.push, ports) and not left_behind(claim, task.push, ports):
         holder = f"{claim.owner} of cluster {claim.cluster}"
-        return _conflict(task, stored, holder, f"{task.path} belongs to {holder}; see `lockstep adopt`")
+        mend = f", {STILL_THEIRS}" if still_publishes(claim, ports) else "; see `lockstep adopt`"
+        return _conflict(task, stored, holder, f"{task.path} belongs to {holder}{mend}")
     return None
 
 
@@ -334,9 +335,7 @@ def _claim_for(order: ClaimRequested, task: Task, ports: Ports) -> Claim:
         return claim  # carried out already; the first answer may have been lost
     found = claim.epoch if claim else 0
     if claim is not None and claim.owner != str(task.push.ref) and still_publishes(claim, ports):
-        raise Reject(
-            f"{order.path} belongs to {claim.owner}, which publishes it; remove it there first, then adopt again"
-        )
+        raise Reject(f"{order.path} belongs to {claim.owner}, {STILL_THEIRS}")
     if found != order.epoch or (order.base and stored and stored.version.newer_than(order.base)):
         raise Reject(f"{order.path} changed since the order was given; look again (`lockstep adopt --dry-run`)")
     source = sourced(task.push, task.path, task.entries, ports)

@@ -469,6 +469,7 @@ def test_whoever_claimed_a_path_goes_on_and_the_other_is_told_whose_it_is() -> N
     told = [one for one in world.events(SecretConflicted) if isinstance(one, SecretConflicted)]
     assert {(one.claimant, one.outcome) for one in told} == {(rival, "owned-by-other")}
     assert all("PushSecret postgres/temporal" in one.owner for one in told)
+    assert all("remove it there first" in one.explanation for one in told), "its owner still publishes it"
     world.source(SOURCE, {"password": b"two"})
     world.settle()
     assert world.path(PATH) == {"password": b"two"}

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from events.references import ManifestRef, PathRef
-from functions._contested import holders
+from functions._contested import STILL_THEIRS, holders
 from functions._ports import Publication
 from infra.wiring.index import Index
 
@@ -18,4 +18,4 @@ def contested(index: Index, confirmed: Confirmed) -> Iterator[tuple[ManifestRef,
             continue
         for push in pushes:
             if push not in holding:
-                yield push.ref, f"{path} belongs to {holding[0].ref}; see `lockstep adopt`, or name another path"
+                yield push.ref, f"{path} belongs to {holding[0].ref}, {STILL_THEIRS}"

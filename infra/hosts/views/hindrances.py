@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from events.references import ManifestRef
-from functions._contested import holders
+from functions._contested import STILL_THEIRS, holders
 from infra.hosts.located import located
 from infra.hosts.views.pipeline import Lookups, entries
 from infra.hosts.views.selection import Chosen, Selection
@@ -124,7 +124,7 @@ def _rival(ref: ManifestRef, lookups: Lookups) -> str:
     for path in entries(push, lookups.wiring):
         held = holders(path, lookups.wiring, lookups.publications.read)
         if push not in held:
-            return f"{path} belongs to {held[0].ref}; see `lockstep adopt`, or name another path"
+            return f"{path} belongs to {held[0].ref}, {STILL_THEIRS}"
     return ""
 
 
