@@ -141,6 +141,23 @@ class Installation:
         sql = "SELECT count(*) FROM delivery WHERE finished IS NULL AND event <= ?"
         return int(self.query(sql, until)[0][0])
 
+    def under_way(self) -> list[str]:
+        """What was delivered to no avail so far, or not yet."""
+        sql = (
+            "SELECT d.route, e.type, e.subject, d.attempts, coalesce(d.reason, '') FROM delivery d "
+            "JOIN event e ON e.seq = d.event WHERE d.finished IS NULL ORDER BY d.event LIMIT 20"
+        )
+        return [" ".join(map(str, row)) for row in self.query(sql)]
+
+    def latest(self) -> list[str]:
+        """The events that were accepted last, the newest at the end, with what each began by saying."""
+        rows = self.query(
+            "SELECT time, type, subject, data FROM event WHERE type NOT LIKE '%.ticked' ORDER BY seq DESC LIMIT 40"
+        )
+        return [
+            f"{time} {type_} {subject} {bytes(data or b'')[:400].decode()}" for time, type_, subject, data in rows[::-1]
+        ]
+
     # --- running it ---------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
@@ -274,7 +291,9 @@ class Running:
             with contextlib.suppress(CommandError):
                 states = [f"{one['path']}: {_wrong(one)}" for one in self.status()["secrets"] if not one["inStep"]]
         dead = [str(letter) for letter in self.at.dead_letters()]
-        return "\n".join(["not in step:", *states, "dead letters:", *dead, "output:", self.output()[-3000:]])
+        under_way, latest = self.at.under_way(), self.at.latest()
+        parts = ["not in step:", *states, "dead letters:", *dead, "under way:", *under_way, "latest events:", *latest]
+        return "\n".join([*parts, "output:", self.output()[-3000:]])
 
     # --- what it says of itself ---------------------------------------------------------------------------------
 
