@@ -337,6 +337,9 @@ class Wiring(Protocol):
     def mode(self, ref: ManifestRef) -> Mode:
         """Who writes what a PushSecret or ExternalSecret asks; but for `own`, its `problem` says so too."""
 
+    def gone(self, namespace: str) -> bool:
+        """Whether a namespace is known not to exist, or to be going with everything in it."""
+
     def complete(self) -> bool:
         """Whether everything could be listed and parsed; while it is not, nothing is retracted."""
 

@@ -16,13 +16,14 @@ from events.secret import SecretRemoved, SecretRetracted
 from events.wiring import WiringChanged
 from functions._absence import declared, newest_version, retractable, still_absent, tombstone_id
 from functions._capability import Capability
-from functions._failures import Retry
+from functions._failures import Reject, Retry
 from functions._lease_needs import POLICY as REVOKE_LEASE
 from functions._marks import CREATION_POLICY
 from functions._orders import expiry
-from functions._ports import Claim, Ports, Tombstone
+from functions._ports import Claim, Ports, Secret, Tombstone
 from functions._step import Step
 
+IN_FLIGHT = timedelta(minutes=1)  # longer than a delivery takes that saw the wiring as it was
 _ENDS = ("withdrawn", "retracted", "kept")
 
 Policy = Literal["delete-target", "release-path", "delete-path", "delete-properties"]
@@ -52,31 +53,45 @@ def _manifest_changed(event: WiringChanged, ports: Ports) -> Iterator[Event]:
 
 
 def _target_unwired(manifest: ManifestRef, secret: SecretRef, change: str, ports: Ports) -> Iterator[Event]:
-    target = ports.targets.read(secret)
-    if target is None or target.owner != str(manifest):
-        return
-    if target.annotations.get(CREATION_POLICY) != "Owner":
-        return  # Orphan and Merge outlive their manifest, as in ESO
-    yield _notice(manifest, secret, "delete-target", ports, owner=target.owner, change=change)
+    if ports.wiring.gone(secret.namespace):
+        return  # with everything in it, and perhaps with what lets us look there
+    target, owner = ports.targets.read(secret), str(manifest)
+    if target is None:
+        # Whoever saw the manifest a moment ago may be making it just now; and the cluster deletes what is owned first.
+        yield _notice(manifest, secret, "delete-target", ports, owner=owner, change=change, least=IN_FLIGHT)
+    elif target.owner == owner and _goes_along(target):
+        yield _notice(manifest, secret, "delete-target", ports, owner=owner, change=change)
+
+
+def _goes_along(target: Secret) -> bool:
+    """Orphan and Merge outlive their manifest, as in ESO."""
+    return target.annotations.get(CREATION_POLICY) == "Owner"
 
 
 def _path_unwired(manifest: ManifestRef, path: PathRef, change: str, ports: Ports) -> Iterator[Event]:
-    claim = ports.claims.read(path)
-    if claim is None or claim.state != "active" or claim.owner != str(manifest):
+    claim, owner = ports.claims.read(path), str(manifest)
+    if claim is not None and (claim.state != "active" or claim.owner != owner):
         return
     push = ports.wiring.push_secret(manifest)
-    if push is None or path not in push.entries(ports.wiring.mount):
+    try:
+        named = push.entries(ports.wiring.mount) if push is not None else {}
+    except Reject:
+        return  # what it names cannot be told, for want of its store perhaps: it still owns its path
+    if claim is None:
+        if path not in named:  # as with a target that is not there: it may be claimed and published just now
+            yield _notice(manifest, path, "release-path", ports, owner=owner, change=change, least=IN_FLIGHT)
+    elif push is None or path not in named:
         policy: Policy = "delete-path" if claim.on_removal == "delete" else "release-path"
-        yield _notice(manifest, path, policy, ports, owner=claim.owner, change=change)
+        yield _notice(manifest, path, policy, ports, owner=owner, change=change)
     elif push.spec.deletion_policy == "Delete":
         gone = tuple(sorted(set(claim.properties) - declared(push, path, ports)))
-        if gone and all(entry.property for entry in push.entries(ports.wiring.mount)[path]):
+        if gone and all(entry.property for entry in named[path]):
             # Without the change: every later one finds the properties gone still, and must not put their end off.
-            yield _notice(manifest, path, "delete-properties", ports, owner=claim.owner, properties=gone)
+            yield _notice(manifest, path, "delete-properties", ports, owner=owner, properties=gone)
 
 
 def _source_gone(secret: SecretRef, ports: Ports) -> Iterator[Event]:
-    if ports.sources.head(secret) is not None:
+    if not ports.wiring.gone(secret.namespace) and ports.sources.head(secret) is not None:
         return  # it is back, or the hint was late
     for push in ports.wiring.producers_of_source(secret, {}):
         if push.spec.deletion_policy != "Delete" or ports.wiring.problem(push.ref):
@@ -96,7 +111,9 @@ def _notice(
     owner: str,
     properties: tuple[str, ...] = (),
     change: str = "",
+    least: timedelta = timedelta(0),
 ) -> SecretRetracted:
+    """Its grace is at least `least`."""
     now = ports.clock.now()
     tombstone = Tombstone(
         id=tombstone_id(manifest, target, f"{policy}{','.join(properties)}", owner),
@@ -104,7 +121,7 @@ def _notice(
         target=target,
         policy=policy,
         noticed=now,
-        due=now + timedelta(seconds=ports.settings.retraction_grace),
+        due=now + max(ports.settings.grace, least),
         properties=properties,
         base=newest_version(target, ports) if isinstance(target, PathRef) else None,
         owner=owner,
@@ -159,7 +176,9 @@ def _execute(tombstone: Tombstone, ports: Ports) -> tuple[str, tuple[Event, ...]
     if claim is not None and claim.state in ("released", "retired") and claim.owner == tombstone.owner:
         # Killed between the claim and what follows it: go on where it stopped.
         return _finish(tombstone, tombstone.target, claim, ports), ()
-    if claim is None or not retractable(claim, tombstone, ports):
+    if claim is None:
+        return "", ()
+    if not retractable(claim, tombstone, ports):
         return "the path has another owner now", ()
     if tombstone.policy == "release-path":
         return _finish(tombstone, tombstone.target, ports.claims.update(replace(claim, state="released")), ports), ()
@@ -169,11 +188,13 @@ def _execute(tombstone: Tombstone, ports: Ports) -> tuple[str, tuple[Event, ...]
 
 
 def _delete_target(tombstone: Tombstone, ref: SecretRef, ports: Ports) -> str:
-    target = ports.targets.read(ref)
+    target = ports.targets.read(ref) if not ports.wiring.gone(ref.namespace) else None
     if target is None:
         return ""
     if target.owner != tombstone.owner:
         return "the Secret has another owner now"
+    if not _goes_along(target) and not ports.wiring.consumer_of_target(ref):
+        return "its creationPolicy lets it outlive its manifest"
     ports.targets.delete(ref, target.state)
     return ""
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from functions._failures import Conflict, Reject, StepFailure, Unavailable
+from functions._failures import Conflict, Denied, Reject, StepFailure, Unavailable
 from infra.http.answers import Response
 from infra.kubernetes.credentials import DEPENDENCY
 from infra.kubernetes.resources import Resource
@@ -37,7 +37,7 @@ class Terminating(Reject):
     """The namespace is being deleted, or is not there."""
 
 
-class NotAllowed(Unavailable):
+class NotAllowed(Denied):
     """RBAC does not let this identity (403); the message holds the rule that is missing."""
 
 

@@ -157,6 +157,9 @@ class ClusterWiring(NewestWiring):
             self._index, self._built = after, turn
             return tuple(changes(before, after))
 
+    def gone(self, namespace: str) -> bool:
+        return self._spaces.last_error is None and super().gone(namespace)
+
     def complete(self) -> bool:
         return not any(self.troubles()) and self._index.complete()
 

@@ -64,9 +64,9 @@ class _SelectedBy:
 class Index:
     """Implements the port `Wiring`. Never changes; a new one is built, taking over what did not change.
 
-    `namespaces` are the labels of a cluster's namespaces, None where there is no cluster to ask. `modes`: whether a
-    store's mode counts, as it does where another controller may serve the same manifests. `former` are manifests that
-    are used as they were read before, and why: what is written now cannot be read.
+    `namespaces` are the labels of a cluster's namespaces but those being deleted, None where there is none to ask.
+    `modes`: whether a store's mode counts, as it does where another controller may serve the same manifests. `former`
+    are manifests that are used as they were read before, and why: what is written now cannot be read.
     """
 
     def __init__(
@@ -186,6 +186,9 @@ class Index:
         refs = (rotation.spec.secret_store_ref,) if rotation else refs
         stores = [self._stores.get(each.name) if each.kind == CLUSTER_STORE else None for each in refs]
         return min((store.mode if store else "observe" for store in stores), key=_caution, default="observe")
+
+    def gone(self, namespace: str) -> bool:
+        return self._namespaces is not None and namespace not in self._namespaces
 
     def complete(self) -> bool:
         empty = not (self._pushes or self._externals or self._rotations or self._stores)

@@ -64,6 +64,9 @@ class NewestWiring:
     def mode(self, ref: ManifestRef) -> Mode:
         return self._index.mode(ref)
 
+    def gone(self, namespace: str) -> bool:
+        return self._index.gone(namespace)
+
     def complete(self) -> bool:
         return self._index.complete()
 

@@ -13,6 +13,7 @@ class FakeWiring:
     """Manifests that a test puts and removes; every store is the mount `secret`."""
 
     def __init__(self) -> None:
+        self.ended: set[str] = set()  # namespaces that are no more
         self.pushes: dict[ManifestRef, PushSecret] = {}
         self.externals: dict[ManifestRef, ExternalSecret] = {}
         self.rotating: dict[ManifestRef, Rotation] = {}
@@ -88,6 +89,9 @@ class FakeWiring:
 
     def mode(self, ref: ManifestRef) -> Mode:
         return self.modes.get(ref, "own")
+
+    def gone(self, namespace: str) -> bool:
+        return namespace in self.ended
 
     def complete(self) -> bool:
         return self.whole

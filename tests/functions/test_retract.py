@@ -1,13 +1,18 @@
 """retract and sweep over fakes: tombstones, grace, rechecks, limits."""
 
 from datetime import timedelta
+from typing import NoReturn
 
 import pytest
 
 from events.orders import RetractRequested
-from events.references import ManifestRef
-from events.secret import SecretRetracted
-from functions import retract
+from events.references import ManifestRef, SecretRef
+from events.secret import SecretChanged, SecretRetracted
+from events.wiring import WiringChanged
+from functions import publish, retract
+from functions._failures import Denied, Reject
+from functions._manifests.push_secret import PushSecret
+from functions._marks import CREATION_POLICY
 from functions._ports import Settings
 from tests.fakes.world import World, external_secret, path, push_secret, secret
 
@@ -21,8 +26,10 @@ def outcomes(world: World) -> list[str]:
     return [event.outcome for event in world.events(SecretRetracted) if isinstance(event, SecretRetracted)]
 
 
-def build(deletion: str = "Delete", **target: object) -> tuple[World, ManifestRef, ManifestRef]:
-    world = World()
+def build(
+    deletion: str = "Delete", *, grace: float = GRACE, **target: object
+) -> tuple[World, ManifestRef, ManifestRef]:
+    world = World(settings=Settings(cluster="test", retraction_grace=grace))
     push = world.push(push_secret("temporal", str(SOURCE), {"password": f"{PATH.path}#password"}, deletion=deletion))
     external = world.external(external_secret(str(TARGET), {"password": f"{PATH.path}#password"}, target=dict(target)))
     world.push(push_secret("stays", "redis/credentials", {"p": "platform-data/redis/temporal#password"}))
@@ -200,6 +207,99 @@ def test_an_orphan_outlives_its_manifest() -> None:
     world.settle()
     after_grace(world)
     assert world.target(TARGET) == {"password": b"one"}
+
+
+@pytest.mark.parametrize("grace", [0.0, GRACE])
+@pytest.mark.parametrize(("policy", "stays"), [("Owner", False), ("Orphan", True)])
+def test_what_is_made_while_its_manifest_goes_goes_after_it(grace: float, policy: str, *, stays: bool) -> None:
+    """The cluster deletes a target with its manifest; whoever hears of that before the manifest is known to be gone
+    makes the target anew, and retract has looked by then."""
+    world, _, external = build(creationPolicy=policy, grace=grace)
+    world.secrets.remove(TARGET)
+    world.unwire(external)
+    world.settle()
+    world.tick()
+    world.settle()
+    world.secrets.put(TARGET, {"password": b"one"}, owner=str(external), annotations={CREATION_POLICY: policy})
+    after_grace(world)
+    assert (world.target(TARGET) is not None) == stays
+    assert world.tombstones.list() == ()
+
+
+def test_a_path_that_is_first_published_while_its_manifest_goes_is_released() -> None:
+    world = World()
+    manifest = push_secret("temporal", str(SOURCE), {"password": f"{PATH.path}#password"})
+    world.push(push_secret("stays", "redis/credentials", {"p": "platform-data/redis/temporal#password"}))
+    push = world.push(manifest)
+    world.settle()
+    world.source(SOURCE, {"password": b"one"})
+    world.unwire(push)
+    world.settle()
+    assert world.claims.all() == ()
+    world.wiring.put(manifest)  # whoever saw it a moment ago
+    list(publish.handle(SecretChanged(secret=SOURCE, seen="1"), world.ports))
+    world.wiring.pushes.pop(push)
+    after_grace(world)
+    assert [claim.state for claim in world.claims.all()] == ["released"]
+    assert world.path(PATH) == {"password": b"one"}
+    assert world.publications.read(PATH) is None
+    assert world.tombstones.list() == ()
+
+
+@pytest.mark.orderly("it counts what one sweep tells")
+def test_what_is_gone_already_is_not_too_much_at_once() -> None:
+    """Owned targets go with their manifests, by the cluster's own hand: nothing is left that a limit would save."""
+    world = World(settings=Settings(cluster="test", retraction_grace=GRACE, retraction_limit=2))
+    refs = [secret(f"app{n}/postgres") for n in range(5)]
+    for ref in refs:
+        world.external(external_secret(str(ref), {"password": f"{PATH.path}#password"}))
+    world.push(push_secret("temporal", str(SOURCE), {"password": f"{PATH.path}#password"}))
+    world.source(SOURCE, {"password": b"one"})
+    world.settle()
+    for ref, external in zip(refs, tuple(world.wiring.externals), strict=True):
+        world.unwire(external)
+        if ref != refs[0]:
+            world.secrets.remove(ref)
+    world.settle()
+    after_grace(world)
+    assert [world.target(ref) for ref in refs] == [None] * 5
+    assert "held" not in outcomes(world)
+
+
+@pytest.mark.parametrize("before", ["it is noticed", "it is carried out"])
+def test_a_namespace_that_ends_leaves_nothing_to_retract(before: str) -> None:
+    """What let us look there goes with it, so that every look is refused for good."""
+    world, _, external = build()
+
+    def deny(_: str, ref: SecretRef) -> None:
+        raise Denied("kubernetes", f"may not get secrets in namespace temporal ({ref})")
+
+    def end() -> None:
+        world.wiring.ended.add("temporal")
+        world.secrets.before = deny
+
+    if before == "it is noticed":
+        end()
+    world.unwire(external)
+    world.settle()
+    end()
+    after_grace(world)
+    assert world.dead == []
+    assert world.tombstones.list() == ()
+
+
+def test_a_path_whose_store_went_is_still_its_manifests(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, push, _ = build()
+    manifest = world.wiring.push_secret(push)
+    assert manifest is not None
+
+    def unknown(*_: object) -> NoReturn:
+        raise Reject("refers to ClusterSecretStore 'vault', which is not wired as a Vault store; add its manifest")
+
+    monkeypatch.setattr(PushSecret, "entries", unknown)
+    event = WiringChanged(manifest=push, change="changed", generation="2", paths=(PATH,))
+    assert list(retract.handle(event, world.ports)) == []
+    assert world.tombstones.list() == ()
 
 
 def test_a_vanished_source_takes_its_path_only_with_delete() -> None:

@@ -188,6 +188,13 @@ def test_a_namespace_that_is_being_deleted_gets_none(follow: Follow) -> None:
     leaving["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
     wiring = follow(served(ClusterExternalSecret=holding(known(body)), Namespace=holding(space("orders"), leaving)))
     assert [one.ref for one in wiring.external_secrets()] == [PULL]
+    assert [name for name in ("orders", "billing", "elsewhere") if wiring.gone(name)] == ["billing", "elsewhere"]
+
+
+def test_where_namespaces_cannot_be_listed_none_is_known_to_be_gone(follow: Follow) -> None:
+    wiring = follow(served(Namespace=FakeFeed(Unavailable("kubernetes", "may not list namespaces"))))
+    assert not wiring.gone("orders")
+    assert not wiring.gone("elsewhere")
 
 
 def test_a_manifest_that_is_being_deleted_is_wired_no_more(follow: Follow) -> None:
