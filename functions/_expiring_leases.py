@@ -9,7 +9,7 @@ from events.event import Event
 from events.lease import LeaseExpiring
 from events.schedule import ScheduleTicked
 from events.secret import SecretRetracted
-from functions._failures import Reject, Retry
+from functions._failures import Denied, Reject
 from functions._lease_needs import abandoned, needed
 from functions._leases import current_lease, held_leases
 from functions._ports import Ports
@@ -47,10 +47,12 @@ def _look(record: Record, lease_id: str, ports: Ports) -> Iterator[Event]:
     wanted, now = needed(record.manifest, record.path, ports), ports.clock.now()
     try:
         lease = ports.leases.read(lease_id)
-    except Retry:
-        if wanted:
-            raise
-        return  # policies cover what is wired: what no manifest asks for any more must not hold up the sweep
+    except Denied:
+        # What no manifest asks for any more no policy covers. The rest is renew's to look at, and to be refused by
+        # itself: neither holds up the sweep.
+        if wanted and lease_id == current_lease(record):
+            yield LeaseExpiring(path=record.path, lease=lease_id, expires=now)
+        return
     if lease is not None and not wanted:
         yield from _notice(record, ports)
     if lease is not None and lease.due <= now:

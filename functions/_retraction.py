@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from events.references import SecretRef
 from functions._failures import Reject, Retry
+from functions._lease_needs import POLICY as REVOKE_LEASE
 from functions._ports import Ports, Tombstone
 
 
@@ -27,6 +28,8 @@ def held_back(due: Sequence[Tombstone], ports: Ports) -> str:
 
 def _gone(tombstone: Tombstone, ports: Ports) -> bool:
     target = tombstone.target
+    if tombstone.policy == REVOKE_LEASE:
+        return False  # a lease outlives what the path holds
     try:
         if isinstance(target, SecretRef):
             return ports.wiring.gone(target.namespace) or ports.targets.head(target) is None

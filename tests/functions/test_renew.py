@@ -10,6 +10,7 @@ from events.references import ManifestRef
 from events.rotated import RotationApplied, RotationPromoted
 from events.secret import SecretRetracted
 from functions import STEPS
+from functions._failures import Denied
 from functions._leases import held_leases
 from functions._marks import CONSUMERS
 from functions._orders import expiry
@@ -336,6 +337,28 @@ def test_a_revocation_that_fails_is_held_and_tried_again_by_the_next_round() -> 
     assert len(world.tombstones.list()) == 1
 
 
+@pytest.mark.parametrize("wired", [True, False])
+def test_a_lease_that_nobody_may_look_up_holds_up_no_sweep(wired: bool) -> None:
+    """Policies cover what is wired: a record that a removed Rotation left is covered by none, and nobody's matter.
+
+    Where somebody asks for it, its own event ends as a dead letter, which says what is to be granted.
+    """
+    world, lease = leased(ttl=4 * HOUR)
+    if not wired:
+        world.unwire(rotation().ref)
+        world.settle()
+
+    def deny(operation: str, subject: str) -> None:
+        if operation == "read" and subject == lease:
+            raise Denied("authority", "permission denied on sys/leases/lookup")
+
+    world.leases.before = deny
+    swept(world)
+    stuck = {(delivery.step.name, type(delivery.received.event)) for delivery, _ in world.dead}
+    assert stuck == ({("renew", LeaseExpiring)} if wired else set())
+    assert world.left(lease) is not None
+
+
 # --- surviving --------------------------------------------------------------------------------------------------------
 
 
@@ -383,19 +406,6 @@ def test_killed_at_every_call(scenario: object) -> None:
                 assert world.left(lease) is None, where
                 assert world.tombstones.list() == (), where
                 assert "retracted" in [one.outcome for one in world.events(SecretRetracted)], where  # type: ignore[attr-defined]
-
-
-@pytest.mark.parametrize("wired", [True, False])
-def test_a_lease_that_may_not_be_looked_up_holds_up_the_sweep_only_where_somebody_asks_for_it(wired: bool) -> None:
-    """Policies cover what is wired: a record that a removed Rotation left is covered by none."""
-    world, _ = leased()
-    if not wired:
-        world.unwire(rotation().ref)
-        world.settle()
-    world.leases.sealed = True
-    world.tick("sweep")
-    world.settle()
-    assert bool([delivery for delivery, _ in world.dead if delivery.step.name == "sweep"]) == wired
 
 
 def test_where_no_provider_makes_credentials_no_record_is_read_for_their_leases() -> None:
